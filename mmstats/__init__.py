@@ -1,0 +1,1 @@
+"""Ask the stats query of a hosted analytics API of event files you have."""

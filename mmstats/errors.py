@@ -1,0 +1,86 @@
+"""Everything mmstats raises on purpose, in the domain's words; doors turn it into a status or an exit code.
+
+MmstatsError
+├── InvalidQuestion          the question is wrong
+│   ├── InvalidParams        parameters missing, malformed, out of range, unknown or repeated
+│   └── InvalidGroupBy       a grouping column outside the allow-list
+├── InvalidSettings          a settings file, an environment variable or a combination of flags is wrong
+├── DatasetError             the events cannot be had
+│   ├── NotEvents            the dataset is not there, or what is there is not events
+│   └── Unreadable           a file that is there cannot be opened or decoded
+│       └── BadRow           a row that cannot be read, named by file and line
+└── OutputError              an output cannot be written
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+
+class MmstatsError(Exception):
+    """Base of every error that mmstats raises on purpose.
+
+    `hint` says what to do about it, or is empty.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InvalidQuestion(MmstatsError):
+    """The question itself is wrong; the data was not touched."""
+
+
+class InvalidParams(InvalidQuestion):
+    """Parameters that are missing, malformed, out of range, unknown or repeated.
+
+    `field_errors` maps each wrong parameter, by its name in the API, to what is wrong with it.
+    """
+
+    def __init__(self, field_errors: Mapping[str, Sequence[str]], *, hint: str = "") -> None:
+        self.field_errors = {name: list(faults) for name, faults in field_errors.items()}
+        super().__init__(self.sentence(), hint=hint)
+
+    def sentence(self, prefix: str = "") -> str:
+        """All faults in one line, each parameter's name written as `prefix` wants it (`--` and dashes, or bare)."""
+        return "; ".join(
+            f"{prefix}{name.replace('_', '-') if prefix else name} {fault}"
+            for name, faults in self.field_errors.items()
+            for fault in faults
+        )
+
+
+class InvalidGroupBy(InvalidQuestion):
+    """Grouping columns outside the allow-list.
+
+    `invalid` are the offenders, `allowed` the columns one may group by.
+    """
+
+    def __init__(self, invalid: Iterable[str], allowed: Sequence[str], *, hint: str = "") -> None:
+        self.invalid = list(invalid)
+        self.allowed = list(allowed)
+        super().__init__(f"cannot group by {', '.join(map(repr, self.invalid))}", hint=hint)
+
+
+class InvalidSettings(MmstatsError):
+    """A settings file, an environment variable or a combination of flags that cannot be followed."""
+
+
+class DatasetError(MmstatsError):
+    """The events cannot be had."""
+
+
+class NotEvents(DatasetError):
+    """The dataset is not there, or what is there is not events."""
+
+
+class Unreadable(DatasetError):
+    """A file that is there cannot be opened or decoded."""
+
+
+class BadRow(Unreadable):
+    """A row that cannot be read, named by its file and its line or row."""
+
+
+class OutputError(MmstatsError):
+    """An output, store, key file or port cannot be written or bound."""
