@@ -1,1 +1,39 @@
-"""Ask the stats query of a hosted analytics API of event files you have."""
+"""Ask the stats query of a hosted analytics API of event files you have: Parquet, NDJSON, CSV or Arrow.
+
+>>> import mmstats
+>>> mmstats.stats(event="signup", group_by=["source"]).rows  # of the bundled sample
+[{'source': 'facebook', 'value': 9}, {'source': 'google', 'value': 3}]
+"""
+
+from mmstats.answer import Row, Stats
+from mmstats.api import stats
+from mmstats.errors import (
+    BadRow,
+    DatasetError,
+    InvalidGroupBy,
+    InvalidParams,
+    InvalidQuestion,
+    InvalidSettings,
+    MmstatsError,
+    NotEvents,
+    OutputError,
+    Unreadable,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BadRow",
+    "DatasetError",
+    "InvalidGroupBy",
+    "InvalidParams",
+    "InvalidQuestion",
+    "InvalidSettings",
+    "MmstatsError",
+    "NotEvents",
+    "OutputError",
+    "Row",
+    "Stats",
+    "Unreadable",
+    "stats",
+]

@@ -21,9 +21,7 @@ def parse_instant(text: str) -> datetime:
     Raises ValueError, whose message ends the sentence "this parameter …".
     """
     if _LOST_PLUS.match(text):
-        raise ValueError(
-            f"has a blank before the offset in {text!r}: a '+' must be percent-encoded as %2B in a URL"
-        )
+        raise ValueError(f"has a blank before the offset in {text!r}: a '+' must be percent-encoded as %2B in a URL")
     found = _INSTANT.match(text)
     if not found or (found["fraction"] and not found["second"]):
         raise ValueError(f"must be an ISO 8601 instant such as {EXAMPLE}, not {text!r}")
@@ -42,7 +40,7 @@ def _instant(found: re.Match[str]) -> datetime:
     return local.replace(microsecond=micros, tzinfo=zone).astimezone(UTC)
 
 
-def instant_text(value: str | date | datetime) -> str:
+def instant_text(value: object) -> str:
     """A Python value in the text form that `parse_instant` reads; a naive datetime is UTC.
 
     Raises TypeError for a value of another type.

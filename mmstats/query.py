@@ -6,11 +6,12 @@ The command line, HTTP, OpenAPI and the README take names, defaults, bounds, cho
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from mmstats.errors import InvalidGroupBy, InvalidParams
 from mmstats.instants import parse_instant
-from mmstats.suggest import did_you_mean
+from mmstats.suggest import did_you_mean, one_of
 
 METRICS = ("count", "uniques")
 INTERVALS = ("hour", "day", "week")
@@ -24,7 +25,7 @@ class StatsQuery:
     """One stats question.
 
     `start` is inclusive and `end` exclusive, both aware and in UTC, None for no bound; a `limit` of None lifts it;
-    `exact` counts distinct visitors instead of estimating them.
+    `exact` counts distinct visitors instead of estimating them; `fill` gives buckets without events a row of 0.
     """
 
     metric: str = "count"
@@ -35,11 +36,24 @@ class StatsQuery:
     interval: str | None = None
     limit: int | None = DEFAULT_LIMIT
     exact: bool = False
+    fill: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The keys of a row but its value, in their order."""
         return (("bucket",) if self.interval else ()) + self.group_by
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """What may be asked beyond the API; none of it changes the answer unasked.
+
+    `unlimited` lifts the limit.
+    """
+
+    exact: bool = False
+    fill: bool = False
+    unlimited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +82,7 @@ class Parameter:
 
 
 def _choice(choices: Sequence[str]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in choices:
-            meant = did_you_mean(text, choices)
-            raise ValueError(
-                f"must be {' or '.join(choices)}, not {text!r}" + (f"; {meant}" if meant else "")
-            )
-        return text
-
-    return read
+    return partial(one_of, choices=choices)
 
 
 def _event(text: str) -> str:
@@ -152,27 +158,46 @@ PARAMETERS: tuple[Parameter, ...] = (
 BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
 
-def read_question(given: Mapping[str, Sequence[str]], required: Collection[str] = ()) -> StatsQuery:
-    """The question that the texts given for each parameter ask.
+def read_question(
+    given: Mapping[str, Sequence[str]],
+    extensions: Extensions = Extensions(),
+    *,
+    required: Collection[str] = (),
+    faults: Mapping[str, list[str]] | None = None,
+) -> StatsQuery:
+    """The question that the texts given for each parameter ask; `faults` are those a door has found already.
 
     Raises InvalidParams with every wrong parameter at once, or InvalidGroupBy when the grouping columns alone are
     wrong.
     """
-    faults: dict[str, list[str]] = {}
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"exact": extensions.exact, "fill": extensions.fill}
+    found = dict(faults or {})
     for name, texts in given.items():
         try:
             parameter = _known(name)
             values[parameter.field] = _read(parameter, texts)
         except ValueError as fault:
-            faults[name] = [str(fault)]
-    for name in required:
-        if name not in given:
-            faults[name] = ["is required"]
+            found[name] = [str(fault)]
+    found |= {name: ["is required"] for name in required if name not in given}
+    found |= _at_odds(given, values, extensions)
+    _refuse(found, [name for name in values.get("group_by", ()) if name not in DIMENSIONS])
+    if extensions.unlimited:
+        values["limit"] = None
+    return StatsQuery(**values)
+
+
+def _at_odds(
+    given: Mapping[str, Sequence[str]], values: Mapping[str, Any], extensions: Extensions
+) -> dict[str, list[str]]:
+    """Parameters that are well-formed by themselves and wrong together."""
+    faults = {}
     if "start" in values and "end" in values and values["start"] >= values["end"]:
         faults["from"] = ["must be before the end of the range"]
-    _refuse(faults, [name for name in values.get("group_by", ()) if name not in DIMENSIONS])
-    return StatsQuery(**values)
+    if extensions.unlimited and "limit" in given:
+        faults["limit"] = ["cannot be given when all rows are asked for"]
+    if extensions.fill and "interval" not in given:
+        faults["fill"] = ["needs an interval"]
+    return faults
 
 
 def _known(name: str) -> Parameter:

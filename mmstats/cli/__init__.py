@@ -1,1 +1,43 @@
+"""The command line: reads a question, shows an answer, and turns every error into one line and an exit code."""
 
+import sys
+import traceback
+from collections.abc import Sequence
+
+from mmstats.cli.exits import ExitCode, exit_code_for
+from mmstats.cli.stderr import report_error, say
+from mmstats.cli.stdout import ClosedPipe
+from mmstats.errors import MmstatsError
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; nothing the user can cause shows a traceback."""
+    from typer._click.exceptions import ClickException
+
+    from mmstats.cli.app import app
+    from mmstats.cli.usage import wrong_usage
+
+    try:
+        return app(list(arguments), prog_name="mmstats", standalone_mode=False) or ExitCode.ANSWERED
+    except ClickException as error:
+        return _failed(wrong_usage(error))
+    except MmstatsError as error:
+        return _failed(error)
+    except (ClosedPipe, BrokenPipeError):
+        return ExitCode.ANSWERED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        say("error", "this is a bug in mmstats, not a fault of yours")
+        return ExitCode.BUG
+
+
+def _failed(error: MmstatsError) -> int:
+    report_error(error)
+    return exit_code_for(error)

@@ -1,0 +1,5 @@
+"""`python -m mmstats` is `mmstats`."""
+
+from mmstats.cli import main
+
+main()

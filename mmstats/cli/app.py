@@ -1,0 +1,75 @@
+"""The commands and their options, as the parser knows them; what a command does lives in a module of its own."""
+
+from typing import Annotated
+
+import typer
+
+from mmstats import __version__
+from mmstats.cli import options as opt
+from mmstats.cli.examples import QUERY, ROOT
+from mmstats.cli.usage import Command, Group
+
+app = typer.Typer(
+    cls=Group,
+    name="mmstats",
+    help="Ask the stats query of a hosted analytics API of event files you have: Parquet, NDJSON, CSV or Arrow.",
+    epilog=ROOT,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mmstats {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - acted on by its callback
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Show the help when there is no command."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command("query", cls=Command, epilog=QUERY)
+def query_command(
+    metric: opt.Metric = None,
+    from_: opt.From = None,
+    to: opt.To = None,
+    event: opt.Event = None,
+    group_by: opt.GroupBy = None,
+    interval: opt.Interval = None,
+    limit: opt.Limit = None,
+    all_: opt.All = False,
+    exact: opt.Exact = False,
+    fill: opt.Fill = False,
+    data: opt.Data = None,
+    sample: opt.Sample = False,
+    map_: opt.Map = None,
+    input_format: opt.InputFormat = None,
+    timestamp_unit: opt.TimestampUnit = None,
+    skip_bad_rows: opt.SkipBadRows = False,
+    trust_partitions: opt.TrustPartitions = False,
+    format: opt.Format = None,
+    color: opt.Color = None,
+) -> None:
+    """Count events, or distinct visitors, over a time range, grouped and bucketed."""
+    from mmstats.cli.query import ShowOptions, query
+    from mmstats.cli.source import SourceOptions
+    from mmstats.query import Extensions
+
+    once = {"metric": metric, "from": from_, "to": to, "event": event, "interval": interval, "limit": limit}
+    given = {**{name: None if value is None else [value] for name, value in once.items()}, "group_by": group_by}
+    query(
+        given,
+        Extensions(exact=exact, fill=fill, unlimited=all_),
+        SourceOptions(data or (), sample, map_ or (), input_format, timestamp_unit, skip_bad_rows, trust_partitions),
+        ShowOptions(format, color),
+    )

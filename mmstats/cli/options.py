@@ -1,0 +1,80 @@
+"""The options of the commands, each declared once; those of the question come from its parameters."""
+
+from typing import Annotated, Any
+
+import typer
+
+from mmstats.cli import complete
+from mmstats.dataset import INPUT_FORMATS, TIMESTAMP_UNITS
+from mmstats.query import BY_NAME
+from mmstats.render import FORMATS
+from mmstats.settings import COLORS
+
+
+def _question(name: str) -> Any:
+    parameter = BY_NAME[name]
+    default = f"  [default: {parameter.default}]" if parameter.default else ""
+    return typer.Option(
+        parameter.flag,
+        help=parameter.help + default,
+        metavar=parameter.metavar,
+        show_default=False,
+        autocompletion=complete.VALUES.get(name),
+    )
+
+
+def _option(flag: str, help: str, **more: Any) -> Any:
+    return typer.Option(flag, help=help, show_default=False, **more)
+
+
+def _one_of(choices: tuple[str, ...]) -> dict[str, Any]:
+    return {"metavar": "|".join(choices), "autocompletion": complete.among(choices)}
+
+
+Metric = Annotated[str | None, _question("metric")]
+From = Annotated[str | None, _question("from")]
+To = Annotated[str | None, _question("to")]
+Event = Annotated[str | None, _question("event")]
+GroupBy = Annotated[list[str] | None, _question("group_by")]
+Interval = Annotated[str | None, _question("interval")]
+Limit = Annotated[str | None, _question("limit")]
+
+All = Annotated[bool, _option("--all", "Answer all rows, without a limit.")]
+Exact = Annotated[bool, _option("--exact", "Count distinct visitors exactly: slower, and more memory.")]
+Fill = Annotated[bool, _option("--fill", "With --interval: a row of 0 for buckets without events.")]
+
+Data = Annotated[
+    list[str] | None,
+    _option("--data", "A file, folder or glob of events, or - for stdin; may be repeated.", metavar="LOCATION"),
+]
+Sample = Annotated[bool, _option("--sample", "Ask the bundled sample.")]
+Map = Annotated[
+    list[str] | None,
+    _option(
+        "--map", "Read an event column from another of the data's columns; may be repeated.", metavar="COLUMN=NAME"
+    ),
+]
+InputFormat = Annotated[
+    str | None,
+    _option("--input-format", "The format of the data, whatever its names say.", **_one_of(INPUT_FORMATS)),
+]
+TimestampUnit = Annotated[
+    str | None,
+    _option("--timestamp-unit", "The unit of numeric timestamps, by default told by size.", **_one_of(TIMESTAMP_UNITS)),
+]
+SkipBadRows = Annotated[bool, _option("--skip-bad-rows", "Leave out rows that cannot be read, and say how many.")]
+TrustPartitions = Annotated[
+    bool, _option("--trust-partitions", "Let day=YYYY-MM-DD folders decide which files a range needs.")
+]
+Format = Annotated[
+    str | None,
+    _option(
+        "--format",
+        "How to show the answer  [default: table on a terminal, else json]",
+        **_one_of(FORMATS),
+    ),
+]
+Color = Annotated[
+    str | None,
+    _option("--color", "Whether to colour tables  [default: auto]", **_one_of(COLORS)),
+]

@@ -1,0 +1,69 @@
+"""Which data a command reads: its options, completed by what the user has set."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmstats.cli import stderr
+from mmstats.columns import read_mapping
+from mmstats.dataset import Dataset, choose, read_option, sample_folder
+from mmstats.errors import InvalidSettings
+from mmstats.settings import Settings, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """The options that say which data is read and how, as given."""
+
+    data: Sequence[str]
+    sample: bool
+    map: Sequence[str]
+    input_format: str | None
+    timestamp_unit: str | None
+    skip_bad_rows: bool
+    trust_partitions: bool
+
+    def read(self, faults: dict[str, list[str]]) -> Dataset:
+        """The dataset asked for, not yet completed; what is wrong with an option is added to the faults."""
+        if self.sample and self.data:
+            faults["sample"] = ["cannot be given with --data"]
+        if any(not location for location in self.data):
+            faults["data"] = ["must not be empty"]
+        return Dataset(
+            (sample_folder(),) if self.sample else tuple(self.data),
+            columns=_columns(self.map, faults),
+            input_format=read_option("input_format", self.input_format, faults),
+            timestamp_unit=read_option("timestamp_unit", self.timestamp_unit, faults),
+            skip_bad_rows=self.skip_bad_rows,
+            trust_partitions=self.trust_partitions,
+        )
+
+
+def _columns(mappings: Sequence[str], faults: dict[str, list[str]]) -> dict[str, str]:
+    columns: dict[str, str] = {}
+    for mapping in mappings:
+        try:
+            column, name = read_mapping(mapping)
+            if column in columns:
+                raise ValueError(f"names {column} twice")
+            columns[column] = name
+        except ValueError as fault:
+            faults["map"] = [*faults.get("map", []), str(fault)]
+    return columns
+
+
+def settings_here() -> Settings:
+    """What the user has set, seen from the working directory."""
+    try:
+        return load_settings(Path.cwd(), os.environ)
+    except FileNotFoundError:
+        raise InvalidSettings("the working directory does not exist any more", hint="cd to one that does") from None
+
+
+def completed(asked: Dataset, settings: Settings) -> Dataset:
+    """The dataset to read; says so when it is the sample although nobody asked for it."""
+    dataset = choose(asked, settings)
+    if dataset.is_sample and not asked.is_sample:
+        stderr.note("no data named, so this is the bundled sample; --data LOCATION or MMSTATS_DATA names yours")
+    return dataset

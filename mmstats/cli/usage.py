@@ -1,0 +1,104 @@
+"""Usage errors in our own form: what the parser refuses, and what it would let pass, said as the contract says it."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from typer._click.core import Context, Parameter
+from typer._click.exceptions import BadOptionUsage, ClickException, MissingParameter, NoSuchOption, UsageError
+from typer.core import TyperCommand, TyperGroup
+
+from mmstats.errors import InvalidQuestion
+from mmstats.suggest import did_you_mean
+from mmstats.visible import visible
+
+
+class WrongUsage(InvalidQuestion):
+    """A command line that no command takes."""
+
+
+class Command(TyperCommand):
+    """A command that refuses an option given twice, where the library keeps the last."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Parse the command's arguments.
+
+        Raises WrongUsage for an option that may be given once and was given twice.
+        """
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        if not ctx.resilient_parsing:
+            _refuse_repeats(order)
+        return super().parse_args(ctx, args)
+
+    def format_epilog(self, ctx: Context, formatter: Any) -> None:  # noqa: ARG002 - the library's signature
+        """Write the examples as they stand, where the library would fill paragraphs."""
+        _write_examples(self.epilog, formatter)
+
+
+def _write_examples(text: str | None, formatter: Any) -> None:
+    formatter.write("\n" + (text or ""))
+
+
+def _refuse_repeats(order: Iterable[Parameter]) -> None:
+    seen = set()
+    for parameter in order:
+        if parameter.name in seen and not parameter.multiple and parameter.param_type_name == "option":
+            raise WrongUsage(f"{parameter.opts[0]} may be given only once")
+        seen.add(parameter.name)
+
+
+class Group(TyperGroup):
+    """The commands in the order in which they are written."""
+
+    def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - the library's signature
+        """The names of the commands."""
+        return list(self.commands)
+
+    def format_epilog(self, ctx: Context, formatter: Any) -> None:  # noqa: ARG002 - the library's signature
+        """Write the examples as they stand, where the library would fill paragraphs."""
+        _write_examples(self.epilog, formatter)
+
+
+def wrong_usage(error: ClickException) -> WrongUsage:
+    """The library's error in our words."""
+    if isinstance(error, NoSuchOption):
+        known = _options(error.ctx)
+        hint = did_you_mean(error.option_name, known) or _see_help(error.ctx)
+        return WrongUsage(f"no such option: {visible(error.option_name)}", hint=hint)
+    if isinstance(error, BadOptionUsage):
+        return WrongUsage(_option_fault(error), hint=_see_help(error.ctx))
+    if isinstance(error, MissingParameter) and error.param is not None:
+        return WrongUsage(f"missing {error.param.name}", hint=_see_help(error.ctx))
+    return _other(error)
+
+
+def _option_fault(error: BadOptionUsage) -> str:
+    lacks = "requires" in error.message
+    return f"{error.option_name} needs a value" if lacks else f"{error.option_name} takes no value"
+
+
+def _other(error: ClickException) -> WrongUsage:
+    message = error.format_message()
+    ctx = error.ctx if isinstance(error, UsageError) else None
+    unknown = re.match(r"No such command '(.*?)'\.", message, re.DOTALL)
+    if unknown and ctx is not None and isinstance(ctx.command, TyperGroup):
+        name = visible(unknown[1])
+        hint = did_you_mean(name, ctx.command.commands, "mmstats {}") or _see_help(ctx)
+        return WrongUsage(f"no such command: {name}", hint=hint)
+    extra = re.match(r"Got unexpected extra arguments?\S* \((.*)\)", message, re.DOTALL)
+    if extra:
+        return WrongUsage(f"unexpected argument: {visible(extra[1])}", hint=_after_blank(ctx))
+    return WrongUsage(visible(message), hint=_see_help(ctx))
+
+
+def _after_blank(ctx: Context | None) -> str:
+    return f"a value with blanks must be quoted; {_see_help(ctx)}"
+
+
+def _options(ctx: Context | None) -> list[str]:
+    parameters: list[Any] = ctx.command.get_params(ctx) if ctx else []
+    return [name for parameter in parameters for name in parameter.opts if name.startswith("--")]
+
+
+def _see_help(ctx: Context | None) -> str:
+    return f"{ctx.command_path if ctx else 'mmstats'} --help shows how it is used"

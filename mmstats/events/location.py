@@ -1,0 +1,179 @@
+"""From the locations a user names to the event files they hold."""
+
+import glob
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmstats.errors import NotEvents, Unreadable
+from mmstats.events.formats import COMPRESSIONS, EXTENSIONS, Format, format_of
+from mmstats.events.hive import Partition, partition_of
+from mmstats.suggest import nearest
+from mmstats.visible import visible
+
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+@dataclass(frozen=True, slots=True)
+class EventFile:
+    """One file of events: where it is, how its bytes are read, what its folders say."""
+
+    path: str
+    format: Format
+    partition: Partition = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return visible(self.path)
+
+
+@dataclass(slots=True)
+class Listing:
+    """The event files found, each once, and how many other files were passed over."""
+
+    files: list[EventFile] = field(default_factory=list)
+    unknown: int = 0
+    seen: set[str] = field(default_factory=set)
+
+    def add(self, path: str, input_format: str | None, *, named: bool) -> None:
+        """Take up one file; `named` when the user named this very file, so that it can't be passed over."""
+        real = os.path.realpath(path)
+        if real in self.seen:
+            return
+        self.seen.add(real)
+        found = as_format(path, input_format)
+        if found:
+            self.files.append(EventFile(path, found, partition_of(path)))
+        elif named:
+            raise NotEvents(
+                f"{visible(path)}: the extension says no format of events",
+                hint=f"{_known()}; or say --input-format",
+            )
+        else:
+            self.unknown += 1
+
+
+def as_format(path: str, input_format: str | None) -> Format | None:
+    """The format of a file: the one the user named, or else the one its name says, or None."""
+    if input_format is None:
+        return format_of(path)
+    return Format(input_format, COMPRESSIONS.get(Path(path).suffix.lower(), ""))
+
+
+def find_files(locations: Sequence[str], input_format: str | None = None) -> Listing:
+    """All event files of the locations: files, folders and globs.
+
+    A folder gives every event file below it but those whose name, or whose folder's name, starts with `.` or `_`.
+    Raises NotEvents when a location names nothing or nothing of a known format, Unreadable when a folder may not be
+    listed.
+    """
+    listing = Listing()
+    for location in locations:
+        _take(location, input_format, listing)
+    if not listing.files:
+        others = {0: "no files", 1: "only 1 file of another kind"}
+        found = others.get(listing.unknown, f"only {listing.unknown} files of other kinds")
+        raise NotEvents(f"{', '.join(map(visible, locations))}: no event files, {found}", hint=_known())
+    listing.files.sort(key=lambda file: file.path)
+    return listing
+
+
+def _known() -> str:
+    return f"event files end in {', '.join(EXTENSIONS)} (text also .gz, .zst)"
+
+
+def _take(location: str, input_format: str | None, listing: Listing) -> None:
+    if _URL.match(location) and not location.startswith("file://"):
+        raise NotEvents(f"{visible(location)}: only local files can be read", hint="copy it to a local folder")
+    location = location.removeprefix("file://")
+    if "\0" in location or not location:
+        raise NotEvents(f"not a location: {location!r}")
+    if os.path.lexists(location):
+        _take_path(location, input_format, listing, named=True)
+        return
+    matches = sorted(_expand(location)) if glob.has_magic(location) else []
+    if not matches:
+        _check_parents(location)
+        raise NotEvents(f"{visible(location)}: {_absent(location)}", hint=_beside(location))
+    for match in matches:
+        _take_path(match, input_format, listing, named=False)
+
+
+def _absent(location: str) -> str:
+    return "nothing matches" if glob.has_magic(location) else "no such file or folder"
+
+
+def _take_path(path: str, input_format: str | None, listing: Listing, *, named: bool) -> None:
+    mode = _mode(path)
+    if stat.S_ISDIR(mode):
+        for file in _walk(path, set()):
+            listing.add(file, input_format, named=False)
+    else:
+        listing.add(path, input_format, named=named)
+
+
+def _mode(path: str) -> int:
+    try:
+        return Path(path).stat().st_mode
+    except FileNotFoundError:
+        raise NotEvents(f"{visible(path)}: a link to nothing") from None
+    except OSError as error:
+        raise Unreadable(f"{visible(path)}: {error.strerror}") from None
+
+
+def _walk(folder: str, above: set[str]) -> Iterator[str]:
+    """The files below a folder, in order; a link back to a folder above is not followed again."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise Unreadable(f"{visible(folder)}: {error.strerror}", hint=_permission(error)) from None
+    for entry in entries:
+        if entry.name.startswith((".", "_")):
+            continue
+        if entry.is_dir():
+            yield from _walk(entry.path, above | {real})
+        elif entry.is_file():
+            yield entry.path
+        elif entry.is_symlink():
+            raise NotEvents(f"{visible(entry.path)}: a link to nothing")
+
+
+def _expand(pattern: str) -> Iterator[str]:
+    """What a glob matches; wildcards go into no folder whose name starts with `_`, as they go into no hidden one."""
+    written = {part for part in Path(pattern).parts if not glob.has_magic(part)}
+    for match in glob.iglob(pattern, recursive=True):
+        path = Path(match)
+        folders = path.parts if path.is_dir() else path.parts[:-1]
+        if not any(part.startswith("_") and part not in written for part in folders):
+            yield match
+
+
+def _check_parents(location: str) -> None:
+    """Raise Unreadable when the location may exist, but a folder on the way to it may not be entered."""
+    parent = Path(location).parent
+    try:
+        (parent if not glob.has_magic(str(parent)) else Path()).stat()
+        Path(location).lstat()
+    except PermissionError as error:
+        raise Unreadable(f"{visible(location)}: {error.strerror}", hint=_permission(error)) from None
+    except OSError:
+        return
+
+
+def _permission(error: OSError) -> str:
+    return "may this user read it?" if isinstance(error, PermissionError) else ""
+
+
+def _beside(location: str) -> str:
+    """An offer of what lies beside a location that does not exist and has a name like it."""
+    path = Path(location)
+    try:
+        candidate = nearest(path.name, os.listdir(path.parent))
+    except OSError:
+        return ""
+    return f"did you mean {visible(str(path.parent / candidate))}?" if candidate else ""

@@ -1,0 +1,120 @@
+"""The events of a dataset, opened for one question: files found, formats told apart, one frame of all."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from mmstats.dataset import Dataset
+from mmstats.errors import DatasetError, Unreadable
+from mmstats.events.columnar import Part, judge, parts_of, unreadable
+from mmstats.events.delimited import read_delimited
+from mmstats.events.hive import span_of
+from mmstats.events.location import EventFile, find_files
+from mmstats.events.ndjson import read_json
+from mmstats.events.readlog import ReadLog
+from mmstats.events.rows import Shape
+from mmstats.events.schema import ColumnMap, Wanted
+from mmstats.events.statistics import Verdict, row_groups
+
+_READERS: dict[str, Callable[[EventFile, Shape, ReadLog], Iterator[pl.DataFrame]]] = {
+    "ndjson": read_json,
+    "json": read_json,
+    "csv": read_delimited,
+    "tsv": read_delimited,
+}
+# Below this many bytes reading a column costs less than loading the reader of statistics.
+_WORTH_STATISTICS = 1 << 20
+
+
+def open_events(dataset: Dataset, wanted: Wanted, advance: Callable[[int], None] = lambda _: None) -> "Events":
+    """The events of a dataset that a question wants, found but not yet read; `advance` is told of bytes read.
+
+    Raises NotEvents when there are none to be found, Unreadable when a folder may not be listed.
+    """
+    listing = find_files(dataset.locations, dataset.input_format)
+    files = [file for file in listing.files if not dataset.trust_partitions or _meets(file, wanted)]
+    shape = Shape(wanted, ColumnMap(dataset.columns), dataset.timestamp_unit)
+    return Events(files, shape, ReadLog(dataset.skip_bad_rows, advance), listing.unknown)
+
+
+def _meets(file: EventFile, wanted: Wanted) -> bool:
+    """Whether the folders of a file leave any of the range in it."""
+    span = span_of(file.partition)
+    if span is None:
+        return True
+    first, end = span
+    return (wanted.end is None or first < wanted.end) and (wanted.start is None or wanted.start < end)
+
+
+class Events:
+    """The events of a dataset that one question wants."""
+
+    def __init__(self, files: Sequence[EventFile], shape: Shape, log: ReadLog, unknown: int) -> None:
+        self.files, self.log = files, log
+        self._shape, self._unknown = shape, unknown
+        self._text = [file for file in files if file.format.is_text]
+        parts = parts_of((file for file in files if not file.format.is_text), shape, log)
+        # Each with whether it has rows to leave out: a filter that the good case does not pay for.
+        self._parts = [(part, judge(part, log)) for part in parts]
+
+    def frame(self) -> pl.LazyFrame:
+        """The wanted columns of the wanted events, lazily."""
+        return self._with_text([part.events(part.scan(), leave_out_bad=bad) for part, bad in self._parts])
+
+    def counted(self) -> tuple[int, pl.LazyFrame]:
+        """How many of the wanted events statistics prove, without reading them, and the rest to be counted."""
+        known = 0
+        frames: list[pl.LazyFrame] = []
+        for part, bad in self._parts:
+            if bad or not _worth_statistics(part):
+                frames.append(part.events(part.scan(), leave_out_bad=bad))
+                continue
+            for each in part.split():
+                for group in row_groups(each):
+                    if group.verdict is Verdict.ALL:
+                        known += group.rows
+                    elif group.verdict is Verdict.SOME:
+                        frames.append(each.events(each.scan().slice(group.first, group.rows)))
+        return known, self._with_text(frames)
+
+    def _with_text(self, frames: list[pl.LazyFrame]) -> pl.LazyFrame:
+        wanted = self._shape.wanted
+        if self._text:
+            frames = [*frames, register_io_source(self._read_text, schema=pl.Schema(wanted.schema))]
+        return pl.concat(frames) if frames else pl.LazyFrame(schema=wanted.schema)
+
+    def _read_text(
+        self, columns: list[str] | None, predicate: pl.Expr | None, _rows: int | None, _batch: int | None
+    ) -> Iterator[pl.DataFrame]:
+        """The events of the text files, one after the other, as the engine asks for them."""
+        for file in self._text:
+            for frame in _READERS[file.format.name](file, self._shape, self.log):
+                kept = frame if predicate is None else frame.filter(predicate)
+                yield kept if columns is None else kept.select(columns)
+
+    def notices(self) -> list[str]:
+        """What a reader of the answer should know of how the events were read, a sentence each."""
+        if not self._unknown:
+            return self.log.notices()
+        others = "1 file" if self._unknown == 1 else f"{self._unknown:,} files"
+        return [f"passed over {others} of unknown extension", *self.log.notices()]
+
+    def blame(self, error: Exception) -> DatasetError:
+        """The error that names the file which the engine could not read."""
+        for part, _ in self._parts:
+            for each in part.split():
+                try:
+                    each.events(each.scan()).collect(engine="streaming")
+                except (pl.exceptions.PolarsError, OSError) as fault:
+                    return unreadable(each.files[0], fault)
+        return Unreadable(f"the events cannot be read: {error}")
+
+
+def _worth_statistics(part: Part) -> bool:
+    """Whether counting by statistics may spare reading enough."""
+    wanted, files = part.shape.wanted, part.files
+    if files[0].format.name != "parquet" or not (wanted.bounded or wanted.event):
+        return False  # without a range or event the engine counts by the footers itself
+    return sum(Path(file.path).stat().st_size for file in files) >= _WORTH_STATISTICS

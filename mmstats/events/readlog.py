@@ -1,0 +1,38 @@
+"""What reading a dataset learns on the way: rows left out, columns found, bytes read."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mmstats.events.location import EventFile
+
+
+@dataclass(slots=True)
+class ReadLog:
+    """Filled while the events of one question are read.
+
+    With `skip_bad_rows` a row that cannot be read is counted here and left out; without it, it ends the reading.
+    `found` are the event columns that some file has. `advance` is told of bytes read.
+    """
+
+    skip_bad_rows: bool = False
+    advance: Callable[[int], None] = lambda _: None
+    bad_rows: Counter[str] = field(default_factory=Counter)
+    found: set[str] = field(default_factory=set)
+
+    def leave_out(self, file: EventFile, rows: int) -> None:
+        """Note that so many rows of a file could not be read."""
+        if rows:
+            self.bad_rows[str(file)] += rows
+
+    def notices(self) -> list[str]:
+        """What a reader of the answer should know, a sentence each."""
+        if not self.bad_rows:
+            return []
+        files = [f"{name} ({_rows(count)})" for name, count in sorted(self.bad_rows.items())]
+        shown = ", ".join(files[:5]) + (f" and {len(files) - 5} more files" if len(files) > 5 else "")
+        return [f"left out {_rows(sum(self.bad_rows.values()))} that could not be read: {shown}"]
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"

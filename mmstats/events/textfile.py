@@ -1,0 +1,80 @@
+"""The bytes of a text file: decompressed as they come, in blocks of whole lines."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from mmstats.errors import Unreadable
+from mmstats.events.formats import BOM
+from mmstats.events.location import EventFile
+
+BLOCK = 16 << 20
+
+
+@contextmanager
+def open_bytes(file: EventFile, advance: Callable[[int], None] = lambda _: None) -> Iterator[BinaryIO]:
+    """The decompressed bytes of a file, without a byte order mark; `advance` is told of the bytes read from disk.
+
+    Raises Unreadable, naming the file, for whatever opening it or reading from it inside the block meets.
+    """
+    try:
+        with Path(file.path).open("rb") as disk, _decompressed(disk, file.format.compression, advance) as stream:
+            if stream.peek(3)[:3] == BOM:
+                stream.read(3)
+            yield cast(BinaryIO, stream)
+    except EOFError:
+        raise Unreadable(f"{file}: the compressed data is cut off", hint="was it copied whole?") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise Unreadable(f"{file}: not valid gzip ({error})") from None
+    except OSError as error:
+        raise Unreadable(f"{file}: {error.strerror or error}") from None
+
+
+@contextmanager
+def _decompressed(disk: BinaryIO, compression: str, advance: Callable[[int], None]) -> Iterator[io.BufferedReader]:
+    counted = cast(BinaryIO, _Counted(disk, advance))
+    if compression and not disk.read(1):
+        raise EOFError
+    disk.seek(0)
+    if compression == "zstd":
+        import pyarrow as pa  # knows zstd, which Python 3.11 does not
+
+        with pa.CompressedInputStream(pa.PythonFile(counted, "r"), "zstd") as stream:
+            yield io.BufferedReader(stream, 1 << 20)
+    elif compression == "gzip":
+        yield io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=counted)), 1 << 20)
+    else:
+        yield io.BufferedReader(cast(io.RawIOBase, counted), 1 << 20)
+
+
+class _Counted(io.RawIOBase):
+    """A file that tells how many bytes have been read from it."""
+
+    def __init__(self, disk: BinaryIO, advance: Callable[[int], None]) -> None:
+        self._disk, self._advance = disk, advance
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        count = cast(io.RawIOBase, self._disk).readinto(buffer) or 0
+        self._advance(count)
+        return count
+
+
+def line_blocks(stream: BinaryIO, size: int = BLOCK) -> Iterator[bytes]:
+    """The bytes of a stream in blocks of about `size` that end where a line ends; the last line needs no newline."""
+    rest: list[bytes] = []
+    while data := stream.read(size):
+        cut = data.rfind(b"\n") + 1
+        if cut:
+            yield b"".join((*rest, data[:cut]))
+            rest = [data[cut:]]
+        else:
+            rest.append(data)
+    if any(rest):
+        yield b"".join(rest)

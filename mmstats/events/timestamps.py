@@ -1,0 +1,135 @@
+"""Instants of any kind the data may hold, as naive UTC Datetimes in microseconds, floored; null where there is none.
+
+Text is parsed in bulk: the usual form first, the rest only for the rows it left. An epoch's unit follows from its
+magnitude, value by value: below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds, else nanoseconds.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+
+import polars as pl
+
+from mmstats.events.schema import TIMESTAMP
+from mmstats.instants import PATTERN
+
+_BELOW = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
+# Microseconds in one unit, and how many decimal digits of a fraction of it are microseconds.
+_MICROS = {"s": (1_000_000, 6), "ms": (1_000, 3), "us": (1, 0)}
+_INT64 = 2**63 - 1
+_FIRST, _LAST = (
+    pl.lit(day, TIMESTAMP)
+    for day in (datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999))  # noqa: DTZ001
+)
+_INTEGER = r"^-?[0-9]{1,19}$"
+_NUMBER = r"^(?P<sign>-?)(?P<whole>[0-9]{1,19})(?:\.(?P<fraction>[0-9]*))?$"
+_EXPONENT = r"^-?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]{1,2}$"
+_CLOCK = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}{sep}([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]{fraction}{zone}$"
+_ZONES = {"Z": "Z", "": "", r"[+-]([01][0-9]|2[0-3]):[0-5][0-9]": "%:z"}
+
+
+def parse_text(texts: pl.Series, unit: str | None = None) -> pl.Series:
+    """The instants that texts name: ISO 8601, or epochs of `unit`, by default each of the unit its magnitude says."""
+    done = pl.Series("at", [None], TIMESTAMP).new_from_index(0, len(texts))
+    left = texts.is_not_null()
+    for shape, read in _forms(unit):
+        fits = left & texts.str.contains(shape)
+        if fits.any():
+            some = texts if fits.all() else texts.filter(fits)
+            found = some.to_frame("text").select(_within(read(pl.col("text"))).alias("at"))["at"]
+            done = found if fits.all() else done.scatter(fits.arg_true(), found)
+            left &= done.is_null()
+        if not left.any():
+            break
+    return done
+
+
+def _forms(unit: str | None) -> Iterator[tuple[str, Callable[[pl.Expr], pl.Expr]]]:
+    """The forms a text may have, the frequent and fast ones first, each with its reader."""
+    for fraction, code in (("", ""), (r"\.[0-9]{1,9}", "%.f")):
+        for sep in "T ":
+            for zone, directive in _ZONES.items():
+                shape = _CLOCK.replace("{sep}", sep).replace("{fraction}", fraction).replace("{zone}", zone)
+                yield shape, partial(_strptime, f"%Y-%m-%d{sep}%H:%M:%S{code}{directive}")
+        if not fraction:
+            yield _INTEGER, lambda text: from_integers(text.cast(pl.Int64, strict=False), unit)
+    yield PATTERN, _iso
+    yield _NUMBER, lambda text: _epoch(text, unit)
+    yield _EXPONENT, lambda text: _epoch(text.map_elements(_without_exponent, return_dtype=pl.String), unit)
+
+
+def _strptime(form: str, text: pl.Expr) -> pl.Expr:
+    instant = text.str.to_datetime(form, time_unit="us", strict=False, cache=False)
+    return instant.dt.replace_time_zone(None) if "%:z" in form else instant
+
+
+def _without_exponent(text: str) -> str:
+    return format(Decimal(text), "f")
+
+
+def _iso(text: pl.Expr) -> pl.Expr:
+    part = text.str.extract_groups(PATTERN).struct.field
+    clock = part("date") + "T" + part("time").fill_null("00:00") + part("second").fill_null(":00")
+    local = clock.str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False, cache=False)
+    minutes = part("hours").cast(pl.Int64) * 60 + part("minutes").fill_null("0").cast(pl.Int64)
+    offset = pl.when(part("sign") == "-").then(-minutes).otherwise(minutes).fill_null(0)
+    micros = _fraction(part("fraction"), 6) - offset * 60_000_000
+    whole = part("fraction").is_null() | part("second").is_not_null()
+    return pl.when(whole).then(local + pl.duration(microseconds=micros, time_unit="us"))
+
+
+def _fraction(digits: pl.Expr, places: int) -> pl.Expr:
+    """The first `places` decimal digits as an integer; none is zero."""
+    return ("0" + digits.fill_null("").str.head(places).str.pad_end(places, "0")).cast(pl.Int64)
+
+
+def _epoch(text: pl.Expr, unit: str | None) -> pl.Expr:
+    part = text.str.extract_groups(_NUMBER).struct.field
+    whole = part("whole").cast(pl.Int64, strict=False)
+    digits = part("fraction")
+
+    def micros(unit: str) -> pl.Expr:
+        if unit == "ns":
+            size, rest = whole // 1000, (whole % 1000 != 0) | digits.fill_null("").str.contains("[1-9]")
+        else:
+            scale, places = _MICROS[unit]
+            size = _fitting(whole, scale) * scale + _fraction(digits, places)
+            rest = digits.fill_null("").str.slice(places).str.contains("[1-9]")
+        # Floored: a negative number with anything beyond the microsecond lies one below its truncation.
+        return pl.when(part("sign") == "-").then(-size - rest.cast(pl.Int64)).otherwise(size)
+
+    return _by_magnitude(whole, micros, unit).cast(TIMESTAMP)
+
+
+def from_integers(value: pl.Expr, unit: str | None = None) -> pl.Expr:
+    """The instants of integer epochs (Int64), of `unit` or each of the unit its magnitude says."""
+
+    def micros(unit: str) -> pl.Expr:
+        if unit == "ns":
+            return value // 1000
+        scale = _MICROS[unit][0]
+        return _fitting(value, scale) * scale
+
+    return _within(_by_magnitude(value, micros, unit).cast(TIMESTAMP))
+
+
+def _fitting(value: pl.Expr, scale: int) -> pl.Expr:
+    """Null where `value` times `scale`, and a fraction of it, would leave the 64 bits of an instant."""
+    bound = _INT64 // scale - 1
+    return pl.when(value.is_between(-bound, bound)).then(value)
+
+
+def _by_magnitude(value: pl.Expr, micros: Callable[[str], pl.Expr], unit: str | None) -> pl.Expr:
+    if unit:
+        return micros(unit)
+    instant = micros("ns")
+    for bound, larger in reversed(_BELOW):
+        small = value.is_between(-bound, bound, closed="none")
+        instant = pl.when(small).then(micros(larger)).otherwise(instant)
+    return instant
+
+
+def _within(instant: pl.Expr) -> pl.Expr:
+    """Null outside the years 1 to 9999."""
+    return pl.when(instant.is_between(_FIRST, _LAST)).then(instant)
