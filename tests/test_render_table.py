@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from test_render_formats import EVERYTHING, NOTHING, TOTAL, answers, quoted
 
-from mmstats.answer import Stats
+from mmstats.answer import Row, Stats
 from mmstats.render import WRITERS
 from mmstats.render.caption import Caption
 from mmstats.render.table import print_table
@@ -25,8 +25,8 @@ SOURCES = [("google", "cpc", 1234), ("facebook", None, 812), ("", "email", 77), 
 
 def by_source(metric: str = "count", groups: int = 4) -> Stats:
     """A small answer by source and medium."""
-    rows = [{"source": source, "medium": medium, "value": value} for source, medium, value in SOURCES]
-    return Stats(metric, ("source", "medium"), [dict(row) for row in rows], groups)
+    rows: list[Row] = [{"source": source, "medium": medium, "value": value} for source, medium, value in SOURCES]
+    return Stats(metric, ("source", "medium"), rows, groups)
 
 
 def printed(stats: Stats, width: int, caption: Caption = MAY) -> list[str]:
@@ -248,8 +248,8 @@ def test_ascii_golden() -> None:
     """A terminal without Unicode gets the same table, drawn with dashes and hashes."""
     screen = io.BytesIO()
     console = Console(file=io.TextIOWrapper(screen, encoding="ascii"), width=56, color_system=None)
-    rows = [{"path": "/caf\u00e9", "value": 30}, {"path": "/blog/2026/05/an-old-title", "value": 10}]
-    print_table(Stats("count", ("path",), [dict(row) for row in rows], 2), MAY, console)
+    rows: list[Row] = [{"path": "/caf\u00e9", "value": 30}, {"path": "/blog/2026/05/an-old-title", "value": 10}]
+    print_table(Stats("count", ("path",), rows, 2), MAY, console)
     console.file.flush()
     assert screen.getvalue().decode().split("\n")[:-1] == golden("""
 path                        value  share
@@ -271,8 +271,10 @@ def test_long_labels_lose_their_middle_and_short_ones_nothing() -> None:
 
 def test_buckets_stay_whole() -> None:
     """The label of a bucket is repeated and never cut: what tells two apart may be at either end."""
-    rows = [{"bucket": f"2026-05-01 {hour:02d}:00:00", "path": "/long" * 9, "value": 1} for hour in (5, 5, 6)]
-    lines = printed(Stats("count", ("bucket", "path"), [dict(row) for row in rows], 3), 40)
+    rows: list[Row] = [
+        {"bucket": f"2026-05-01 {hour:02d}:00:00", "path": "/long" * 9, "value": 1} for hour in (5, 5, 6)
+    ]
+    lines = printed(Stats("count", ("bucket", "path"), rows, 3), 40)
     assert lines[2] == "2026-05-01 05:00:00  /long/…/long      1"
     assert [line[:19] for line in lines[2:5]] == [row["bucket"] for row in rows]
 
@@ -280,8 +282,8 @@ def test_buckets_stay_whole() -> None:
 def test_many_labels_become_records_with_their_names() -> None:
     """Nine labels on a narrow terminal stand below each other, none left out."""
     names = ("bucket", "event_name", "source", "medium", "country", "device_type", "browser", "os", "path")
-    row = {**dict.fromkeys(names, "x"), "bucket": "2026-05-01 00:00:00", "value": 1234}
-    assert printed(Stats("count", names, [dict(row)], 1), 40)[:10] == [
+    row: Row = {**dict.fromkeys(names, "x"), "bucket": "2026-05-01 00:00:00", "value": 1234}
+    assert printed(Stats("count", names, [row], 1), 40)[:10] == [
         "bucket      2026-05-01 00:00:00",
         *(f"{name:11} x" for name in names[1:]),
         "value       1,234",
