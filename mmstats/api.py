@@ -1,6 +1,6 @@
 """The Python door: one function that asks the stats question."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from os import PathLike, environ, fspath
 from pathlib import Path
@@ -10,7 +10,7 @@ from mmstats.columns import read_column
 from mmstats.dataset import Dataset, choose, read_option
 from mmstats.engines import engine_for
 from mmstats.instants import instant_text
-from mmstats.query import DEFAULT_LIMIT, Extensions, read_question
+from mmstats.query import DEFAULT_LIMIT, MAX_LIMIT, Extensions, read_question
 from mmstats.settings import load_settings
 
 Location = str | PathLike[str]
@@ -47,35 +47,75 @@ def stats(
     faults: dict[str, list[str]] = {}
     given = {"metric": metric, "from": from_, "to": to, "event": event, "interval": interval, "limit": limit}
     dataset = Dataset(
-        _locations(data),
-        columns=_columns(columns or {}, faults),
-        input_format=read_option("input_format", input_format, faults),
-        timestamp_unit=read_option("timestamp_unit", timestamp_unit, faults),
+        _locations(data, faults),
+        columns=_columns(columns, faults),
+        input_format=_option("input_format", input_format, faults),
+        timestamp_unit=_option("timestamp_unit", timestamp_unit, faults),
         skip_bad_rows=skip_bad_rows,
         trust_partitions=trust_partitions,
     )
     query = read_question(
-        {**_texts(given, faults), "group_by": [group_by] if isinstance(group_by, str) else list(group_by)},
+        {**_texts(given, faults), "group_by": _group_by(group_by, faults)},
         Extensions(exact=exact, fill=fill, unlimited=limit is None),
         faults=faults,
     )
     return engine_for()(query, choose(dataset, load_settings(Path.cwd(), environ)))
 
 
-def _locations(data: Location | Iterable[Location] | None) -> tuple[str, ...]:
+def _locations(data: object, faults: dict[str, list[str]]) -> tuple[str, ...]:
     if data is None:
         return ()
-    return (fspath(data),) if isinstance(data, str | PathLike) else tuple(fspath(one) for one in data)
+    several = not isinstance(data, str | bytes | PathLike)
+    given = list(data) if several and isinstance(data, Iterable) else [data]
+    wrong = [type(one).__name__ for one in given if not isinstance(one, str | PathLike)]
+    if wrong:
+        faults["data"] = [f"must be a str or path, or several, not {wrong[0]}"]
+    elif not given:  # such as a glob of the caller's that matched nothing: the sample would be no answer to that
+        faults["data"] = ["must name at least one location"]
+    return tuple(str(fspath(one)) for one in given if isinstance(one, str | PathLike))
 
 
-def _columns(columns: Mapping[str, str], faults: dict[str, list[str]]) -> dict[str, str]:
-    mapped = {}
+def _group_by(group_by: object, faults: dict[str, list[str]]) -> list[str]:
+    if isinstance(group_by, str):
+        return [group_by]
+    # The order given is the order of the columns, and a set has none.
+    if not isinstance(group_by, Iterable) or isinstance(group_by, set | frozenset):
+        faults["group_by"] = [f"must be a str, or a list or tuple of them, not {type(group_by).__name__}"]
+        return []
+    names = list(group_by)
+    wrong = [type(name).__name__ for name in names if not isinstance(name, str)]
+    if wrong:
+        faults["group_by"] = [f"must hold names of columns, not {wrong[0]}"]
+    return [] if wrong else names
+
+
+def _columns(columns: object, faults: dict[str, list[str]]) -> dict[str, str]:
+    mapped: dict[str, str] = {}
+    if columns is None:
+        return mapped
+    if not isinstance(columns, Mapping):
+        faults["columns"] = [f"must be a mapping of event columns to names, not {type(columns).__name__}"]
+        return mapped
     for column, name in columns.items():
         try:
-            mapped[read_column(column)] = name
-        except ValueError as fault:
+            mapped[read_column(_text(column))] = _named(name)
+        except (TypeError, ValueError) as fault:
             faults["columns"] = [*faults.get("columns", []), str(fault)]
     return mapped
+
+
+def _named(name: object) -> str:
+    if name == "":
+        raise ValueError("must not map to an empty name")
+    return _text(name)
+
+
+def _option(name: str, value: object, faults: dict[str, list[str]]) -> str | None:
+    try:
+        return None if value is None else read_option(name, _text(value), faults)
+    except TypeError as fault:
+        faults[name] = [str(fault)]
+        return None
 
 
 def _texts(given: Mapping[str, object], faults: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -83,8 +123,24 @@ def _texts(given: Mapping[str, object], faults: dict[str, list[str]]) -> dict[st
     texts = {}
     for name, value in given.items():
         try:
-            if value is not None:
-                texts[name] = [instant_text(value) if name in ("from", "to") else str(value)]
-        except TypeError as fault:
+            if value is not None or name == "metric":
+                texts[name] = [_TEXT.get(name, _text)(value)]
+        except (TypeError, ValueError) as fault:
             faults[name] = [str(fault)]
     return texts
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"must be a str, not {type(value).__name__}")
+    return value
+
+
+def _limit_text(value: object) -> str:
+    try:
+        return str(value)
+    except ValueError:  # an int of thousands of digits
+        raise ValueError(f"must be an integer from 1 to {MAX_LIMIT}") from None
+
+
+_TEXT: Mapping[str, Callable[[object], str]] = {"from": instant_text, "to": instant_text, "limit": _limit_text}

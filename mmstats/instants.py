@@ -43,10 +43,20 @@ def _instant(found: re.Match[str]) -> datetime:
 def instant_text(value: object) -> str:
     """A Python value in the text form that `parse_instant` reads; a naive datetime is UTC.
 
-    Raises TypeError for a value of another type.
+    Raises TypeError for a value of another type, ValueError for one that is out of range in UTC.
     """
     if isinstance(value, str):
         return value
-    if isinstance(value, date):  # a datetime is one too
+    if isinstance(value, datetime) and value.utcoffset() is not None:
+        return _in_utc(value).isoformat()
+    if isinstance(value, date):  # a naive datetime is one too
         return value.isoformat()
     raise TypeError(f"must be a str, date or datetime, not {type(value).__name__}")
+
+
+def _in_utc(aware: datetime) -> datetime:
+    # Converted here and not by its text: an offset of local mean time has seconds, which the dialect lacks.
+    try:
+        return aware.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"is not a date and time between the years 1 and 9999: {aware.isoformat()!r}") from None

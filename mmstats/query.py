@@ -94,11 +94,11 @@ def _event(text: str) -> str:
 
 
 def _limit(text: str) -> int:
-    digits = text.isascii() and text.isdigit()
+    digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
     # The length is looked at first: int() of a very long text is an error of its own.
-    if not digits or len(text.lstrip("0")) > len(str(MAX_LIMIT)) or not 1 <= int(text) <= MAX_LIMIT:
+    if not digits or len(digits) > len(str(MAX_LIMIT)) or int(digits) > MAX_LIMIT:
         raise ValueError(f"must be an integer from 1 to {MAX_LIMIT}, not {text!r}")
-    return int(text)
+    return int(digits)
 
 
 def _names(text: str) -> tuple[str, ...]:

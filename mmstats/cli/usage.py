@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from typer._click.core import Context, Parameter
 from typer._click.exceptions import BadOptionUsage, ClickException, MissingParameter, NoSuchOption, UsageError
+from typer._coercion import RuntimeParam
 from typer.core import TyperCommand, TyperGroup
 
 from mmstats.errors import InvalidQuestion
@@ -25,6 +27,7 @@ class Command(TyperCommand):
 
         Raises WrongUsage for an option that may be given once and was given twice.
         """
+        _take_as_given(self.get_params(ctx))
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         if not ctx.resilient_parsing:
             _refuse_repeats(order)
@@ -33,6 +36,21 @@ class Command(TyperCommand):
     def format_epilog(self, ctx: Context, formatter: Any) -> None:  # noqa: ARG002 - the library's signature
         """Write the examples as they stand, where the library would fill paragraphs."""
         _write_examples(self.epilog, formatter)
+
+
+@dataclass(frozen=True)
+class _AsGiven(RuntimeParam):
+    """Text that is handed on as it was given: it is read where every door's is."""
+
+    def _coerce_value(self, value: Any, param: object, ctx: Context) -> Any:  # noqa: ARG002 - the library's signature
+        return value
+
+
+def _take_as_given(parameters: Iterable[Any]) -> None:
+    """Spare the library building validators, which takes longer than a small question; text and flags need none."""
+    for parameter in parameters:
+        kind = parameter.type_descriptor
+        parameter._runtime_param = _AsGiven(kind.parameter_info, kind.annotation)
 
 
 def _write_examples(text: str | None, formatter: Any) -> None:
@@ -53,6 +71,11 @@ class Group(TyperGroup):
     def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002 - the library's signature
         """The names of the commands."""
         return list(self.commands)
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Parse what stands before the command."""
+        _take_as_given(self.get_params(ctx))
+        return super().parse_args(ctx, args)
 
     def format_epilog(self, ctx: Context, formatter: Any) -> None:  # noqa: ARG002 - the library's signature
         """Write the examples as they stand, where the library would fill paragraphs."""

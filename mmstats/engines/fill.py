@@ -39,10 +39,11 @@ def _ends(query: StatsQuery, rows: pl.DataFrame) -> tuple[datetime, datetime] | 
     """The starts of the first and the last bucket."""
     seen = rows["bucket"]
     first = _start(query, query.start) if query.start else seen.min()
-    last = _start(query, query.end - timedelta(microseconds=1)) if query.end else seen.max()
-    if not isinstance(first, datetime) or not isinstance(last, datetime) or first > last:
+    if not isinstance(first, datetime):
         return None
-    return first, last
+    # Something lies before the end now, so that an end at the first instant there is cannot come here.
+    last = _start(query, query.end - timedelta(microseconds=1)) if query.end else seen.max()
+    return (first, last) if isinstance(last, datetime) else None
 
 
 def _start(query: StatsQuery, instant: datetime) -> datetime:

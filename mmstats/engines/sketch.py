@@ -6,16 +6,19 @@ a value v, uniform on 0 … 2^32 − 1. A register keeps the smallest and the la
 not depend on order, repetition or grouping of the rows, so neither does the sketch, and sketches of parts merge by the
 minimum of minima and the maximum of maxima.
 
-The estimate. Let n distinct ids fall on the registers as a Poisson process of rate λ = n/m on the unit interval each.
-What a register shows has the likelihood: e^−λ when it is empty; λ·e^−λ when it shows one value, which is one point and
-nothing elsewhere; λ²·e^−λ(1−d) when it shows two at distance d, which is a point at both ends, anything between them
-and nothing on the 1 − d outside. With c1 registers that show one value and c2 that show two, and S = Σ d over the latter,
+The estimate. Let n distinct ids fall on the registers as a Poisson process of rate λ = n/m on the unit interval each,
+a value v standing for v/2^32. What a register shows has the likelihood: e^−λ when it is empty; λ·e^−λ when it shows one
+value, which is one point and nothing elsewhere; λ²·e^−λ(1−d) when it shows two at distance d, which is a point at both
+ends, anything between them and nothing on the 1 − d outside. With c1 registers that show one value, c2 that show two
+and S = Σ d over the latter,
 
     log L = (c1 + 2·c2)·ln λ − λ·(m − S)
 
 has its maximum at λ̂ = (c1 + 2·c2)/(m − S), hence n̂ = m·(c1 + 2·c2)/(m − S). With few ids S is near 0 and c1 + 2·c2 is
-their number: the estimate is exact, but for registers that three ids share. With many it has 2·m independent spacings,
-so its standard error is 1/√(2·m) = 0.55 %. There is no table of biases and no switch between small and large ranges.
+their number, so the estimate is exact, but for a register that three of them share: of 100 ids that is one group in
+1,660. With many it rests on 2·m independent spacings, the two outer ones of each register, which are exponential: its
+standard error is 1/√(2·m) = 0.55 % and its bias 1/(2·m). There is no table of biases and no switch between small and
+large ranges.
 
 S is summed in integers, as Σ (max − min), and the quotient rounded half up in integers, so that no order of addition
 moves the result. (HyperLogLog, Flajolet et al. 2007, keeps of the smallest value only its leading zeros; keeping it

@@ -1,0 +1,127 @@
+"""What tests share: a command line to ask in the same process, and one writer per format."""
+
+import gzip
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from mmstats.cli import run
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How one command line ended and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The JSON answer of a command that succeeded."""
+        assert self.code == 0, self.err
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of the answer."""
+        rows: list[dict[str, Any]] = self.answer["rows"]
+        return rows
+
+    @property
+    def value(self) -> int:
+        """The value of the only row."""
+        (row,) = self.rows
+        value: int = row["value"]
+        return value
+
+    @property
+    def error(self) -> str:
+        """What the only `error:` line says, once it is sure that nothing else but a hint was written."""
+        error, *hints = self.err.splitlines()
+        assert self.out == ""
+        assert error.startswith("error: ")
+        assert len(hints) <= 1
+        assert all(hint.startswith("hint: ") for hint in hints)
+        return error.removeprefix("error: ")
+
+
+Ask = Callable[..., Ran]
+
+
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Ask:
+    """Run `mmstats query --data LOCATION …` in the test's own folder, beyond the reach of anybody's settings."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MMSTATS_DATA", "MMSTATS_CONFIG", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
+
+    def query(location: str | Path, *options: str) -> Ran:
+        capfd.readouterr()
+        code = run(["query", "--data", str(location), *options])
+        written = capfd.readouterr()
+        return Ran(code, written.out, written.err)
+
+    return query
+
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def _columns(rows: Rows) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def ndjson(rows: Rows) -> bytes:
+    """The rows as an object a line."""
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def json_array(rows: Rows) -> bytes:
+    """The rows as one pretty-printed array."""
+    return json.dumps(list(rows), indent=2).encode()
+
+
+def delimited(rows: Rows, delimiter: str = ",") -> bytes:
+    """The rows as CSV with every text quoted, so that an empty one is not null."""
+    names = _columns(rows)
+    lines = [names] + [[_field(row.get(name)) for name in names] for row in rows]
+    return "".join(delimiter.join(line) + "\n" for line in lines).encode()
+
+
+def _field(value: object) -> str:
+    return "" if value is None else '"' + str(value).replace('"', '""') + '"'
+
+
+def frame(rows: Rows) -> pl.DataFrame:
+    """The rows as a frame."""
+    return pl.DataFrame(list(rows), schema=_columns(rows) or ["timestamp", "event_name"], infer_schema_length=None)
+
+
+def _written(write: Callable[[pl.DataFrame, io.BytesIO], object], rows: Rows) -> bytes:
+    buffer = io.BytesIO()
+    write(frame(rows), buffer)
+    return buffer.getvalue()
+
+
+WRITERS: dict[str, Callable[[Rows], bytes]] = {
+    "ndjson": ndjson,
+    "jsonl": ndjson,
+    "json": json_array,
+    "csv": delimited,
+    "tsv": lambda rows: delimited(rows, "\t"),
+    "csv.gz": lambda rows: gzip.compress(delimited(rows)),
+    "ndjson.gz": lambda rows: gzip.compress(ndjson(rows)),
+    "parquet": lambda rows: _written(pl.DataFrame.write_parquet, rows),
+    "pq": lambda rows: _written(pl.DataFrame.write_parquet, rows),
+    "arrow": lambda rows: _written(pl.DataFrame.write_ipc, rows),
+    "feather": lambda rows: _written(pl.DataFrame.write_ipc_stream, rows),
+}

@@ -1,0 +1,185 @@
+"""Rows that cannot be read: the answer waits until the user knows of them, by file and line."""
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from .conftest import Ask
+
+GOOD = '{"timestamp":"2026-05-01T00:00:00Z","event_name":"a","source":"x"}'
+HEADER = "timestamp,event_name,source,note"
+ROW = "2026-05-01,a,x,n"
+
+# name: the file, the place the error names, what it says; the good rows that are left, and how many bad ones there were.
+NDJSON = {
+    "the last line is cut off": ([GOOD, GOOD, GOOD[:40]], "line 3", "broken JSON", 2, 1),
+    "a line in the middle is broken": ([GOOD, '{"timestamp":', GOOD], "line 2", "broken JSON", 2, 1),
+    "text after the object": ([GOOD, GOOD + " x"], "line 2", "broken JSON", 1, 1),
+    "two objects on one line": ([GOOD, GOOD + GOOD, GOOD], "line 2", "broken JSON", 2, 1),
+    "two objects on one line, a blank between": ([GOOD, GOOD + " " + GOOD], "line 2", "broken JSON", 1, 1),
+    "a comma after the object": ([GOOD + ",", GOOD], "line 1", "broken JSON", 1, 1),
+    "an array": ([GOOD, "[1]"], "line 2", "not a JSON object", 1, 1),
+    "an array of an object": ([GOOD, f"[{GOOD}]"], "line 2", "not a JSON object", 1, 1),
+    "an empty array": ([GOOD, "[]"], "line 2", "not a JSON object", 1, 1),
+    "null": ([GOOD, "null"], "line 2", "not a JSON object", 1, 1),
+    "a number": ([GOOD, "5", GOOD], "line 2", "not a JSON object", 2, 1),
+    "a text": ([GOOD, '"a"'], "line 2", "not a JSON object", 1, 1),
+    "true": (["true", GOOD], "line 1", "not a JSON object", 1, 1),
+    "NaN": ([GOOD, GOOD[:-1] + ',"x":NaN}'], "line 2", "broken JSON", 1, 1),
+    "a leading zero": ([GOOD, GOOD[:-1] + ',"x":007}'], "line 2", "broken JSON", 1, 1),
+    "single quotes": ([GOOD.replace('"', "'"), GOOD], "line 1", "broken JSON", 1, 1),
+    "a comma before the brace": ([GOOD, GOOD[:-1] + ",}"], "line 2", "broken JSON", 1, 1),
+    "a lone surrogate": ([GOOD, GOOD[:-1] + ',"x":"\\ud800"}'], "line 2", "surrogate", 1, 1),
+    "a raw control character": ([GOOD, GOOD[:-1] + ',"x":"\x01"}'], "line 2", "broken JSON", 1, 1),
+    "nested without end": ([GOOD, "[" * 100_000], "line 2", "broken JSON", 1, 1),
+    "blank lines count as lines": (["", GOOD, " \t", "\r", "5"], "line 5", "not a JSON object", 1, 1),
+    "a timestamp that is a word": ([GOOD, GOOD.replace("2026-05-01T00:00:00Z", "soon")], "line 2", '"soon"', 1, 1),
+    "an empty timestamp": ([GOOD, GOOD.replace("2026-05-01T00:00:00Z", "")], "line 2", '""', 1, 1),
+    "a null timestamp": ([GOOD, GOOD.replace('"2026-05-01T00:00:00Z"', "null")], "line 2", "timestamp is null", 1, 1),
+    "a timestamp that is true": ([GOOD, GOOD.replace('"2026-05-01T00:00:00Z"', "true")], "line 2", '"true"', 1, 1),
+    "a timestamp in a list": ([GOOD, GOOD.replace('"2026-05-01T00:00:00Z"', "[1]")], "line 2", '"[1]"', 1, 1),
+    "no timestamp": (["", GOOD, '{"event_name":"a"}'], "line 3", "timestamp is null", 1, 1),
+    "an empty object": ([GOOD, "{}", GOOD, "{}"], "line 2", "timestamp is null", 2, 2),
+    "a day that is none": ([GOOD, GOOD.replace("05-01", "02-30")], "line 2", "2026-02-30", 1, 1),
+    "two faults, the first is named": ([GOOD, GOOD, "x", GOOD.replace("05-01", "13-01")], "line 3", "broken", 2, 2),
+    "two faults, the other first": ([GOOD, GOOD.replace("05-01", "13-01"), "x"], "line 2", "2026-13-01", 1, 2),
+}
+CSV = {
+    "a short row": ([HEADER, ROW, "2026-05-01,a,x", ROW], "line 3", "3 fields where the header has 4", 2, 1),
+    "a long row": ([HEADER, ROW + ",more", ROW], "line 2", "5 fields where the header has 4", 1, 1),
+    "a long and a short row": ([HEADER, ROW + ",more", ROW, "x"], "line 2", "5 fields", 1, 2),
+    "a line of blanks": ([HEADER, ROW, "  ", ROW], "line 3", "1 field ", 2, 1),
+    "blank lines count as lines": ([HEADER, "", ROW, "", "x"], "line 5", "1 field ", 1, 1),
+    "lines end in CRLF": ([HEADER + "\r", ROW + "\r", "\r", "x\r"], "line 4", "1 field ", 1, 1),
+    "a quoted line break": ([HEADER, '2026-05-01,a,x,"1\n2\n3"', "x"], "line 5", "1 field ", 1, 1),
+    "a quoted CRLF": ([HEADER, '2026-05-01,a,x,"1\r\n2"\r', "x"], "line 4", "1 field ", 1, 1),
+    "a header with a line break": (['timestamp,event_name,source,"no\nte"', ROW, "x"], "line 4", "1 field ", 1, 1),
+    "a word for a timestamp": ([HEADER, ROW, "soon,a,x,n"], "line 3", '"soon"', 1, 1),
+    "a null timestamp": ([HEADER, ROW, ",a,x,n"], "line 3", "timestamp is null", 1, 1),
+    "an empty timestamp": ([HEADER, ROW, '"",a,x,n'], "line 3", '""', 1, 1),
+    "an unclosed quote at the end": ([HEADER, ROW, '2026-05-01,a,x,"n'], "line 3", "quote", 1, 1),
+    "an unclosed quote in the middle": ([HEADER, ROW, '2026-05-01,a,"x,n', ROW, ROW], "line 3", "quote", 1, 1),
+    "an unclosed quote after a stray one": ([HEADER, '2026-05-01,a,5" x,n', '2026-05-01,a,x,"n'], "line 3", "quote", 1, 1),
+    "an unclosed quote that looks closed": ([HEADER, ROW, '2026-05-01,a,x,"n""', ROW], "line 3", "quote", 1, 1),
+    "an unclosed quote in the first row": ([HEADER, '"2026-05-01,a,x,n', ROW], "line 2", "quote", 0, 1),
+    "an unclosed quote in the header": (['timestamp,event_name,"source', ROW], "line 1", "quote", None, None),
+    "two faults, the first is named": ([HEADER, "soon,a,x,n", "x", ROW], "line 2", '"soon"', 1, 2),
+    "two faults, the other first": ([HEADER, "x", "soon,a,x,n", ROW], "line 2", "1 field ", 1, 2),
+}
+CASES = [pytest.param("ndjson", *case, id=f"ndjson-{name}") for name, case in NDJSON.items()]
+CASES += [pytest.param("csv", *case, id=f"csv-{name}") for name, case in CSV.items()]
+
+
+@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gz"])
+@pytest.mark.parametrize(("form", "lines", "place", "says", "good", "bad"), CASES)
+def test_a_bad_row_is_named(
+    ask: Ask, tmp_path: Path, form: str, lines: list[str], place: str, says: str, good: int, bad: int, compressed: bool
+) -> None:
+    """A row that cannot be read ends the query with exit 4 and one line naming file and line; nothing is answered."""
+    name = f"events.{form}" + ".gz" * compressed
+    text = "\n".join(lines).encode()
+    (tmp_path / name).write_bytes(gzip.compress(text) if compressed else text)
+    ran = ask(name, "--group-by", "source")
+    assert ran.code == 4
+    assert ran.error.startswith(f"{name}: {place}: ")
+    assert says in ran.error
+    assert len(ran.error) < 300
+
+
+@pytest.mark.parametrize("last", ["", "\n", "\r\n"], ids=["no newline at the end", "newline", "CRLF"])
+@pytest.mark.parametrize(("form", "lines", "place", "says", "good", "bad"), CASES)
+def test_bad_rows_are_left_out_when_the_user_says_so(
+    ask: Ask, tmp_path: Path, form: str, lines: list[str], place: str, says: str, good: int, bad: int, last: str
+) -> None:
+    """With --skip-bad-rows the other rows are answered, and stderr says how many of which file were left out."""
+    if good is None:
+        pytest.skip("a header is no row")
+    (tmp_path / f"events.{form}").write_bytes(("\n".join(lines) + last).encode())
+    ran = ask(f"events.{form}", "--skip-bad-rows")
+    assert ran.value == good
+    rows = f"{bad} row" if bad == 1 else f"{bad} rows"
+    assert ran.err == f"warning: left out {rows} that could not be read: events.{form} ({rows})\n"
+
+
+def test_left_out_rows_are_counted_per_file(ask: Ask, tmp_path: Path) -> None:
+    """Over several files the total and each file's own number are said, the files in order."""
+    (tmp_path / "b.ndjson").write_text(f"{GOOD}\nx\ny\n")
+    (tmp_path / "a.csv").write_text(f"{HEADER}\n{ROW}\nx\n")
+    (tmp_path / "c.jsonl").write_text(GOOD)
+    ran = ask(tmp_path, "--skip-bad-rows")
+    assert ran.value == 3
+    assert ran.err == (
+        "warning: left out 3 rows that could not be read: "
+        f"{tmp_path}/a.csv (1 row), {tmp_path}/b.ndjson (2 rows)\n"
+    )
+
+
+def test_a_row_is_judged_on_what_the_question_reads(ask: Ask, tmp_path: Path) -> None:
+    """Invalid UTF-8 in a CSV column fails the questions that read it, and no other."""
+    text = f"{HEADER}\n{ROW}\n2026-05-01,a,x\xff,n\xff\n{ROW}\n"
+    (tmp_path / "events.csv").write_bytes(text.encode("latin-1"))
+    assert ask("events.csv").value == 3
+    assert ask("events.csv", "--group-by", "country").rows == [{"country": None, "value": 3}]
+    assert ask("events.csv", "--group-by", "source", "--skip-bad-rows").rows == [{"source": "x", "value": 2}]
+    ran = ask("events.csv", "--group-by", "source")
+    assert ran.code == 4
+    assert ran.error.startswith("events.csv: line 3: invalid UTF-8 in source")
+
+
+def test_invalid_utf8_breaks_a_json_line_wherever_it_stands(ask: Ask, tmp_path: Path) -> None:
+    """A JSON line with a byte that is not UTF-8 is no JSON, even if the question does not read that column."""
+    text = f'{GOOD}\n{GOOD[:-1]},"note":"\xff"}}\n{GOOD}'
+    (tmp_path / "events.ndjson").write_bytes(text.encode("latin-1"))
+    ran = ask("events.ndjson")
+    assert ran.code == 4
+    assert ran.error.startswith("events.ndjson: line 2: invalid UTF-8")
+    assert ask("events.ndjson", "--skip-bad-rows").value == 2
+
+
+def test_a_wrong_row_with_invalid_utf8_is_still_only_a_wrong_row(ask: Ask, tmp_path: Path) -> None:
+    """A CSV row that is both too short and not UTF-8 is named, or left out, as any other."""
+    (tmp_path / "events.csv").write_bytes(f"{HEADER}\n{ROW}\nx\xff\n{ROW}\n".encode("latin-1"))
+    assert ask("events.csv").error.startswith("events.csv: line 3: 1 field")
+    assert ask("events.csv", "--skip-bad-rows").value == 2
+
+
+def test_bad_rows_outside_of_the_range_are_bad_in_text(ask: Ask, tmp_path: Path) -> None:
+    """A text file is read whole: a row without a timestamp lies in no range, so it is never passed over in silence."""
+    (tmp_path / "events.ndjson").write_text(f'{GOOD}\n{{"event_name":"a"}}\n')
+    ran = ask("events.ndjson", "--from", "2030-01-01", "--event", "other")
+    assert ran.code == 4
+    assert "line 2: the timestamp is null" in ran.error
+
+
+@pytest.mark.parametrize("size", [3 << 20, 20 << 20], ids=["3 MiB", "20 MiB"])
+@pytest.mark.parametrize("quoted", ["2026-05-01,a,x,\"n", '"2026-05-01,a,x,n'], ids=["last field", "first field"])
+def test_an_unclosed_quote_in_a_large_file_is_named(ask: Ask, tmp_path: Path, size: int, quoted: str) -> None:
+    """A quote that swallows the rest of a large file is found, and the rows before it are there to be answered."""
+    before, after = 1000, size // len(ROW)
+    (tmp_path / "events.csv").write_text("\n".join([HEADER, *[ROW] * before, quoted, *[ROW] * after, ""]))
+    ran = ask("events.csv")
+    assert ran.code == 4
+    assert ran.error == f"events.csv: line {before + 2:,}: a quote is opened and never closed"
+    left = ask("events.csv", "--skip-bad-rows")
+    assert left.value == before
+    assert "left out 1 row " in left.err
+
+
+def test_a_bad_line_deep_in_a_large_file_is_named(ask: Ask, tmp_path: Path) -> None:
+    """The line that is named is the line in the file, not in the block that was read."""
+    (tmp_path / "events.ndjson").write_text(f"{GOOD}\n" * 300_000 + "\n\nx\n" + f"{GOOD}\n" * 10)
+    assert ask("events.ndjson").error.startswith("events.ndjson: line 300,003: broken JSON")
+    (tmp_path / "events.csv").write_text(f"{HEADER}\n" + f"{ROW}\n" * 600_000 + "\n\nx\n" + f"{ROW}\n" * 10)
+    assert ask("events.csv").error.startswith("events.csv: line 600,004: 1 field ")
+
+
+def test_the_fault_is_shown_escaped(ask: Ask, tmp_path: Path) -> None:
+    """What a bad row holds is data: control and escape characters in it are shown as escapes, and cut short."""
+    stamp = json.dumps("\x1b[31m\u202e\n" + "x" * 500)
+    (tmp_path / "events.ndjson").write_text(f'{{"timestamp":{stamp},"event_name":"a"}}')
+    error = ask("events.ndjson").error
+    assert '"\\x1b[31m\\u202e\\nxxx' in error
+    assert re.fullmatch(r"[ -~]{1,200}", error)
