@@ -7,6 +7,8 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 from mmstats.errors import NotEvents, Unreadable
 from mmstats.events.formats import COMPRESSIONS, EXTENSIONS, Format, format_of
@@ -24,18 +26,32 @@ class EventFile:
     path: str
     format: Format
     partition: Partition = field(default_factory=dict)
+    name: str = ""  # what to call it in messages, where that is not its path
 
     def __str__(self) -> str:
-        return visible(self.path)
+        return visible(self.name or self.path)
 
 
 @dataclass(slots=True)
 class Listing:
-    """The event files found, each once, and how many other files were passed over."""
+    """The event files found, each once, and how many other files were passed over.
+
+    What came through a pipe is kept in `spool`, a temporary folder that goes with the listing.
+    """
 
     files: list[EventFile] = field(default_factory=list)
     unknown: int = 0
     seen: set[str] = field(default_factory=set)
+    spool: "TemporaryDirectory[str] | None" = None
+
+    def add_stream(self, stream: BinaryIO, name: str, input_format: str | None) -> None:
+        """Take up what comes through a pipe, once."""
+        from mmstats.events.stdin import spooled
+
+        if name not in self.seen:
+            self.seen.add(name)
+            self.spool = self.spool or TemporaryDirectory(prefix="mmstats-")
+            self.files.append(spooled(stream, name, input_format, self.spool.name))
 
     def add(self, path: str, input_format: str | None, *, named: bool) -> None:
         """Take up one file; `named` when the user named this very file, so that it can't be passed over."""
@@ -85,6 +101,11 @@ def _known() -> str:
 
 
 def _take(location: str, input_format: str | None, listing: Listing) -> None:
+    if location == "-":
+        from mmstats.events.stdin import standard_input
+
+        listing.add_stream(standard_input(), "stdin", input_format)
+        return
     if _URL.match(location) and not location.startswith("file://"):
         raise NotEvents(f"{visible(location)}: only local files can be read", hint="copy it to a local folder")
     location = location.removeprefix("file://")
@@ -107,11 +128,21 @@ def _absent(location: str) -> str:
 
 def _take_path(path: str, input_format: str | None, listing: Listing, *, named: bool) -> None:
     mode = _mode(path)
-    if stat.S_ISDIR(mode):
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+        with _open(path) as stream:
+            listing.add_stream(stream, path, input_format)
+    elif stat.S_ISDIR(mode):
         for file in _walk(path, set()):
             listing.add(file, input_format, named=False)
     else:
         listing.add(path, input_format, named=named)
+
+
+def _open(path: str) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise Unreadable(f"{visible(path)}: {error.strerror}", hint=_permission(error)) from None
 
 
 def _mode(path: str) -> int:

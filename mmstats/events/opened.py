@@ -11,7 +11,7 @@ from mmstats.errors import DatasetError, Unreadable
 from mmstats.events.columnar import Part, judge, parts_of, unreadable
 from mmstats.events.delimited import read_delimited
 from mmstats.events.hive import span_of
-from mmstats.events.location import EventFile, find_files
+from mmstats.events.location import EventFile, Listing, find_files
 from mmstats.events.ndjson import read_json
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
@@ -36,7 +36,7 @@ def open_events(dataset: Dataset, wanted: Wanted, advance: Callable[[int], None]
     listing = find_files(dataset.locations, dataset.input_format)
     files = [file for file in listing.files if not dataset.trust_partitions or _meets(file, wanted)]
     shape = Shape(wanted, ColumnMap(dataset.columns), dataset.timestamp_unit)
-    return Events(files, shape, ReadLog(dataset.skip_bad_rows, advance), listing.unknown)
+    return Events(files, shape, ReadLog(dataset.skip_bad_rows, advance), listing)
 
 
 def _meets(file: EventFile, wanted: Wanted) -> bool:
@@ -51,9 +51,10 @@ def _meets(file: EventFile, wanted: Wanted) -> bool:
 class Events:
     """The events of a dataset that one question wants."""
 
-    def __init__(self, files: Sequence[EventFile], shape: Shape, log: ReadLog, unknown: int) -> None:
+    def __init__(self, files: Sequence[EventFile], shape: Shape, log: ReadLog, listing: Listing) -> None:
         self.files, self.log = files, log
-        self._shape, self._unknown = shape, unknown
+        self._shape, self._unknown = shape, listing.unknown
+        self._spool = listing.spool  # goes when the events do
         self._text = [file for file in files if file.format.is_text]
         parts = parts_of((file for file in files if not file.format.is_text), shape, log)
         # Each with whether it has rows to leave out: a filter that the good case does not pay for.
