@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mmstats.settings import Settings
+from mmstats.settings import TIMESTAMP_UNITS, Settings
 from mmstats.suggest import one_of
 
 INPUT_FORMATS = ("parquet", "ndjson", "json", "csv", "tsv", "arrow")
-TIMESTAMP_UNITS = ("s", "ms", "us", "ns")
 OPTIONS = {"input_format": INPUT_FORMATS, "timestamp_unit": TIMESTAMP_UNITS}
 
 

@@ -113,7 +113,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "metric",
         "metric",
         _choice(METRICS),
-        "What to count: events, or distinct visitors (an estimate within 1 %).",
+        "What to count: events, or distinct visitors (an estimate, standard error 0.55 %).",
         "count|uniques",
         default="count",
         choices=METRICS,

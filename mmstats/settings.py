@@ -22,6 +22,7 @@ CONFIG_VARIABLE = "MMSTATS_CONFIG"
 DATA_VARIABLE = "MMSTATS_DATA"
 FORMATS = ("table", "json", "ndjson", "csv", "markdown")
 COLORS = ("auto", "always", "never")
+TIMESTAMP_UNITS = ("s", "ms", "us", "ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("columns", "a table of strings", _columns, "The data's names for event columns.", shared=True),
     Setting("format", "a string", _text, "How a terminal shows an answer.", FORMATS, shared=True),
-    Setting("color", "a string", _text, "When to use colours.", ("auto", "always", "never")),
-    Setting("timestamp_unit", "a string", _text, "The unit of numeric timestamps.", ("s", "ms", "us", "ns")),
+    Setting("color", "a string", _text, "When to use colours.", COLORS),
+    Setting("timestamp_unit", "a string", _text, "The unit of numeric timestamps.", TIMESTAMP_UNITS),
     Setting("skip_bad_rows", "true or false", _switch, "Leave out rows that cannot be read, and say so."),
     Setting("trust_partitions", "true or false", _switch, "Skip folders named for days out of range."),
 )

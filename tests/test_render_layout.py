@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_render_formats import texts
 
 from mmstats.answer import Stats
 from mmstats.render.caption import Caption
 from mmstats.render.shares import bars, percentages
 from mmstats.render.widths import cells, share_out, shorten, wrap
+from tests.test_render_formats import texts
 
 START, END = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, 0, 0, 0, 500_000, tzinfo=UTC)
 MARKS = "▏▎▍▌▋▊▉█"

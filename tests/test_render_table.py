@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
-from test_render_formats import EVERYTHING, NOTHING, TOTAL, answers, quoted
 
 from mmstats.answer import Row, Stats
 from mmstats.render import WRITERS
 from mmstats.render.caption import Caption
 from mmstats.render.table import print_table
 from mmstats.render.widths import cells
+from tests.test_render_formats import EVERYTHING, NOTHING, TOTAL, answers, quoted
 
 MAY = Caption(datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC), None)
 SOURCES = [("google", "cpc", 1234), ("facebook", None, 812), ("", "email", 77), ("hn", "referral", 1)]

@@ -44,9 +44,7 @@ def pageviews(events: pl.DataFrame) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
-def test_script_reproduces_the_sample_row_for_row(
-    tmp_path: Path, events: pl.DataFrame, hash_seed: str
-) -> None:
+def test_script_reproduces_the_sample_row_for_row(tmp_path: Path, events: pl.DataFrame, hash_seed: str) -> None:
     """The script writes the committed rows again, whatever Python's hash seed, and clears old days away."""
     stale = tmp_path / "day=1999-01-01" / "events.parquet"
     stale.parent.mkdir()
@@ -95,9 +93,7 @@ def test_signups_on_the_day_of_the_launch(signups: pl.DataFrame) -> None:
     assert rows.filter(pl.col("day") == "2026-05-16").rows() == [("2026-05-16", "facebook", 4)]
 
 
-def test_each_signup_follows_the_signup_page_of_its_session(
-    signups: pl.DataFrame, pageviews: pl.DataFrame
-) -> None:
+def test_each_signup_follows_the_signup_page_of_its_session(signups: pl.DataFrame, pageviews: pl.DataFrame) -> None:
     """The pages seen earlier in a signup's session end in /signup and share its source and medium."""
     for signup in signups.iter_rows(named=True):
         same = [pl.col(key) == signup[key] for key in ("session_id", "anonymous_id", "source", "medium")]

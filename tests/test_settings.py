@@ -295,13 +295,9 @@ def test_refused_name(here: Path, home: Path, text: str, fault: str, hint: str) 
     [
         pytest.param("skip-bad-rows = true", "unknown setting 'skip-bad-rows'", OWN_MAY, id="dashes"),
         pytest.param("skip_bad_rows = 1", "skip_bad_rows must be true or false", "", id="switch"),
-        pytest.param(
-            "trust_partitions = 'yes'", "trust_partitions must be true or false", "", id="switch: text"
-        ),
+        pytest.param("trust_partitions = 'yes'", "trust_partitions must be true or false", "", id="switch: text"),
         pytest.param("color = true", "color must be auto or always or never", "", id="color"),
-        pytest.param(
-            "timestamp_unit = 'm'", "timestamp_unit must be s or ms or us or ns, not 'm'", "", id="unit"
-        ),
+        pytest.param("timestamp_unit = 'm'", "timestamp_unit must be s or ms or us or ns, not 'm'", "", id="unit"),
     ],
 )
 def test_refused_in_own(here: Path, home: Path, text: str, fault: str, hint: str) -> None:
@@ -362,9 +358,7 @@ def test_mapping(column: str, name: str) -> None:
 @pytest.mark.parametrize(
     "text, fault",
     [
-        pytest.param(
-            "event_name", "must be column=name, such as event_name=type, not 'event_name'", id="no ="
-        ),
+        pytest.param("event_name", "must be column=name, such as event_name=type, not 'event_name'", id="no ="),
         pytest.param("", "must be column=name, such as event_name=type, not ''", id="empty"),
         pytest.param("=type", "has no event column before the '=' in '=type'", id="no column"),
         pytest.param("path=", "has no name after the '=' in 'path='", id="no name"),
@@ -373,9 +367,7 @@ def test_mapping(column: str, name: str) -> None:
             "names 'evnt_name', which is no event column; did you mean event_name?",
             id="unknown",
         ),
-        pytest.param(
-            "event=a", "names 'event', which is no event column; did you mean event_name?", id="event"
-        ),
+        pytest.param("event=a", "names 'event', which is no event column; did you mean event_name?", id="event"),
         pytest.param(
             "zzz=a",
             f"names 'zzz', which is no event column; event columns: {', '.join(EVENT_COLUMNS)}",
@@ -393,8 +385,6 @@ def test_refused_mapping(text: str, fault: str) -> None:
 def test_cheap_to_import() -> None:
     """The settings load neither an engine nor the question nor what only the reading of files needs."""
     program = "import sys, mmstats.settings; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     strangers = {"polars", "platformdirs", "tomllib", "mmstats.events", "mmstats.query"}
     assert not strangers & set(loaded.split())

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from mmstats.cli import complete
-from mmstats.dataset import INPUT_FORMATS, TIMESTAMP_UNITS
+from mmstats.dataset import INPUT_FORMATS
 from mmstats.query import BY_NAME
 from mmstats.render import FORMATS
-from mmstats.settings import COLORS
+from mmstats.settings import COLORS, TIMESTAMP_UNITS
 
 
 def _question(name: str) -> Any:

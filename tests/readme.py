@@ -1,0 +1,100 @@
+"""The parts of README.md that the program can tell: `python -m tests.readme` writes them anew.
+
+A `console` block is run, line by line that begins with `$`, on the bundled sample from an empty folder. A line
+`<!-- generated: NAME -->` is followed by what `SECTIONS` makes of NAME, up to `<!-- end -->`.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from mmstats.cli.app import app
+from mmstats.cli.exits import MEANING
+from mmstats.query import PARAMETERS
+from mmstats.settings import SETTINGS
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def parameters() -> str:
+    """The table of the question's parameters."""
+    rows = [
+        f"| `{parameter.flag}` | `{parameter.name}` | {parameter.help} | {_default(parameter.default)} |"
+        for parameter in PARAMETERS
+    ]
+    return "\n".join(["| flag | in the API | | default |", "| --- | --- | --- | --- |", *rows])
+
+
+def _default(value: object) -> str:
+    return f"`{value}`" if value else ""
+
+
+def exit_codes() -> str:
+    """The table of exit codes."""
+    rows = [f"| {code.value} | {meaning} |" for code, meaning in MEANING.items()]
+    return "\n".join(["| code | meaning |", "| --- | --- |", *rows])
+
+
+def settings() -> str:
+    """The table of settings."""
+    rows = [f"| `{setting.name}` | {setting.help} | {'yes' if setting.shared else 'no'} |" for setting in SETTINGS]
+    return "\n".join(["| setting | | also in `mmstats.toml` |", "| --- | --- | --- |", *rows])
+
+
+def help_texts() -> str:
+    """The help of every command, as the program prints it."""
+    import typer
+
+    group = typer.main.get_command(app)
+    commands = [[], *([name] for name in group.commands)]  # type: ignore[attr-defined]
+    return "\n\n".join(f"```console\n$ {' '.join(['mmstats', *names, '--help'])}\n```" for names in commands)
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    "parameters": parameters,
+    "exit codes": exit_codes,
+    "settings": settings,
+    "help": help_texts,
+}
+
+
+def run(command: str, folder: str) -> str:
+    """What a command prints, in an environment that holds nothing of its user."""
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": folder,
+        "XDG_CONFIG_HOME": folder,
+        "MMSTATS_CACHE_DIR": folder,
+        "COLUMNS": "80",
+        "LANG": "C.UTF-8",
+    }
+    shell = ["sh", "-c", command]
+    done = subprocess.run(
+        shell, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    return done.stdout
+
+
+def _answered(block: re.Match[str]) -> str:
+    commands = [line for line in block[1].splitlines() if line.startswith("$ ")]
+    with tempfile.TemporaryDirectory() as folder:
+        shown = [f"{command}\n{run(command[2:], folder)}" for command in commands]
+    return "```console\n" + "".join(text.rstrip() + "\n" for text in shown) + "```"
+
+
+def generate(text: str) -> str:
+    """README.md as it should be."""
+    for name, section in SECTIONS.items():
+        marker = f"<!-- generated: {name} -->\n"
+        pattern = re.escape(marker) + r"((?:(?!<!-- generated).)*?<!-- end -->\n)?"
+        body = f"{marker}\n{section()}\n\n<!-- end -->\n"
+        text = re.sub(pattern, lambda _: body, text, count=1, flags=re.DOTALL)  # noqa: B023 - called at once
+    return re.sub(r"```console\n(.*?)```", _answered, text, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    README.write_text(generate(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,57 @@
+"""README.md tells what the program does today."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from mmstats.cli.app import app
+from mmstats.cli.exits import ExitCode
+from mmstats.columns import EVENT_COLUMNS
+from mmstats.events.formats import EXTENSIONS
+from mmstats.settings import FORMATS, SETTINGS
+from tests.readme import README, generate
+
+TEXT = README.read_text(encoding="utf-8")
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+FLAGS = sorted({flag for command in COMMANDS.values() for parameter in command.params for flag in parameter.opts})
+
+
+def test_generated_parts_are_fresh() -> None:
+    """Every command in the README prints what stands below it, and every table is the program's."""
+    assert generate(TEXT) == TEXT
+
+
+def test_the_first_screen_sets_up_and_answers() -> None:
+    """The first screen has one command that answers a question and one that passes the tests, CI's own."""
+    screen = "\n".join(TEXT.splitlines()[:20])
+    commands = re.findall(r"```sh\n(.*?)\n```", screen)
+    assert len(commands) == 2
+    assert commands[0].endswith("mmstats query --event signup --group-by source,medium")
+    test_command = commands[1].rpartition(".venv/bin/")[2]
+    assert test_command in (README.parent / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_every_flag_is_documented(flag: str) -> None:
+    """Every flag of every command stands in the README."""
+    assert re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", TEXT)
+
+
+@pytest.mark.parametrize("code", [str(code.value) for code in ExitCode])
+def test_every_exit_code_is_documented(code: str) -> None:
+    """Every exit code stands in the README's table."""
+    assert f"\n| {code} | " in TEXT
+
+
+@pytest.mark.parametrize("word", [*EVENT_COLUMNS, *EXTENSIONS, *(setting.name for setting in SETTINGS), *FORMATS])
+def test_every_name_is_documented(word: str) -> None:
+    """Every event column, extension, setting and output format stands in the README."""
+    assert f"`{word}`" in TEXT
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)]+)\)", TEXT))
+def test_links_lead_somewhere(link: str) -> None:
+    """Every local link leads to a file."""
+    assert (Path(README.parent) / link).is_file()
