@@ -17,6 +17,7 @@ METRICS = ("count", "uniques")
 INTERVALS = ("hour", "day", "week")
 DIMENSIONS = ("event_name", "source", "medium", "country", "device_type", "browser", "os", "path")
 DEFAULT_LIMIT = 100
+QUOTE_EVENT = "a shell replaces an unquoted $name by nothing: quote it, --event '$pageview'"
 MAX_LIMIT = 1000
 
 
@@ -234,5 +235,5 @@ def _meant(strangers: Iterable[str]) -> str:
 
 def _hint(faults: Mapping[str, Sequence[str]]) -> str:
     if faults.get("event") == ["must not be empty"]:
-        return "a shell replaces an unquoted $name by nothing: quote it, --event '$pageview'"
+        return QUOTE_EVENT
     return ""

@@ -6,11 +6,12 @@ import typer
 
 from mmstats import __version__
 from mmstats.cli import options as opt
-from mmstats.cli.examples import QUERY, ROOT
-from mmstats.cli.usage import Command, Group
+from mmstats.cli.examples import DESCRIBE, QUERY, ROOT
+from mmstats.cli.shells import Completing
+from mmstats.cli.usage import Command
 
 app = typer.Typer(
-    cls=Group,
+    cls=Completing,
     name="mmstats",
     help="Ask the stats query of a hosted analytics API of event files you have: Parquet, NDJSON, CSV or Arrow.",
     epilog=ROOT,
@@ -72,4 +73,28 @@ def query_command(
         Extensions(exact=exact, fill=fill, unlimited=all_),
         SourceOptions(data or (), sample, map_ or (), input_format, timestamp_unit, skip_bad_rows, trust_partitions),
         ShowOptions(format, color),
+    )
+
+
+@app.command("describe", cls=Command, epilog=DESCRIBE)
+def describe_command(
+    check: opt.Check = False,
+    data: opt.Data = None,
+    sample: opt.Sample = False,
+    map_: opt.Map = None,
+    input_format: opt.InputFormat = None,
+    timestamp_unit: opt.TimestampUnit = None,
+    skip_bad_rows: opt.SkipBadRows = False,
+    trust_partitions: opt.TrustPartitions = False,
+    format: opt.DescribeFormat = None,
+    color: opt.Color = None,
+) -> int:
+    """Say what is in a dataset: files, rows, time range, columns, event names, and rows that cannot be read."""
+    from mmstats.cli.describe import ShowOptions, describe
+    from mmstats.cli.source import SourceOptions
+
+    return describe(
+        SourceOptions(data or (), sample, map_ or (), input_format, timestamp_unit, skip_bad_rows, trust_partitions),
+        ShowOptions(format, color),
+        check=check,
     )

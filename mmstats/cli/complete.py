@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
+import typer
+
+from mmstats.cli.remembered import recall
+from mmstats.columns import EVENT_COLUMNS
 from mmstats.query import DIMENSIONS, INTERVALS, METRICS
 
-Completer = Callable[[str], list[str]]
+Completer = Callable[..., list[str]]
 
 
 def among(choices: Sequence[str]) -> Completer:
@@ -23,4 +27,35 @@ def columns(incomplete: str) -> list[str]:
     return [before + comma + name for name in DIMENSIONS if name.startswith(last) and name not in had]
 
 
-VALUES: dict[str, Completer] = {"metric": among(METRICS), "interval": among(INTERVALS), "group_by": columns}
+def mapped(incomplete: str) -> list[str]:
+    """Offers the event columns that a `COLUMN=NAME` may begin with."""
+    return [f"{name}=" for name in EVENT_COLUMNS if f"{name}=".startswith(incomplete)]
+
+
+def events(context: typer.Context, incomplete: str) -> list[str]:
+    """Offers the names that a describe has left of the dataset which the command line names; none in doubt."""
+    from mmstats.cli.shells import carried
+
+    try:
+        kept = recall(_locations(context))
+    except Exception:  # whatever it is, a shell in the middle of a command line is no place to say it
+        return []
+    return [name for name in kept if name.startswith(incomplete) and carried(name)]
+
+
+def _locations(context: typer.Context) -> tuple[str, ...]:
+    """Where the events are that a half-typed command would read."""
+    from mmstats.cli.source import SourceOptions, settings_here
+    from mmstats.dataset import choose
+
+    given = context.params
+    source = SourceOptions(given.get("data") or (), bool(given.get("sample")), (), None, None, False, False)
+    return choose(source.read({}), settings_here()).locations
+
+
+VALUES: dict[str, Completer] = {
+    "metric": among(METRICS),
+    "interval": among(INTERVALS),
+    "group_by": columns,
+    "event": events,
+}

@@ -16,3 +16,13 @@ Examples:
 Data is found in --data, else in MMSTATS_DATA, else in the nearest mmstats.toml, else in the bundled
 sample. A $ in an event's name needs single quotes, or the shell replaces it.
 """
+
+DESCRIBE = """\
+Examples:
+  mmstats describe --data events/
+  mmstats describe --data 'events/*.csv.gz' --map event_name=type --check
+  mmstats describe --data events/ --format json | jq .events.top
+
+--check exits with 1 when a file or row cannot be read. A describe leaves the event names in your cache
+folder (MMSTATS_CACHE_DIR), so that your shell can complete --event.
+"""

@@ -51,7 +51,10 @@ Sample = Annotated[bool, _option("--sample", "Ask the bundled sample.")]
 Map = Annotated[
     list[str] | None,
     _option(
-        "--map", "Read an event column from another of the data's columns; may be repeated.", metavar="COLUMN=NAME"
+        "--map",
+        "Read an event column from another of the data's columns; may be repeated.",
+        metavar="COLUMN=NAME",
+        autocompletion=complete.mapped,
     ),
 ]
 InputFormat = Annotated[
@@ -73,6 +76,18 @@ Format = Annotated[
         "How to show the answer  [default: table on a terminal, else json]",
         **_one_of(FORMATS),
     ),
+]
+DescribeFormat = Annotated[
+    str | None,
+    _option(
+        "--format",
+        "How to show the description  [default: table on a terminal, else json]",
+        **_one_of(("table", "json")),
+    ),
+]
+Check = Annotated[
+    bool,
+    _option("--check", "Judge every row of every file: what cannot be read is named, and the exit code is 1."),
 ]
 Color = Annotated[
     str | None,

@@ -65,5 +65,5 @@ def completed(asked: Dataset, settings: Settings) -> Dataset:
     """The dataset to read; says so when it is the sample although nobody asked for it."""
     dataset = choose(asked, settings)
     if dataset.is_sample and not asked.is_sample:
-        stderr.note("no data named, so this is the bundled sample; --data LOCATION or MMSTATS_DATA names yours")
+        stderr.note("this is the bundled sample; --data names yours")
     return dataset

@@ -1,7 +1,7 @@
 """Usage errors in our own form: what the parser refuses, and what it would let pass, said as the contract says it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from typer._coercion import RuntimeParam
 from typer.core import TyperCommand, TyperGroup
 
 from mmstats.errors import InvalidQuestion
+from mmstats.query import QUOTE_EVENT
 from mmstats.suggest import did_you_mean
 from mmstats.visible import visible
 
@@ -28,9 +29,10 @@ class Command(TyperCommand):
         Raises WrongUsage for an option that may be given once and was given twice.
         """
         _take_as_given(self.get_params(ctx))
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        values, _, order = self.make_parser(ctx).parse_args(args=list(args))
         if not ctx.resilient_parsing:
             _refuse_repeats(order)
+            _refuse_flags_as_values(ctx, values)
         return super().parse_args(ctx, args)
 
     def format_epilog(self, ctx: Context, formatter: Any) -> None:  # noqa: ARG002 - the library's signature
@@ -63,6 +65,16 @@ def _refuse_repeats(order: Iterable[Parameter]) -> None:
         if parameter.name in seen and not parameter.multiple and parameter.param_type_name == "option":
             raise WrongUsage(f"{parameter.opts[0]} may be given only once")
         seen.add(parameter.name)
+
+
+def _refuse_flags_as_values(ctx: Context, values: Mapping[str, Any]) -> None:
+    """Refuse a flag that was taken for the value of the flag before it, whose own value is missing."""
+    known = _options(ctx)
+    for parameter in ctx.command.get_params(ctx):
+        value = values.get(parameter.name or "")
+        if value in known:
+            hint = QUOTE_EVENT if parameter.name == "event" else _see_help(ctx)
+            raise WrongUsage(f"{parameter.opts[0]} needs a value, not the flag {value}", hint=hint)
 
 
 class Group(TyperGroup):

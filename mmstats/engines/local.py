@@ -1,5 +1,7 @@
 """The engine on this machine: Polars, streaming, over files."""
 
+import contextlib
+import time
 from collections.abc import Callable
 
 import polars as pl
@@ -38,7 +40,12 @@ def _total(query: StatsQuery, events: Events) -> pl.DataFrame:
 
 
 def _collect(frame: pl.LazyFrame) -> pl.DataFrame:
-    return frame.collect(engine="streaming")
+    try:
+        return frame.collect(engine="streaming")
+    except KeyboardInterrupt:
+        with contextlib.suppress(KeyboardInterrupt):
+            time.sleep(0)  # Python raises for the same signal once more, which would cut our cleaning up short
+        raise
 
 
 def _notices(query: StatsQuery, events: Events) -> tuple[str, ...]:

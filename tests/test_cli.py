@@ -1,0 +1,261 @@
+"""The command line: what it refuses and how, where it writes, and how it ends."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmstats.cli import run
+
+MMSTATS = [sys.executable, "-m", "mmstats"]
+SIGNUPS = '{"metric":"count","rows":[{"value":12}]}\n'
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test starts in an empty folder and sees nothing of what its user has set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    for name in ("MMSTATS_DATA", "MMSTATS_CONFIG", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+REFUSED = {
+    "unknown flag": (["--evnt", "x"], "error: no such option: --evnt\nhint: did you mean --event?\n"),
+    "unknown metric": (
+        ["--metric", "unique"],
+        "error: --metric must be count or uniques, not 'unique'; did you mean uniques?\n",
+    ),
+    "repeated": (["--limit", "1", "--limit", "1"], "error: --limit may be given only once\n"),
+    "repeated switch": (["--all", "--all"], "error: --all may be given only once\n"),
+    "limit": (["--limit", "1_0"], "error: --limit must be an integer from 1 to 1000, not '1_0'\n"),
+    "range": (
+        ["--from", "2026-05-02", "--to", "2026-05-02"],
+        "error: --from must be before the end of the range\n",
+    ),
+    "lost plus": (
+        ["--from", "2026-05-01T00:00:00 02:00"],
+        "error: --from has a blank before the offset in '2026-05-01T00:00:00 02:00': "
+        "a '+' must be percent-encoded as %2B in a URL\n",
+    ),
+    "column": (
+        ["--group-by", "sorce"],
+        "error: cannot group by 'sorce'\nhint: did you mean source? columns: event_name, source, medium, country, "
+        "device_type, browser, os, path\n",
+    ),
+    "all and limit": (
+        ["--all", "--limit", "5"],
+        "error: --limit cannot be given when all rows are asked for\n",
+    ),
+    "fill alone": (["--fill"], "error: --fill needs an interval\n"),
+    "sample and data": (["--sample", "--data", "x"], "error: --sample cannot be given with --data\n"),
+    "empty data": (["--data", ""], "error: --data must not be empty\n"),
+    "format": (
+        ["--format", "tabel"],
+        "error: --format must be table or json or ndjson or csv or markdown, not 'tabel'; did you mean table?\n",
+    ),
+    "unit": (
+        ["--timestamp-unit", "m"],
+        "error: --timestamp-unit must be s or ms or us or ns, not 'm'; did you mean ms?\n",
+    ),
+    "map": (["--map", "evnt=type"], "error: --map names 'evnt', which is no event column; did you mean event_id?\n"),
+    "no value": (["--from"], "error: --from needs a value\nhint: mmstats --help shows how it is used\n"),
+    "value to a switch": (["--all=1"], "error: --all takes no value\nhint: mmstats --help shows how it is used\n"),
+    "argument": (
+        ["a"],
+        "error: unexpected argument: a\n"
+        "hint: a value with blanks must be quoted; mmstats query --help shows how it is used\n",
+    ),
+    "two at once": (
+        ["--limit", "0", "--group-by", "x", "--interval", "dya"],
+        "error: --interval must be hour or day or week, not 'dya'; did you mean day?; "
+        "--limit must be an integer from 1 to 1000, not '0'; --group-by has the unknown column 'x'\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_wrong_question_is_refused(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong question ends with code 2, says what is wrong in our form and writes nothing to stdout."""
+    assert run(["query", *arguments]) == 2
+    assert capsys.readouterr() == ("", message)
+
+
+@pytest.mark.parametrize("arguments", [["--event", ""], ["--event", "--format", "csv"]], ids=["empty", "swallowed"])
+def test_an_unquoted_event_gets_the_hint(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """An event that the shell expanded to nothing gets the hint to quote it."""
+    assert run(["query", *arguments]) == 2
+    assert "--event '$pageview'" in capsys.readouterr().err
+
+
+def test_an_unknown_command_offers_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt command gets the one that was meant."""
+    assert run(["qurey"]) == 2
+    assert capsys.readouterr() == ("", "error: no such command: qurey\nhint: did you mean mmstats query?\n")
+
+
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a command the help is shown, with its examples."""
+    assert run([]) == 0
+    assert "mmstats query --event signup --group-by source,medium" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["query", "-h"], ["query", "--help"]], ids=" ".join)
+def test_help_ends_with_three_examples(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Every help teaches by three examples."""
+    assert run(arguments) == 0
+    examples = capsys.readouterr().out.partition("Examples:\n")[2].partition("\n\n")[0]
+    assert examples.count("mmstats ") == 3
+
+
+def test_the_sample_is_announced(capsys: pytest.CaptureFixture[str]) -> None:
+    """With no data named the sample answers and stderr says so; asked for, it needs no saying."""
+    assert run(["query", "--event", "signup"]) == 0
+    assert capsys.readouterr() == (SIGNUPS, "note: this is the bundled sample; --data names yours\n")
+    assert run(["query", "--event", "signup", "--sample"]) == 0
+    assert capsys.readouterr() == (SIGNUPS, "")
+
+
+def test_truncation_is_announced(capsys: pytest.CaptureFixture[str]) -> None:
+    """When the limit cut rows off, stderr says how many of how many."""
+    assert run(["query", "--sample", "--group-by", "country", "--limit", "2"]) == 0
+    assert capsys.readouterr().err == "note: 2 of 14 rows; --limit or --all answers more\n"
+
+
+@pytest.mark.parametrize("name", ["MMSTATS_DATA", "mmstats.toml"])
+def test_data_is_found_where_the_user_says(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without `--data`, `MMSTATS_DATA` names the data, and else an `mmstats.toml` beside or above."""
+    (tmp_path / "e.ndjson").write_text('{"at":"2026-05-01","event":"a"}\n')
+    (tmp_path / "mmstats.toml").write_text('data = "e.ndjson"\n[columns]\ntimestamp = "at"\n')
+    if name == "MMSTATS_DATA":
+        (tmp_path / "f.csv").write_text("at,event\n1,a\n2,b\n")
+        monkeypatch.setenv(name, str(tmp_path / "f.csv"))
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert run(["query"]) == 0
+    expected = 2 if name == "MMSTATS_DATA" else 1
+    assert capsys.readouterr() == (f'{{"metric":"count","rows":[{{"value":{expected}}}]}}\n', "")
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    """A reader that has seen enough ends the command with code 0 and no message."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [*MMSTATS, "query", "--sample", "--group-by", "path"], stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_code_5() -> None:
+    """An answer that cannot be written ends with code 5 and says why."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*MMSTATS, "query", "--sample"], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 5
+    assert done.stderr == b"error: cannot write to stdout: No space left on device\n"
+
+
+def on_terminal(arguments: list[str], columns: int = 80, **environment: str) -> str:
+    """What a command writes to a terminal of so many columns."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.environ.update({"COLUMNS": str(columns), "TERM": "xterm-256color", **environment})
+        os.execv(sys.executable, [*MMSTATS, *arguments])
+    written = b""
+    while True:
+        try:
+            some = os.read(terminal, 1 << 16)
+        except OSError:  # the terminal is gone with its last writer
+            break
+        if not some:
+            break
+        written += some
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    return written.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_gets_a_table() -> None:
+    """On a terminal the answer is a table, in colour."""
+    shown = on_terminal(["query", "--sample", "--event", "signup", "--group-by", "source"])
+    assert "facebook" in shown
+    assert "3 rows" not in shown
+    assert "2 rows" in shown
+    assert "\x1b[" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [([], {"NO_COLOR": "1"}), (["--color", "never"], {}), ([], {"TERM": "dumb"})],
+    ids=["NO_COLOR", "--color never", "dumb terminal"],
+)
+def test_colour_can_be_declined(arguments: list[str], environment: dict[str, str]) -> None:
+    """`NO_COLOR`, `--color never` and a dumb terminal get no escape sequences."""
+    shown = on_terminal(["query", "--sample", "--group-by", "country", *arguments], **environment)
+    assert "\x1b" not in shown
+
+
+def test_colour_can_be_forced(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--color always` colours a table that goes to a file."""
+    assert run(["query", "--sample", "--group-by", "country", "--format", "table", "--color", "always"]) == 0
+    assert "\x1b[" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80])
+def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
+    """A table fits the terminal, however narrow."""
+    shown = on_terminal(["query", "--sample", "--group-by", "path,country", "--color", "never"], columns)
+    assert max(len(line) for line in shown.splitlines() if not line.startswith("note:")) <= columns
+
+
+def test_an_interrupt_is_code_130(tmp_path: Path) -> None:
+    """An interrupted command ends with code 130 and no traceback."""
+    fifo = tmp_path / "events"
+    os.mkfifo(fifo)
+    with (
+        subprocess.Popen(
+            [*MMSTATS, "query", "--data", str(fifo)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process,
+        fifo.open("wb"),
+    ):  # opening waits until the command reads
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, b"", b"")
+
+
+def test_a_bug_is_code_70(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error that is ours is shown as one, with its traceback, and ends with code 70."""
+    monkeypatch.setattr("mmstats.engines.plan.ordered", None)
+    assert run(["query", "--sample"]) == 70
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_every_format_holds_the_same_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON, NDJSON, CSV and Markdown answer alike."""
+    shown = {}
+    for form in ("json", "ndjson", "csv", "markdown"):
+        assert run(["query", "--sample", "--event", "signup", "--group-by", "source", "--format", form]) == 0
+        shown[form] = capsys.readouterr().out
+    assert shown == {
+        "json": '{"metric":"count","rows":[{"source":"facebook","value":9},{"source":"google","value":3}]}\n',
+        "ndjson": '{"source":"facebook","value":9}\n{"source":"google","value":3}\n',
+        "csv": "source,value\nfacebook,9\ngoogle,3\n",
+        "markdown": shown["markdown"],
+    }
+    assert "| facebook | 9 |" in shown["markdown"]
+
+
+def test_help_and_readers_share_the_declared_formats() -> None:
+    """The formats that a settings file may name are those that the command line shows."""
+    from mmstats import render, settings
+
+    assert settings.FORMATS == render.FORMATS
