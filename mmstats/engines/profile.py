@@ -1,0 +1,192 @@
+"""What is in a dataset, computed on this machine: by Parquet's footers where they know, else by reading.
+
+Which of several columns of the data serves as the event's name is found by asking for each of them by itself too.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+
+from mmstats.columns import EVENT_COLUMNS
+from mmstats.dataset import Dataset
+from mmstats.description import NAMED_FAULTS, REMEMBERED, Check, ColumnUse, Description, Fault, FormatUse
+from mmstats.engines.summary import Summary, added, summarised
+from mmstats.errors import DatasetError, MmstatsError, NotEvents
+from mmstats.events.columnar import Part, parts_of, unreadable
+from mmstats.events.faults import faults
+from mmstats.events.footers import known_of
+from mmstats.events.location import EventFile, Listing, find_files
+from mmstats.events.opened import Events
+from mmstats.events.readlog import ReadLog
+from mmstats.events.rows import Shape
+from mmstats.events.schema import ColumnMap, Wanted
+
+Advance = Callable[[int], None]
+_OWN_NAME = {"the column event_name itself": "event_name", "the column event": "event"}
+
+
+def describe(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
+    """What is in a dataset, rows that cannot be read left out and counted; `advance` is told of bytes read.
+
+    Raises NotEvents and Unreadable as a question would.
+    """
+    listing, shape = find_files(dataset.locations, dataset.input_format), _shape(dataset)
+    log = ReadLog(skip_bad_rows=True)
+    events = Events(listing.files, shape, log, listing)
+    known = [file for file in listing.files if _is_known(file, log)]
+    others = [file for file in listing.files if not _is_known(file, log)]
+    rest = Events(others, shape, ReadLog(skip_bad_rows=True, advance=advance), listing) if others else None
+    summaries = [_read(rest, rest.frame())] if rest else []
+    summaries += [_by_footers(part, events) for part in parts_of(known, shape, log)]
+    found = log.found | (rest.log.found if rest else set())
+    bad_rows = rest.log.bad_rows if rest else Counter[str]()
+    return _Seen(dataset, listing, added(summaries), found, bad_rows).description()
+
+
+def _is_known(file: EventFile, log: ReadLog) -> bool:
+    """Whether a file's own footer tells of its rows; it counts those that cannot be read as well."""
+    return file.format.name == "parquet" and str(file) not in log.bad_rows
+
+
+def check(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
+    """What is in a dataset, every row of every file judged on every event column that the file has.
+
+    Files that cannot be read are left out of it and named. Raises NotEvents when there are no files at all.
+    """
+    listing, shape = find_files(dataset.locations, dataset.input_format), _shape(dataset)
+    summaries: list[Summary] = []
+    log, found = ReadLog(skip_bad_rows=True, advance=advance), _Found()
+    for file in listing.files:
+        try:
+            summaries.append(_whole(file, shape, log, listing))
+        except DatasetError as error:
+            found.broken(file, shape, log, error)
+        else:
+            found.bad(file, shape, log.bad_rows[str(file)])
+    seen = _Seen(dataset, listing, added(summaries), log.found, log.bad_rows)
+    return replace(seen.description(), check=found.check())
+
+
+def _whole(file: EventFile, shape: Shape, log: ReadLog, listing: Listing) -> Summary:
+    """The summary of one file, every event column that it has read to the end."""
+    try:
+        events = Events([file], shape, log, listing)
+        return _read(events, events.frame())
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise unreadable(file, error) from None
+
+
+def _shape(dataset: Dataset) -> Shape:
+    own = {} if "event_name" in dataset.columns else _OWN_NAME
+    return Shape(Wanted((*EVENT_COLUMNS, *own)), ColumnMap({**own, **dataset.columns}), dataset.timestamp_unit)
+
+
+def _read(events: Events, frame: pl.LazyFrame, columns: Sequence[str] = EVENT_COLUMNS) -> Summary:
+    try:
+        return summarised(frame, columns)
+    except MmstatsError:
+        raise
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise events.blame(error) from None
+
+
+def _by_footers(part: Part, events: Events) -> Summary:
+    """The summary of a part whose rows can all be read; read are the event's name and what the footers do not know."""
+    known = known_of(part, EVENT_COLUMNS)
+    unknown = [name for name in EVENT_COLUMNS if name not in known.nulls and name != "timestamp"]
+    columns = [*unknown, *([] if known.span else ["timestamp"])]
+    narrow = replace(part, shape=replace(part.shape, wanted=Wanted(("event_name", *columns))))
+    read = _read(events, narrow.events(narrow.scan()), columns)
+    return replace(read, nulls=Counter({**known.nulls, **read.nulls}), span=known.span or read.span)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What does not hold: how much of it, and the first of it by name, files before rows.
+
+    A file that cannot be read shall not go unnamed because another has many bad rows.
+    """
+
+    total: int = 0
+    files: list[Fault] = field(default_factory=list)
+    rows: list[Fault] = field(default_factory=list)
+
+    def check(self) -> Check:
+        """All of it."""
+        return Check(self.total, tuple([*self.files, *self.rows][:NAMED_FAULTS]))
+
+    def bad(self, file: EventFile, shape: Shape, rows: int) -> None:
+        """So many rows of a file cannot be read."""
+        self.total += rows
+        room = min(rows, NAMED_FAULTS - len(self.rows))
+        if room > 0:
+            self.rows += [Fault(_name(file), *fault) for fault in islice(_until_broken(file, shape), room)]
+
+    def broken(self, file: EventFile, shape: Shape, log: ReadLog, error: DatasetError) -> None:
+        """A file cannot be read, or only in part: then it counts as one fault, besides the bad rows before."""
+        if isinstance(error, NotEvents):  # without a timestamp every row would be bad
+            log.bad_rows.pop(str(file), None)
+        self.bad(file, shape, log.bad_rows[str(file)])
+        self.total += 1
+        self.files.append(Fault(_name(file), "", error.message.removeprefix(f"{file}: ")))
+
+
+def _until_broken(file: EventFile, shape: Shape) -> Iterable[tuple[str, str]]:
+    try:
+        yield from faults(file, shape)
+    except DatasetError:
+        return
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was found and counted, to be put into words."""
+
+    dataset: Dataset
+    listing: Listing
+    summary: Summary
+    found: set[str]
+    bad_rows: Counter[str]
+
+    def description(self) -> Description:
+        """All of it."""
+        first, last = self.summary.instants()
+        have = [column for column in EVENT_COLUMNS if column in self.found]
+        counted = {_name(file): self.bad_rows[str(file)] for file in self.listing.files}
+        return Description(
+            self.dataset.locations,
+            tuple(_formats(self.listing.files)),
+            self.summary.rows,
+            first,
+            last,
+            tuple(ColumnUse(column, self._sources(column), self.summary.nulls[column]) for column in have),
+            tuple(column for column in EVENT_COLUMNS if column not in self.found),
+            self.summary.top(REMEMBERED),
+            self.summary.distinct,
+            self.listing.unknown,
+            {path: rows for path, rows in counted.items() if rows},
+        )
+
+    def _sources(self, column: str) -> tuple[str, ...]:
+        """The columns of the data that serve as an event column."""
+        if column in self.dataset.columns:
+            return (self.dataset.columns[column],)
+        own = tuple(name for asked, name in _OWN_NAME.items() if asked in self.found)
+        return own if column == "event_name" else (column,)
+
+
+def _name(file: EventFile) -> str:
+    return file.name or file.path
+
+
+def _formats(files: Sequence[EventFile]) -> list[FormatUse]:
+    """The formats of files, the one with the most files first."""
+    sizes: dict[tuple[str, str], list[int]] = {}
+    for file in files:
+        sizes.setdefault((file.format.name, file.format.compression), []).append(Path(file.path).stat().st_size)
+    uses = [FormatUse(*kind, len(each), sum(each)) for kind, each in sizes.items()]
+    return sorted(uses, key=lambda use: (-use.files, use.format, use.compression))
