@@ -62,7 +62,8 @@ def query_command(
     color: opt.Color = None,
 ) -> None:
     """Count events, or distinct visitors, over a time range, grouped and bucketed."""
-    from mmstats.cli.query import ShowOptions, query
+    from mmstats.cli.output import ShowOptions
+    from mmstats.cli.query import query
     from mmstats.cli.source import SourceOptions
     from mmstats.query import Extensions
 
@@ -90,11 +91,12 @@ def describe_command(
     color: opt.Color = None,
 ) -> int:
     """Say what is in a dataset: files, rows, time range, columns, event names, and rows that cannot be read."""
-    from mmstats.cli.describe import ShowOptions, describe
+    from mmstats.cli.describe import FORMATS, describe
+    from mmstats.cli.output import ShowOptions
     from mmstats.cli.source import SourceOptions
 
     return describe(
         SourceOptions(data or (), sample, map_ or (), input_format, timestamp_unit, skip_bad_rows, trust_partitions),
-        ShowOptions(format, color),
+        ShowOptions(format, color, FORMATS),
         check=check,
     )

@@ -1,44 +1,19 @@
 """`mmstats describe`: say what is in a dataset, and with `--check` whether all of it can be read."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from mmstats.cli import stdout
 from mmstats.cli.exits import ExitCode
+from mmstats.cli.output import ShowOptions
 from mmstats.cli.page import drawn
 from mmstats.cli.progress import Progress
 from mmstats.cli.remembered import remember
 from mmstats.cli.source import SourceOptions, completed, settings_here
 from mmstats.description import Description
 from mmstats.errors import InvalidParams
-from mmstats.settings import COLORS, Settings
-from mmstats.suggest import one_of
 
 FORMATS = ("table", "json")
-
-
-@dataclass(frozen=True, slots=True)
-class ShowOptions:
-    """The options that say how a description is shown, as given."""
-
-    format: str | None
-    color: str | None
-
-    def check(self, faults: dict[str, list[str]]) -> None:
-        """Add what is wrong with an option to the faults."""
-        for name, given, choices in (("format", self.format, FORMATS), ("color", self.color, COLORS)):
-            try:
-                given is None or one_of(given, choices)
-            except ValueError as fault:
-                faults[name] = [str(fault)]
-
-    def form(self, settings: Settings) -> str:
-        """The format to show; one that is set counts on a terminal only, and where a description has it."""
-        if self.format:
-            return self.format
-        if not stdout.is_terminal():
-            return "json"
-        return settings.format if settings.format in FORMATS else "table"
 
 
 def describe(source: SourceOptions, shown: ShowOptions, *, check: bool) -> ExitCode:
@@ -57,15 +32,16 @@ def describe(source: SourceOptions, shown: ShowOptions, *, check: bool) -> ExitC
     with Progress() as progress:
         description = compute(dataset, progress.advance)
     remember(dataset.locations, [name for name, _ in description.events if name is not None])
-    _show(description, shown.form(settings), shown.color or settings.color)
+    form, color = shown.chosen(settings)
+    if form == "json":
+        stdout.write_text(description.to_json() + "\n")
+    else:
+        names = ["the bundled sample"] if dataset.is_sample else dataset.locations
+        stdout.write_text(_page(description, names, color), sys.stdout.encoding)
     return ExitCode.ANSWERED if description.holds else ExitCode.DOES_NOT_HOLD
 
 
-def _show(description: Description, form: str, color: str) -> None:
-    if form == "json":
-        stdout.write_text(description.to_json() + "\n")
-        return
+def _page(description: Description, names: Sequence[str], color: str) -> str:
     from mmstats.render.description import print_description
 
-    page = drawn(lambda console: print_description(description, console), color)
-    stdout.write_text(page, sys.stdout.encoding)
+    return drawn(lambda console: print_description(description, names, console), color)

@@ -1,27 +1,48 @@
 """An answer on its way out: which format, which colours, how wide, and the notes beside it."""
 
-import io
-import os
-import shutil
 import sys
+from dataclasses import dataclass
 
 from mmstats.answer import Stats
 from mmstats.cli import stderr, stdout
+from mmstats.cli.page import drawn
 from mmstats.query import StatsQuery
-from mmstats.render import WRITERS
-from mmstats.settings import Settings
+from mmstats.render import FORMATS, WRITERS
+from mmstats.settings import COLORS, Settings
+from mmstats.suggest import one_of
 
-_UNKNOWN_WIDTH = 100  # of a file or pipe that a table is sent to
+
+@dataclass(frozen=True, slots=True)
+class ShowOptions:
+    """The options that say how something is shown, as given; `formats` are those that it has."""
+
+    format: str | None
+    color: str | None
+    formats: tuple[str, ...] = FORMATS
+
+    def check(self, faults: dict[str, list[str]]) -> None:
+        """Add what is wrong with an option to the faults."""
+        for name, given, choices in (("format", self.format, self.formats), ("color", self.color, COLORS)):
+            try:
+                given is None or one_of(given, choices)
+            except ValueError as fault:
+                faults[name] = [str(fault)]
+
+    def chosen(self, settings: Settings) -> tuple[str, str]:
+        """The format and the use of colour; a format that is set counts on a terminal, and where there is it."""
+        color = self.color or settings.color
+        if self.format or not stdout.is_terminal():
+            return self.format or "json", color
+        return settings.format if settings.format in self.formats else "table", color
 
 
-def show(stats: Stats, query: StatsQuery, settings: Settings) -> None:
-    """Write the answer to stdout in the format that is set, then what there is to say of it to stderr.
+def show(stats: Stats, query: StatsQuery, form: str, color: str) -> None:
+    """Write the answer to stdout, then what there is to say of it to stderr.
 
     Raises ClosedPipe when the reader of stdout is gone, OutputError when it cannot be written.
     """
-    form = settings.format or ("table" if stdout.is_terminal() else "json")
     if form == "table":
-        stdout.write_text(_table(stats, query, settings.color), sys.stdout.encoding)
+        stdout.write_text(_table(stats, query, color), sys.stdout.encoding)
     else:
         stdout.write_text(WRITERS[form](stats))
     for sentence in stats.notices:
@@ -31,29 +52,8 @@ def show(stats: Stats, query: StatsQuery, settings: Settings) -> None:
 
 
 def _table(stats: Stats, query: StatsQuery, color: str) -> str:
-    from rich.console import Console
-
     from mmstats.render.caption import Caption
     from mmstats.render.table import print_table
 
-    page = _Page()
-    colored = color == "always" or (color == "auto" and stdout.is_terminal() and not os.environ.get("NO_COLOR"))
-    console = Console(
-        file=page,
-        width=shutil.get_terminal_size((_UNKNOWN_WIDTH, 24)).columns,
-        force_terminal=colored,
-        color_system=("standard" if color == "always" else "auto") if colored else None,
-        no_color=not colored,
-        legacy_windows=False,
-    )
-    print_table(stats, Caption(query.start, query.end, query.event), console)
-    return page.getvalue()
-
-
-class _Page(io.StringIO):
-    """Text that will be written to stdout, and so may hold what stdout can encode."""
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        """The encoding of stdout."""
-        return sys.stdout.encoding or "utf-8"
+    caption = Caption(query.start, query.end, query.event)
+    return drawn(lambda console: print_table(stats, caption, console), color)

@@ -10,7 +10,7 @@ from mmstats.events.columnar import Part, parts_of
 from mmstats.events.jsonkeys import Keys
 from mmstats.events.jsontext import blocks_of
 from mmstats.events.location import EventFile
-from mmstats.events.ndjson import Piece, _why, sift
+from mmstats.events.ndjson import Piece, sift, why_no_object
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape, judge, not_an_instant, timestamp_fault
 from mmstats.events.textfile import open_bytes
@@ -44,7 +44,7 @@ def _of_lines(file: EventFile, shape: Shape) -> Iterator[Fault]:
 def _of_piece(piece: Piece, shape: Shape, file: EventFile) -> Iterator[tuple[int, str]]:
     """The lines of a piece that cannot be read, and why."""
     if piece.raw is None:
-        yield piece.first, _why(piece.text)
+        yield piece.first, why_no_object(piece.text)
         return
     _, bad = judge(piece.raw, shape, file.partition)
     if bad.any():

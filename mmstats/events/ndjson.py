@@ -17,6 +17,7 @@ from mmstats.events.jsontext import blocks_of
 from mmstats.events.location import EventFile
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import SKIP_HINT, Shape, judge, restrict, timestamp_fault
+from mmstats.events.schema import TIMESTAMP
 from mmstats.events.textfile import open_bytes
 
 
@@ -46,8 +47,12 @@ def read_json(file: EventFile, shape: Shape, log: ReadLog) -> Iterator[pl.DataFr
     with open_bytes(file, log.advance) as stream:
         kind, blocks = blocks_of(file, stream)
         for block in blocks:
+            pieces = list(sift(block, first, schema))
+            for piece in pieces:
+                if piece.raw is not None:
+                    keys.see(piece.raw)
             keys.look(block)
-            for piece in sift(block, first, schema):
+            for piece in pieces:
                 frame, fault = _judged(piece, shape, file)
                 if fault and not log.skip_bad_rows:
                     keys.look_through(blocks)
@@ -62,7 +67,8 @@ def read_json(file: EventFile, shape: Shape, log: ReadLog) -> Iterator[pl.DataFr
 def _judged(piece: Piece, shape: Shape, file: EventFile) -> tuple[pl.DataFrame, tuple[int, str] | None]:
     """The readable events of a piece, and the line and fault of the first that is not."""
     if piece.raw is None:
-        return pl.DataFrame(schema=dict.fromkeys(shape.wanted.read, pl.String)), (piece.first, _why(piece.text))
+        none = dict.fromkeys(shape.wanted.read, pl.String()) | {"timestamp": TIMESTAMP}
+        return pl.DataFrame(schema=none), (piece.first, why_no_object(piece.text))
     frame, bad = judge(piece.raw, shape, file.partition)
     if not bad.any():
         return frame, None
@@ -119,10 +125,10 @@ def _text(value: object, as_read: str | None) -> str | None:
     return as_read
 
 
-def _why(line: bytes) -> str:
+def why_no_object(line: bytes) -> str:
     """Why a line is not one JSON object."""
     try:
-        value = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
+        value = json.loads(line.decode("utf-8"), parse_constant=_no_constant, parse_int=str)
     except UnicodeDecodeError as error:
         return f"invalid UTF-8 at byte {error.start + 1}"
     except json.JSONDecodeError as error:
@@ -130,7 +136,7 @@ def _why(line: bytes) -> str:
     except (ValueError, RecursionError) as error:
         return f"broken JSON: {error}"
     if isinstance(value, dict):
-        return "a number in it is too large"
+        return "a number in it is too large, or a \\u escape is half a character"
     return "not a JSON object"
 
 

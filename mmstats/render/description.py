@@ -10,7 +10,7 @@ from mmstats.render.alphabet import Alphabet, alphabet_of
 from mmstats.render.columns import GAP, Column
 from mmstats.render.labels import shown
 from mmstats.render.shares import percentages
-from mmstats.render.table import _grid, _print
+from mmstats.render.table import grid, print_line
 from mmstats.render.widths import share_out, wrap
 from mmstats.visible import visible
 
@@ -18,21 +18,21 @@ _FILES = 20  # with bad rows that are named
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
-def print_description(description: Description, console: Console) -> None:
-    """Print `description` as wide as `console` allows; long names and paths lose their middle."""
-    page = _Page(description, alphabet_of(console.encoding), console.width)
+def print_description(description: Description, names: Sequence[str], console: Console) -> None:
+    """Print `description`, headed by names, as wide as `console` allows; what is too long loses its middle."""
+    page = _Page(description, names, alphabet_of(console.encoding), console.width)
     for number, section in enumerate(filter(None, map(list, page.sections()))):
         if number:
-            _print(console, Text())
+            print_line(console, Text())
         for line in section:
-            _print(console, line)
+            print_line(console, line)
 
 
 class _Page:
     """A description laid out for one width and one encoding."""
 
-    def __init__(self, description: Description, alphabet: Alphabet, width: int) -> None:
-        self._of, self._alphabet, self._width = description, alphabet, width
+    def __init__(self, description: Description, names: Sequence[str], alphabet: Alphabet, width: int) -> None:
+        self._of, self._names, self._alphabet, self._width = description, names, alphabet, width
 
     def sections(self) -> Iterator[Iterable[Text]]:
         """The sections from top to bottom, some of them without lines."""
@@ -46,8 +46,8 @@ class _Page:
 
     def _heading(self) -> Iterator[Text]:
         about, dot = self._of, self._alphabet.dot
-        for location in about.locations:
-            yield from self._lines(visible(location), "bold")
+        for name in self._names:
+            yield from self._lines(visible(name), "bold")
         parts = [_plural(about.files, "file"), size(about.bytes), _plural(about.rows, "row")]
         yield from self._lines(f" {dot} ".join(parts))
         if about.first and about.last:
@@ -120,7 +120,7 @@ class _Page:
         room = self._width - GAP * (len(spelled) - 1) - sum(one.width for one in spelled if one.rigid)
         widths = iter(share_out([one.width for one in loose], max(room, len(loose))))
         cut = [one if one.rigid else one.cut(next(widths), self._alphabet.ellipsis) for one in spelled]
-        return _grid(cut, self._alphabet.rule)
+        return grid(cut, self._alphabet.rule)
 
 
 def _figures(name: str, texts: Sequence[str]) -> Column:

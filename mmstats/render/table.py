@@ -25,20 +25,20 @@ def print_table(stats: Stats, caption: Caption, console: Console) -> None:
     """
     alphabet = alphabet_of(console.encoding)
     columns = fitted(stats, alphabet, console.width)
-    for line in _grid(columns, alphabet.rule) if columns else records(stats, alphabet, console.width):
-        _print(console, line)
-    _print(console, Text())
+    for line in grid(columns, alphabet.rule) if columns else records(stats, alphabet, console.width):
+        print_line(console, line)
+    print_line(console, Text())
     sentence = alphabet.spelled(caption.sentence(stats, alphabet.dot))
     for part in wrap(sentence, console.width, alphabet.ellipsis):
-        _print(console, Text(part, "dim"))
+        print_line(console, Text(part, "dim"))
 
 
-def _print(console: Console, line: Text) -> None:
+def print_line(console: Console, line: Text) -> None:
     """Print `line` as it is: it fits, and Rich, which measures some texts otherwise, must not wrap it."""
     console.print(line, soft_wrap=True)
 
 
-def _grid(columns: Sequence[Column], rule: str) -> Iterator[Text]:
+def grid(columns: Sequence[Column], rule: str) -> Iterator[Text]:
     """A header, a rule under every named column, and the rows."""
     yield _row(columns, [column.name for column in columns], ["bold"] * len(columns))
     rules = [rule * column.width if column.name else "" for column in columns]
