@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from os import PathLike, environ, fspath
-from pathlib import Path
 
 from mmstats.answer import Stats
 from mmstats.columns import read_column
@@ -11,7 +10,7 @@ from mmstats.dataset import Dataset, choose, read_option
 from mmstats.engines import engine_for
 from mmstats.instants import instant_text
 from mmstats.query import DEFAULT_LIMIT, MAX_LIMIT, Extensions, read_question
-from mmstats.settings import load_settings
+from mmstats.settings import settings_here
 
 Location = str | PathLike[str]
 
@@ -59,7 +58,7 @@ def stats(
         Extensions(exact=exact, fill=fill, unlimited=limit is None),
         faults=faults,
     )
-    return engine_for()(query, choose(dataset, load_settings(Path.cwd(), environ)))
+    return engine_for()(query, choose(dataset, settings_here(environ)))
 
 
 def _locations(data: object, faults: dict[str, list[str]]) -> tuple[str, ...]:

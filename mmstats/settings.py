@@ -109,6 +109,18 @@ SETTINGS: tuple[Setting, ...] = (
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
+def settings_here(environ: Mapping[str, str]) -> Settings:
+    """What is set for a command that runs in the working directory.
+
+    Raises InvalidSettings as `load_settings` does, and when the working directory is gone.
+    """
+    try:
+        folder = Path.cwd()
+    except FileNotFoundError:
+        raise InvalidSettings("the working directory does not exist any more", hint="cd to one that does") from None
+    return load_settings(folder, environ)
+
+
 def load_settings(folder: Path, environ: Mapping[str, str]) -> Settings:
     """What is set for a command that runs in `folder`: environment over project's file over user's own.
 

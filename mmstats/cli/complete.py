@@ -1,5 +1,6 @@
 """What the shell offers for a half-typed value: columns, metrics, intervals, and event names a describe has left."""
 
+import os
 from collections.abc import Callable, Sequence
 
 import typer
@@ -45,12 +46,13 @@ def events(context: typer.Context, incomplete: str) -> list[str]:
 
 def _locations(context: typer.Context) -> tuple[str, ...]:
     """Where the events are that a half-typed command would read."""
-    from mmstats.cli.source import SourceOptions, settings_here
+    from mmstats.cli.source import SourceOptions
+    from mmstats.settings import settings_here
     from mmstats.dataset import choose
 
     given = context.params
     source = SourceOptions(given.get("data") or (), bool(given.get("sample")), (), None, None, False, False)
-    return choose(source.read({}), settings_here()).locations
+    return choose(source.read({}), settings_here(os.environ)).locations
 
 
 VALUES: dict[str, Completer] = {

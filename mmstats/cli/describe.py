@@ -1,5 +1,6 @@
 """`mmstats describe`: say what is in a dataset, and with `--check` whether all of it can be read."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -9,9 +10,10 @@ from mmstats.cli.output import ShowOptions
 from mmstats.cli.page import drawn
 from mmstats.cli.progress import Progress
 from mmstats.cli.remembered import remember
-from mmstats.cli.source import SourceOptions, completed, settings_here
+from mmstats.cli.source import SourceOptions, completed
 from mmstats.description import Description
 from mmstats.errors import InvalidParams
+from mmstats.settings import settings_here
 
 FORMATS = ("table", "json")
 
@@ -23,7 +25,7 @@ def describe(source: SourceOptions, shown: ShowOptions, *, check: bool) -> ExitC
     shown.check(faults)
     if faults:
         raise InvalidParams(faults)
-    settings = settings_here()
+    settings = settings_here(os.environ)
     dataset = completed(asked, settings)
 
     from mmstats.engines import profile  # after validation: wrong options load no engine

@@ -1,11 +1,13 @@
 """`mmstats query`: ask the stats question of a dataset and show the answer."""
 
+import os
 from collections.abc import Mapping, Sequence
 
 from mmstats.cli.output import ShowOptions, show
 from mmstats.cli.progress import Progress
-from mmstats.cli.source import SourceOptions, completed, settings_here
+from mmstats.cli.source import SourceOptions, completed
 from mmstats.query import Extensions, read_question
+from mmstats.settings import settings_here
 
 
 def query(
@@ -17,7 +19,7 @@ def query(
     shown.check(faults)
     texts = {name: list(values) for name, values in given.items() if values is not None}
     question = read_question(texts, extensions, faults=faults)
-    settings = settings_here()
+    settings = settings_here(os.environ)
     dataset = completed(asked, settings)
 
     from mmstats.engines import engine_for  # after validation: a wrong question loads no engine

@@ -1,15 +1,12 @@
 """Which data a command reads: its options, completed by what the user has set."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mmstats.cli import stderr
 from mmstats.columns import read_mapping
 from mmstats.dataset import Dataset, choose, read_option, sample_folder
-from mmstats.errors import InvalidSettings
-from mmstats.settings import Settings, load_settings
+from mmstats.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +48,6 @@ def _columns(mappings: Sequence[str], faults: dict[str, list[str]]) -> dict[str,
         except ValueError as fault:
             faults["map"] = [*faults.get("map", []), str(fault)]
     return columns
-
-
-def settings_here() -> Settings:
-    """What the user has set, seen from the working directory."""
-    try:
-        return load_settings(Path.cwd(), os.environ)
-    except FileNotFoundError:
-        raise InvalidSettings("the working directory does not exist any more", hint="cd to one that does") from None
 
 
 def completed(asked: Dataset, settings: Settings) -> Dataset:

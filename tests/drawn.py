@@ -1,0 +1,116 @@
+"""Events and questions drawn at the edges of the contract, and events written in every format, split over files."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+from hypothesis import strategies as st
+
+from mmstats.query import DIMENSIONS, INTERVALS, METRICS, StatsQuery
+from tests.oracle import Event
+
+# The code points U+E000 and U+FFFD come before U+10000 and U+1F600, whose UTF-16 units come before theirs.
+TEXTS = (None, "", "a", "A", "b", "\ue000", "\ufffd", "\U00010000", "\U0001f600", "e\u0301", "\u00e9", "007", "7")
+AWKWARD = (" ", "null", "NULL", "true", "1.50", "a,b", 'say "x"', "two\nlines", "tab\t", "'", "\\", "\u2028", "-0")
+OPTIONAL = tuple(name for name in ("anonymous_id", *DIMENSIONS) if name != "event_name")
+_ENDS = tuple(map(datetime.fromisoformat, ("0001-01-01", "9999-12-31T23:59:59.999999")))
+FORMATS = ("parquet", "ndjson", "csv", "arrow")
+COLUMNS = ("timestamp", "event_name", *OPTIONAL)
+_THEN = ("0001-01-08", "1969-12-29", "1970-01-01", "2024-02-29", "9999-12-27")
+_NOW = ("2026-05-03", "2026-05-04", "2026-05-10")
+
+
+@st.composite
+def edges(draw: st.DrawFn, days: Sequence[str] = _NOW) -> datetime:
+    """An instant, naive, at or a microsecond beside the edge of an hour, day or week."""
+    hours, beside = draw(st.sampled_from((0, 0, 0, 1, 23, 24))), draw(st.sampled_from((0, 0, 1, -1, 3_599_999_999)))
+    return datetime.fromisoformat(draw(st.sampled_from(days))) + timedelta(hours=hours, microseconds=beside)
+
+
+NEAR = edges()  # within eight days, so that events often meet in a bucket
+ANY = NEAR | NEAR | edges(_THEN) | st.datetimes() | st.sampled_from(_ENDS)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Events and how they are split: for each file its format, the columns that it lacks and its events."""
+
+    events: list[Event]
+    parts: list[tuple[str, frozenset[str], list[Event]]]
+
+    def write(self, folder: Path) -> None:
+        """Write the files."""
+        for index, (kind, lacking, events) in enumerate(self.parts):
+            write(folder / f"{index}.{kind}", events, [name for name in COLUMNS if name not in lacking])
+
+
+@st.composite
+def datasets(draw: st.DrawFn, formats: Sequence[str] = FORMATS, when: st.SearchStrategy[datetime] = ANY) -> Drawn:
+    """Up to 48 events over up to 4 files, some of which lack columns that are null in them throughout."""
+    texts = st.sampled_from((*TEXTS[: draw(st.integers(2, len(TEXTS)))], draw(st.sampled_from(AWKWARD))))
+    parts = []
+    for kind in draw(st.lists(st.sampled_from(formats), min_size=1, max_size=4)):
+        lacking = draw(st.frozensets(st.sampled_from(OPTIONAL), max_size=3))
+        has = [name for name in OPTIONAL if name not in lacking]
+        whole = dict.fromkeys(has, texts) | dict.fromkeys(lacking, st.none())
+        events = st.fixed_dictionaries({"timestamp": when, "event_name": texts, **whole})
+        parts.append((kind, lacking, draw(st.lists(events, min_size=draw(st.sampled_from((0, 1, 5, 9))), max_size=12))))
+    return Drawn([event for _, _, events in parts for event in events], parts)
+
+
+@st.composite
+def questions(draw: st.DrawFn, fill: bool = False, when: st.SearchStrategy[datetime] = ANY) -> StatsQuery:
+    """A question of any parameters; exact or not, visitors as few as those drawn are counted exactly."""
+    bounds = [draw(st.none() | when) for _ in range(2)]
+    start, end = (bound and bound.replace(tzinfo=UTC) for bound in bounds)
+    if start and end and start > end:
+        start, end = end, start
+    return StatsQuery(
+        metric=draw(st.sampled_from(METRICS)),
+        start=start,
+        end=end if end != start else None,
+        event=draw(st.none() | st.none() | st.sampled_from([text for text in TEXTS[1:4] if text])),
+        group_by=tuple(draw(st.permutations(DIMENSIONS))[: draw(st.integers(0, 3))]),
+        interval=draw(st.sampled_from(INTERVALS if fill else (None, *INTERVALS))),
+        limit=draw(st.sampled_from((1, 3, 7, 100, 1000, None))),
+        exact=draw(st.booleans()),
+        fill=fill,
+    )
+
+
+def write(path: Path, events: Sequence[Event], columns: Sequence[str] = COLUMNS) -> None:
+    """Write events in the format that the path's extension says."""
+    kind = path.suffix.removeprefix(".")
+    if kind in {"parquet", "arrow"}:
+        frame = frame_of(events, columns)
+        frame.write_parquet(path) if kind == "parquet" else frame.write_ipc(path)
+    else:
+        lines = _lines(events, columns) if kind == "ndjson" else _records(events, columns)
+        path.write_bytes("".join(f"{line}\n" for line in lines).encode())
+
+
+def frame_of(events: Sequence[Event], columns: Sequence[str] = COLUMNS) -> pl.DataFrame:
+    """Events as a frame: timestamps in microseconds, the rest text."""
+    types = {name: pl.Datetime("us") if name == "timestamp" else pl.String for name in columns}
+    return pl.DataFrame({name: [event.get(name) for event in events] for name in columns}, schema=types)
+
+
+def _lines(events: Sequence[Event], columns: Sequence[str]) -> list[str]:
+    texts = [{name: _text(event.get(name)) for name in columns} for event in events]
+    return [json.dumps(event, ensure_ascii=index % 2 == 0) for index, event in enumerate(texts)]
+
+
+def _records(events: Sequence[Event], columns: Sequence[str]) -> list[str]:
+    fields = [[_text(event.get(name)) for name in columns] for event in events]
+    return [",".join(columns)] + [",".join(map(_quoted, record)) for record in fields]
+
+
+def _quoted(text: str | None) -> str:
+    return "" if text is None else '"' + text.replace('"', '""') + '"'
+
+
+def _text(value: datetime | str | None) -> str | None:
+    return value.isoformat() if isinstance(value, datetime) else value

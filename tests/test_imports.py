@@ -1,0 +1,114 @@
+"""What is not loaded: start-up counts, so nothing imports an engine or a terminal library before it needs one."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LIBRARIES = ("polars", "polars_hash", "pyarrow", "typer", "rich")
+RUN = """
+import json, os, sys
+{work}
+sys.stderr.write(json.dumps([code, sorted(sys.modules)]))
+"""
+
+
+def loaded(work: str) -> tuple[int, set[str]]:
+    """The exit code and the modules that a fresh interpreter ends with, once it has done some work."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MMSTATS_")}
+    ran = subprocess.run(
+        [sys.executable, "-c", RUN.format(work=work)],
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        cwd=ROOT / "tests",
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    code, modules = json.loads(ran.stderr.splitlines()[-1])
+    return code, set(modules)
+
+
+def run(*arguments: str) -> tuple[int, set[str]]:
+    """The exit code and the modules of one command line."""
+    return loaded(f"import mmstats.cli; code = int(mmstats.cli.run({list(arguments)!r}))")
+
+
+def absent(modules: set[str], names: Sequence[str]) -> None:
+    """Check that none of the libraries was loaded."""
+    assert not modules & set(names)
+
+
+def test_importing_mmstats_loads_no_library() -> None:
+    """`import mmstats` alone loads no engine and no terminal library."""
+    _, modules = loaded("import mmstats; code = 0")
+    assert "mmstats.api" in modules
+    absent(modules, LIBRARIES)
+
+
+def test_asking_in_python_loads_no_terminal() -> None:
+    """A question from Python loads the engine, and neither Typer nor Rich nor the doors."""
+    _, modules = loaded("import mmstats; mmstats.stats(); code = 0")
+    assert "polars" in modules
+    absent(modules, ("typer", "rich", "mmstats.cli", "mmstats.render"))
+
+
+def test_a_wrong_question_in_python_loads_no_engine() -> None:
+    """A question refused for its parameters loads no engine."""
+    work = "import mmstats\ntry: mmstats.stats(limit=0)\nexcept mmstats.InvalidParams: code = 2"
+    code, modules = loaded(work)
+    assert code == 2
+    absent(modules, LIBRARIES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], 0),
+        (["--version"], 0),
+        ([], 0),
+        (["query", "--help"], 0),
+        (["query", "--limit", "0"], 2),
+        (["query", "--group-by", "campaign"], 2),
+        (["query", "--from", "2026-05-02", "--to", "2026-05-01"], 2),
+        (["query", "--groupby", "source"], 2),
+        (["query", "--format", "xml"], 2),
+        (["query", "--event", "a", "--event", "b"], 2),
+        (["qeury"], 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
+)
+def test_help_and_wrong_questions_load_no_engine(arguments: list[str], code: int) -> None:
+    """Help, the version and a refused question load neither Polars nor Arrow nor Rich."""
+    ended, modules = run(*arguments)
+    assert ended == code
+    assert "typer" in modules
+    absent(modules, ("polars", "polars_hash", "pyarrow", "rich", "mmstats.engines.local", "mmstats.events.opened"))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        [],
+        ["--event", "signup", "--group-by", "source,medium", "--interval", "day"],
+        ["--from", "2026-05-10", "--to", "2026-05-20", "--group-by", "path"],
+    ],
+    ids=lambda question: " ".join(question) or "plain",
+)
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_counts_to_a_pipe_load_the_engine_alone(question: list[str], form: str) -> None:
+    """Counting Parquet events to a pipe loads Polars, and neither Arrow, nor the hash plugin, nor Rich."""
+    ended, modules = run("query", "--sample", "--format", form, *question)
+    assert ended == 0
+    assert "polars" in modules
+    absent(modules, ("polars_hash", "pyarrow", "rich"))
+
+
+def test_distinct_visitors_load_the_hash() -> None:
+    """Estimating distinct visitors loads the hash plugin, counting them exactly does not."""
+    assert "polars_hash" in run("query", "--sample", "--metric", "uniques")[1]
+    absent(run("query", "--sample", "--metric", "uniques", "--exact")[1], ("polars_hash", "pyarrow", "rich"))
