@@ -383,8 +383,8 @@ def test_refused_mapping(text: str, fault: str) -> None:
 
 
 def test_cheap_to_import() -> None:
-    """The settings load neither an engine nor the question nor what only the reading of files needs."""
+    """The settings load neither an engine nor a terminal nor what only the reading of files needs."""
     program = "import sys, mmstats.settings; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    strangers = {"polars", "platformdirs", "tomllib", "mmstats.events", "mmstats.query"}
+    strangers = {"polars", "platformdirs", "tomllib", "typer", "rich", "mmstats.events"}
     assert not strangers & set(loaded.split())

@@ -47,8 +47,8 @@ def events(context: typer.Context, incomplete: str) -> list[str]:
 def _locations(context: typer.Context) -> tuple[str, ...]:
     """Where the events are that a half-typed command would read."""
     from mmstats.cli.source import SourceOptions
-    from mmstats.settings import settings_here
     from mmstats.dataset import choose
+    from mmstats.settings import settings_here
 
     given = context.params
     source = SourceOptions(given.get("data") or (), bool(given.get("sample")), (), None, None, False, False)
