@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mmstats.cli import stdout
 from mmstats.cli.exits import ExitCode
+from mmstats.cli.interrupts import keep_interruptible
 from mmstats.cli.output import ShowOptions
 from mmstats.cli.page import drawn
 from mmstats.cli.progress import Progress
@@ -31,6 +32,7 @@ def describe(source: SourceOptions, shown: ShowOptions, *, check: bool) -> ExitC
     from mmstats.engines import profile  # after validation: wrong options load no engine
 
     compute = profile.check if check else profile.describe
+    keep_interruptible()
     with Progress() as progress:
         description = compute(dataset, progress.advance)
     remember(dataset.locations, [name for name, _ in description.events if name is not None])

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 
+from mmstats.cli.interrupts import keep_interruptible
 from mmstats.cli.output import ShowOptions, show
 from mmstats.cli.progress import Progress
 from mmstats.cli.source import SourceOptions, completed
@@ -24,6 +25,8 @@ def query(
 
     from mmstats.engines import engine_for  # after validation: a wrong question loads no engine
 
+    answer = engine_for()
+    keep_interruptible()
     with Progress() as progress:
-        stats = engine_for()(question, dataset, progress.advance)
+        stats = answer(question, dataset, progress.advance)
     show(stats, question, *shown.chosen(settings))

@@ -10,7 +10,6 @@ from mmstats.answer import Stats
 from mmstats.dataset import Dataset
 from mmstats.engines import plan
 from mmstats.engines.fill import filled
-from mmstats.errors import MmstatsError
 from mmstats.events.opened import Events, open_events
 from mmstats.query import StatsQuery
 
@@ -18,12 +17,8 @@ from mmstats.query import StatsQuery
 def answer(query: StatsQuery, dataset: Dataset, advance: Callable[[int], None] = lambda _: None) -> Stats:
     """What the events of the dataset answer to the question; `advance` is told of bytes read."""
     events = open_events(dataset, plan.wanted_of(query), advance)
-    try:
+    with events.blamed():
         rows = _total(query, events) if _is_total(query) else _collect(plan.answered(query, events.frame()))
-    except MmstatsError:
-        raise
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise events.blame(error) from None
     rows = filled(query, rows) if query.fill else rows
     shown = plan.ordered(query, rows)
     return Stats(query.metric, query.labels, shown.to_dicts(), rows.height, _notices(query, events))

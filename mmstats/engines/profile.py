@@ -15,7 +15,7 @@ from mmstats.columns import EVENT_COLUMNS
 from mmstats.dataset import Dataset
 from mmstats.description import NAMED_FAULTS, REMEMBERED, Check, ColumnUse, Description, Fault, FormatUse
 from mmstats.engines.summary import Summary, added, summarised
-from mmstats.errors import DatasetError, MmstatsError, NotEvents
+from mmstats.errors import DatasetError, NotEvents
 from mmstats.events.columnar import Part, parts_of, unreadable
 from mmstats.events.faults import faults
 from mmstats.events.footers import known_of
@@ -86,12 +86,8 @@ def _shape(dataset: Dataset) -> Shape:
 
 
 def _read(events: Events, frame: pl.LazyFrame, columns: Sequence[str] = EVENT_COLUMNS) -> Summary:
-    try:
+    with events.blamed():
         return summarised(frame, columns)
-    except MmstatsError:
-        raise
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise events.blame(error) from None
 
 
 def _by_footers(part: Part, events: Events) -> Summary:

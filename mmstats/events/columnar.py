@@ -42,7 +42,7 @@ class Part:
         if self.files[0].format.name == "parquet":
             return pl.scan_parquet(paths, hive_partitioning=False, glob=False, schema=self.schema)
         if _is_stream(self.files[0]):
-            return pl.concat(pl.read_ipc_stream(path).lazy() for path in paths)
+            return pl.concat(_read_stream(file).lazy() for file in self.files)
         return pl.scan_ipc(paths, hive_partitioning=False, glob=False)
 
     def events(self, scan: pl.LazyFrame, *, leave_out_bad: bool = False) -> pl.LazyFrame:
@@ -57,7 +57,9 @@ class Part:
         columns = {name: self.text(name) for name in wanted.schema if name != "timestamp"}
         if "timestamp" in wanted.schema:
             columns["timestamp"] = typed.instant(*self.timestamp, self.shape.timestamp_unit)
-        return scan.filter(*kept).select(columns[name].alias(name) for name in wanted.schema)
+        # Not one select, which would be a single row where folders say all that is wanted.
+        named = [columns[name].alias(name) for name in wanted.schema]
+        return scan.filter(*kept).with_columns(named).select(*wanted.schema)
 
     @property
     def bad(self) -> pl.Expr:
@@ -104,24 +106,39 @@ def read_schema(file: EventFile) -> pl.Schema:
 
     Raises Unreadable, naming the file, when it cannot be opened or is not what its name says.
     """
+    if not file.path.isascii() and not _is_text(file.path):
+        raise Unreadable(f"{file}: the name is not valid UTF-8", hint="rename the file or its folder")
     try:
         if file.format.name == "parquet":
-            return pl.Schema(pl.read_parquet_schema(file.path))
+            return pl.scan_parquet(file.path, glob=False, hive_partitioning=False).collect_schema()
         if _is_stream(file):
-            return pl.read_ipc_stream(file.path).schema
+            return _read_stream(file).schema
         return pl.Schema(pl.read_ipc_schema(file.path))
-    except OSError as error:
-        raise Unreadable(f"{file}: {error.strerror or error}") from None
-    except pl.exceptions.PolarsError as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
         raise unreadable(file, error) from None
+
+
+def _read_stream(file: EventFile) -> pl.DataFrame:
+    try:
+        return pl.read_ipc_stream(file.path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise unreadable(file, error) from None
+
+
+def _is_text(path: str) -> bool:
+    """Whether the engine can be told of a path: one whose bytes are not UTF-8 has surrogates for them."""
+    return path.encode("utf-8", "replace").decode() == path
 
 
 def unreadable(file: EventFile, error: BaseException) -> Unreadable:
     """The error for a file that the engine could not decode, in one line."""
     kind = "Parquet" if file.format.name == "parquet" else "Arrow IPC"
-    size = Path(file.path).stat().st_size if Path(file.path).exists() else None
-    if size == 0:
-        return Unreadable(f"{file}: an empty file is not {kind}")
+    try:
+        with Path(file.path).open("rb") as opened:  # the system says best why it does not open a file
+            if not opened.read(1):
+                return Unreadable(f"{file}: an empty file is not {kind}")
+    except OSError as fault:
+        return Unreadable(f"{file}: {fault.strerror}")
     why = visible(" ".join(str(error).split()))[:200]
     return Unreadable(f"{file}: cannot be read as {kind} ({why})", hint="was it written and copied whole?")
 
@@ -142,15 +159,24 @@ def judge(part: Part, log: ReadLog) -> bool:
 
     They are counted where the log says to leave them out; else raises BadRow for the first.
     """
-    if not _count(part.scan().filter(part.bad)):
+    if not _any_bad(part):
         return False
     for each in part.split():
         left = _left(each)
-        bad = sum(_count(scan.filter(each.bad)) for scan, _ in left)
+        bad = sum(_count(scan.filter(each.bad), each.files[0]) for scan, _ in left)
         if bad and not log.skip_bad_rows:
             raise _first_bad(each, left)
         log.leave_out(each.files[0], bad)
     return True
+
+
+def _any_bad(part: Part) -> bool:
+    if len(part.files) == 1:
+        return _count(part.scan().filter(part.bad), part.files[0]) > 0
+    try:
+        return bool(part.scan().filter(part.bad).select(pl.len()).collect(engine="streaming").item())
+    except (pl.exceptions.PolarsError, OSError):
+        return sum(map(_any_bad, part.split())) > 0  # all of them, to find the one that cannot be read
 
 
 def _left(part: Part) -> list[tuple[pl.LazyFrame, int]]:
@@ -166,8 +192,11 @@ def _left(part: Part) -> list[tuple[pl.LazyFrame, int]]:
     ]
 
 
-def _count(frame: pl.LazyFrame) -> int:
-    return int(frame.select(pl.len()).collect(engine="streaming").item())
+def _count(frame: pl.LazyFrame, file: EventFile) -> int:
+    try:
+        return int(frame.select(pl.len()).collect(engine="streaming").item())
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise unreadable(file, error) from None
 
 
 def _first_bad(part: Part, left: list[tuple[pl.LazyFrame, int]]) -> BadRow:

@@ -1,7 +1,9 @@
 """Which columns a JSON file has: no header says so, so it is told from the keys of its objects."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+
+import polars as pl
 
 from mmstats.events.jsontext import blocks_of
 from mmstats.events.location import EventFile
@@ -25,18 +27,23 @@ class Keys:
         self._missing = {column: set(shape.columns.sources(column)) for column in needed}
         self.found = {column for column, names in self._missing.items() if not names.isdisjoint(file.partition)}
         self._rows = False
-        self._drop(self.found)
+        self._drop(set(self.found))
+
+    def see(self, raw: pl.DataFrame) -> None:
+        """Take note of the columns that have values in a frame of objects, and that there are objects."""
+        self._rows = self._rows or not raw.is_empty()
+        valued = {name for name in raw.columns if raw[name].null_count() < raw.height}
+        self._drop({column for column, names in self._missing.items() if not names.isdisjoint(valued)})
 
     def look(self, block: bytes) -> None:
-        """Take note of the keys of a block of lines."""
-        self._rows = self._rows or bool(block.strip())
-        seen = {
-            column
-            for column, names in self._missing.items()
-            if any(_object_with(block, name) is not None for name in names)
-        }
-        self.found |= seen
-        self._drop(seen)
+        """Take note of the keys of a block of lines, which may have no value but null."""
+        self._drop(
+            {
+                column
+                for column, names in self._missing.items()
+                if any(_object_with(block, name) is not None for name in names)
+            }
+        )
 
     def look_through(self, blocks: Iterator[bytes]) -> None:
         """Take note of the keys of all remaining blocks, then do as `require` does."""
@@ -45,12 +52,13 @@ class Keys:
         self.require()
 
     def require(self) -> None:
-        """Raise NotEvents when a column that must be there was in none of the objects; an empty file needs none."""
+        """Raise NotEvents when a column that must be there was in none of the objects; a file of none needs none."""
         for column in REQUIRED if self._rows else ():
             if column in self._missing:
                 raise no_column(self._file, column, self._shape.columns, _some_keys(self._file))
 
-    def _drop(self, columns: Iterable[str]) -> None:
+    def _drop(self, columns: set[str]) -> None:
+        self.found |= columns
         for column in columns:
             self._missing.pop(column, None)
 

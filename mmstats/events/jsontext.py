@@ -47,7 +47,7 @@ def _elements(file: EventFile, stream: BinaryIO) -> Iterator[str]:
     Raises Unreadable where the array is cut off or broken: there is no telling where its next element begins.
     """
     text = _decoded(file, stream)
-    decode = json.JSONDecoder().raw_decode
+    decode = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode  # only to find where an element ends
     at, row = _skip(text, _skip(text, 0) + 1), 1
     closed = text[at : at + 1] == "]"
     while not closed:

@@ -60,6 +60,8 @@ class Listing:
             return
         self.seen.add(real)
         found = as_format(path, input_format)
+        if found and not Path(path).exists():
+            raise NotEvents(f"{visible(path)}: a link to nothing")
         if found:
             self.files.append(EventFile(path, found, partition_of(path)))
         elif named:
@@ -166,12 +168,10 @@ def _walk(folder: str, above: set[str]) -> Iterator[str]:
     for entry in entries:
         if entry.name.startswith((".", "_")):
             continue
-        if entry.is_dir():
+        if Path(entry.path).is_dir():  # an entry itself raises for a link to itself
             yield from _walk(entry.path, above | {real})
-        elif entry.is_file():
+        elif entry.is_symlink() or entry.is_file():
             yield entry.path
-        elif entry.is_symlink():
-            raise NotEvents(f"{visible(entry.path)}: a link to nothing")
 
 
 def _expand(pattern: str) -> Iterator[str]:

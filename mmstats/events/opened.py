@@ -1,13 +1,14 @@
 """The events of a dataset, opened for one question: files found, formats told apart, one frame of all."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from mmstats.dataset import Dataset
-from mmstats.errors import DatasetError, Unreadable
+from mmstats.errors import DatasetError
 from mmstats.events.columnar import Part, judge, parts_of, unreadable
 from mmstats.events.delimited import read_delimited
 from mmstats.events.hive import span_of
@@ -24,6 +25,8 @@ _READERS: dict[str, Callable[[EventFile, Shape, ReadLog], Iterator[pl.DataFrame]
     "csv": read_delimited,
     "tsv": read_delimited,
 }
+# What the engine raises when it cannot decode a file; a panic is one, though no Exception.
+_ENGINE_FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 # Below this many bytes reading a column costs less than loading the reader of statistics.
 _WORTH_STATISTICS = 1 << 20
 
@@ -102,15 +105,25 @@ class Events:
         others = "1 file" if self._unknown == 1 else f"{self._unknown:,} files"
         return [f"passed over {others} of unknown extension", *self.log.notices()]
 
-    def blame(self, error: Exception) -> DatasetError:
-        """The error that names the file which the engine could not read."""
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Inside the block, an engine that cannot decode a file raises Unreadable, naming it; a bug stays a bug."""
+        try:
+            yield
+        except (*_ENGINE_FAULTS, OSError):
+            blamed = self._blame()
+            if blamed is None:
+                raise
+            raise blamed from None
+
+    def _blame(self) -> DatasetError | None:
         for part, _ in self._parts:
             for each in part.split():
                 try:
                     each.events(each.scan()).collect(engine="streaming")
-                except (pl.exceptions.PolarsError, OSError) as fault:
+                except (*_ENGINE_FAULTS, OSError) as fault:
                     return unreadable(each.files[0], fault)
-        return Unreadable(f"the events cannot be read: {error}")
+        return None
 
 
 def _worth_statistics(part: Part) -> bool:

@@ -3,6 +3,7 @@
 import csv
 import io
 import sys
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -15,13 +16,8 @@ from mmstats.events.location import EventFile
 from mmstats.events.rows import SKIP_HINT, Shape, judge, timestamp_fault
 from mmstats.events.textfile import open_bytes
 
-
-class UnclosedQuote(BadRow):
-    """A record whose quote is never closed; it begins `offset` bytes after the file's start."""
-
-    def __init__(self, file: EventFile, line: int, offset: int) -> None:
-        super().__init__(f"{file}: line {line:,}: a quote is opened and never closed", hint=SKIP_HINT)
-        self.offset = offset
+_HEAD = 1 << 16
+_LONGEST_HEAD = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +28,13 @@ class Record:
     line: int
     offset: int
     text: str
+
+
+class UnclosedQuote(BadRow):
+    """A record whose quote is never closed; it is the file's last."""
+
+    def __init__(self, file: EventFile, record: Record) -> None:
+        super().__init__(f"{file}: line {record.line:,}: a quote is opened and never closed", hint=SKIP_HINT)
 
 
 def read_records(stream: BinaryIO, delimiter: str) -> Iterator[Record]:
@@ -53,40 +56,44 @@ def read_records(stream: BinaryIO, delimiter: str) -> Iterator[Record]:
         taken.clear()
 
 
-def read_header(file: EventFile, stream: BinaryIO, delimiter: str) -> list[str] | None:
-    """The names in the header, and the stream left at the first byte below it; None for a file of nothing."""
-    head: list[bytes] = []
-    while line := stream.readline(1 << 20):
-        head.append(line)
-        if b"".join(head).strip() and sum(part.count(b'"') for part in head) % 2 == 0:
+def read_header(file: EventFile, stream: BinaryIO, delimiter: str) -> tuple[list[str], bytes] | None:
+    """The names in the header, and what was read beyond it; None for a file of nothing.
+
+    Raises Unreadable when the header cannot be read.
+    """
+    head = stream.read(_HEAD)
+    while len(rows := list(islice(read_records(io.BytesIO(head), delimiter), 2))) < 2 and len(head) < _LONGEST_HEAD:
+        more = stream.read(len(head))
+        if not more:
             break
-    if not b"".join(head).strip():
+        head += more
+    if not head.strip():
         return None
+    if len(rows) < 2 and _unclosed(rows[0].text, delimiter):
+        raise Unreadable(f"{file}: line {rows[0].line:,}: a quote in the header is never closed")
     try:
-        record = next(read_records(io.BytesIO(b"".join(head)), delimiter))
-        return [_decode(name) for name in record.fields]
+        return [_decode(name) for name in rows[0].fields], head[rows[0].offset + len(rows[0].text) :]
     except UnicodeDecodeError:
-        raise Unreadable(f"{file}: line 1: the header is not valid UTF-8") from None
-    except csv.Error as error:
-        raise Unreadable(f"{file}: line 1: the header cannot be read ({error})") from None
+        raise Unreadable(f"{file}: line {rows[0].line:,}: the header is not valid UTF-8") from None
 
 
 def find_unclosed(file: EventFile, delimiter: str) -> None:
     """Raise UnclosedQuote when the last record's quote is never closed."""
-    last = None
     with open_bytes(file) as stream:
-        for last in read_records(stream, delimiter):  # noqa: B007 - only the last one matters
-            pass
-    if last is not None and _unclosed(last.text, delimiter):
-        raise UnclosedQuote(file, last.line, last.offset)
+        last = list(deque(read_records(stream, delimiter), maxlen=1))
+    _refuse_unclosed(file, last, delimiter)
+
+
+def _refuse_unclosed(file: EventFile, records: list[Record], delimiter: str) -> None:
+    for record in records:
+        if _unclosed(record.text, delimiter):
+            raise UnclosedQuote(file, record)
 
 
 def _unclosed(text: str, delimiter: str) -> bool:
-    try:
-        list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        return "unexpected end of data" in str(error)
-    return False
+    """Whether what follows a record would belong to it."""
+    *_, last = csv.reader(io.StringIO(text + "\nend", newline=""), delimiter=delimiter)
+    return last != ["end"]
 
 
 def find_fault(file: EventFile, header: list[str], shape: Shape, delimiter: str) -> None:
@@ -94,12 +101,14 @@ def find_fault(file: EventFile, header: list[str], shape: Shape, delimiter: str)
     with open_bytes(file) as stream:
         rows = read_records(stream, delimiter)
         next(rows)
+        last: list[Record] = []
         while some := list(islice(rows, 10_000)):
-            _judge(file, some, header, shape)
-    find_unclosed(file, delimiter)
+            _judge(file, some, header, shape, delimiter)
+            last = some[-1:]
+    _refuse_unclosed(file, last, delimiter)
 
 
-def _judge(file: EventFile, some: list[Record], header: list[str], shape: Shape) -> None:
+def _judge(file: EventFile, some: list[Record], header: list[str], shape: Shape, delimiter: str) -> None:
     columns = {name: header.index(name) for name in shape.raw if name in header}
     values: dict[str, list[str | None]] = {name: [] for name in columns}
     fault = None
@@ -115,12 +124,14 @@ def _judge(file: EventFile, some: list[Record], header: list[str], shape: Shape)
         row = bad.arg_max() or 0
         raise _bad(file, some[row], timestamp_fault(raw, shape, file.partition, row))
     if fault:
+        _refuse_unclosed(file, some[raw.height : raw.height + 1], delimiter)
         raise _bad(file, some[raw.height], fault)
 
 
 def _fault(record: Record, expected: int, columns: dict[str, int]) -> str | None:
     if len(record.fields) != expected:
-        return f"{len(record.fields)} fields where the header has {expected}"
+        fields = "1 field" if len(record.fields) == 1 else f"{len(record.fields)} fields"
+        return f"{fields} where the header has {expected}"
     for name, index in columns.items():
         try:
             _decode(record.fields[index])

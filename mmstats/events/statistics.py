@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from mmstats.events import typed
 
 if TYPE_CHECKING:
@@ -32,7 +34,12 @@ def row_groups(part: "Part") -> Iterator[RowGroup]:
     """The row groups of a part of one Parquet file, in order, each with its verdict on range and event."""
     from pyarrow import parquet  # knows the statistics, which the engine keeps to itself
 
-    metadata = parquet.read_metadata(part.files[0].path)
+    try:
+        metadata = parquet.read_metadata(part.files[0].path)
+    except (OSError, ValueError) as error:
+        from mmstats.events.columnar import unreadable  # which imports this module
+
+        raise unreadable(part.files[0], error) from None
     first = 0
     for index in range(metadata.num_row_groups):
         group = metadata.row_group(index)
@@ -68,7 +75,7 @@ def _of_event(part: "Part", chunks: dict[str, Any]) -> Verdict:
         return Verdict.ALL
     sources = [name for name in part.shape.columns.sources("event_name") if name in part.schema]
     known = _statistics(chunks, sources[0]) if len(sources) == 1 and not part.partition else None
-    if known is None or part.schema[sources[0]] != "String":
+    if known is None or part.schema[sources[0]] != pl.String:
         return Verdict.SOME
     name = wanted.encode()
     low, high = (value if isinstance(value, bytes) else str(value).encode() for value in (known.min_raw, known.max_raw))

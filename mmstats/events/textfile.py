@@ -31,7 +31,15 @@ def open_bytes(file: EventFile, advance: Callable[[int], None] = lambda _: None)
     except (gzip.BadGzipFile, zlib.error) as error:
         raise Unreadable(f"{file}: not valid gzip ({error})") from None
     except OSError as error:
-        raise Unreadable(f"{file}: {error.strerror or error}") from None
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: EventFile, error: OSError) -> Unreadable:
+    if error.strerror or file.format.compression != "zstd":
+        return Unreadable(f"{file}: {error.strerror or error}")
+    if "Truncated" in str(error):
+        return Unreadable(f"{file}: the compressed data is cut off", hint="was it copied whole?")
+    return Unreadable(f"{file}: not valid zstd ({error})")
 
 
 @contextmanager
@@ -68,13 +76,5 @@ class _Counted(io.RawIOBase):
 
 def line_blocks(stream: BinaryIO, size: int = BLOCK) -> Iterator[bytes]:
     """The bytes of a stream in blocks of about `size` that end where a line ends; the last line needs no newline."""
-    rest: list[bytes] = []
     while data := stream.read(size):
-        cut = data.rfind(b"\n") + 1
-        if cut:
-            yield b"".join((*rest, data[:cut]))
-            rest = [data[cut:]]
-        else:
-            rest.append(data)
-    if any(rest):
-        yield b"".join(rest)
+        yield data if data.endswith(b"\n") else data + stream.readline()

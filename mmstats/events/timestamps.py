@@ -24,7 +24,7 @@ _FIRST, _LAST = (
 )
 _INTEGER = r"^-?[0-9]{1,19}$"
 _NUMBER = r"^(?P<sign>-?)(?P<whole>[0-9]{1,19})(?:\.(?P<fraction>[0-9]*))?$"
-_EXPONENT = r"^-?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]{1,2}$"
+_EXPONENT = r"^-?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]{1,3}$"
 _CLOCK = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}{sep}([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]{fraction}{zone}$"
 _ZONES = {"Z": "Z", "": "", r"[+-]([01][0-9]|2[0-3]):[0-5][0-9]": "%:z"}
 
@@ -37,7 +37,7 @@ def parse_text(texts: pl.Series, unit: str | None = None) -> pl.Series:
         fits = left & texts.str.contains(shape)
         if fits.any():
             some = texts if fits.all() else texts.filter(fits)
-            found = some.to_frame("text").select(_within(read(pl.col("text"))).alias("at"))["at"]
+            found = some.to_frame("text").select(in_years(read(pl.col("text"))).alias("at"))["at"]
             done = found if fits.all() else done.scatter(fits.arg_true(), found)
             left &= done.is_null()
         if not left.any():
@@ -111,7 +111,7 @@ def from_integers(value: pl.Expr, unit: str | None = None) -> pl.Expr:
         scale = _MICROS[unit][0]
         return _fitting(value, scale) * scale
 
-    return _within(_by_magnitude(value, micros, unit).cast(TIMESTAMP))
+    return in_years(_by_magnitude(value, micros, unit).cast(TIMESTAMP))
 
 
 def _fitting(value: pl.Expr, scale: int) -> pl.Expr:
@@ -130,6 +130,6 @@ def _by_magnitude(value: pl.Expr, micros: Callable[[str], pl.Expr], unit: str | 
     return instant
 
 
-def _within(instant: pl.Expr) -> pl.Expr:
+def in_years(instant: pl.Expr) -> pl.Expr:
     """Null outside the years 1 to 9999."""
     return pl.when(instant.is_between(_FIRST, _LAST)).then(instant)

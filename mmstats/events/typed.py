@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from mmstats.events.schema import TIMESTAMP, Wanted
-from mmstats.events.timestamps import from_integers, parse_text
+from mmstats.events.timestamps import from_integers, in_years, parse_text
 
 Span = tuple[int, int]  # from the first integer to before the second
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
 _NANOS = {"d": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-_INT64 = (-(2**63), 2**63)
 _YEARS = (-62_135_596_800, 253_402_300_800)  # the years 1 to 9999 in seconds
 _MAGNITUDES = (("s", 0, 10**11), ("ms", 10**11, 10**14), ("us", 10**14, 10**17), ("ns", 10**17, 2**63))
 
@@ -30,7 +29,7 @@ def instant(source: pl.Expr, dtype: pl.DataType, unit: str | None) -> pl.Expr:
     """The instants of a column, null where a value is none."""
     if isinstance(dtype, pl.Datetime):
         naive = source.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if dtype.time_zone else source
-        return naive.dt.cast_time_unit("us")
+        return naive.dt.cast_time_unit("us") if dtype.time_unit == "ns" else in_years(naive.dt.cast_time_unit("us"))
     if isinstance(dtype, pl.Date):
         return source.cast(TIMESTAMP)
     if dtype.is_integer():
@@ -44,18 +43,16 @@ def no_instant(source: pl.Expr, dtype: pl.DataType, unit: str | None) -> pl.Expr
     """Whether a value is no instant, told from statistics where they can tell."""
     if not is_instant(dtype):
         return instant(source, dtype, unit).is_null()
-    if not dtype.is_integer():
-        return source.is_null()
-    valid = _within(source, _clipped(_epoch_spans(unit, _YEARS[0] * 10**9, _YEARS[1] * 10**9), dtype))
-    return source.is_null() | ~valid
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns":
+        return source.is_null()  # 64 bits of nanoseconds end in the year 2262
+    return source.is_null() | ~in_range(source, dtype, Wanted(()), unit)
 
 
 def in_range(source: pl.Expr, dtype: pl.DataType, wanted: Wanted, unit: str | None) -> pl.Expr:
     """Whether an instant lies in the range wanted."""
     if not is_instant(dtype):
         return wanted.in_range(instant(source, dtype, unit))
-    cast = None if dtype.is_integer() else dtype
-    return _within(source, range_spans(dtype, wanted, unit), cast)
+    return _within(source, range_spans(dtype, wanted, unit), dtype)
 
 
 def range_spans(dtype: pl.DataType, wanted: Wanted, unit: str | None) -> list[Span]:
@@ -103,24 +100,26 @@ def _joined(spans: Sequence[Span]) -> list[Span]:
 
 def _clipped(spans: Sequence[Span], dtype: pl.DataType) -> list[Span]:
     """The spans without what a column of this type cannot hold."""
-    least, beyond = _INT64
-    if dtype.is_integer():
-        bits = int(str(dtype).lstrip("UInt"))
-        least, beyond = (-(2 ** (bits - 1)), 2 ** (bits - 1)) if dtype.is_signed_integer() else (0, 2**bits)
+    least, beyond = _limits(dtype)
     return _joined([(max(low, least), min(high, beyond)) for low, high in spans])
 
 
-def _within(source: pl.Expr, spans: Sequence[Span], cast: pl.DataType | None = None) -> pl.Expr:
-    """Whether a stored integer lies in one of the spans; `cast` is the type it is compared as."""
+def _limits(dtype: pl.DataType) -> Span:
+    """The integers that a column of this type can hold."""
+    bits = {"Date": 32}.get(str(dtype), 64) if dtype.is_temporal() else int(str(dtype).lstrip("UInt"))
+    return (0, 2**bits) if dtype.is_unsigned_integer() else (-(2 ** (bits - 1)), 2 ** (bits - 1))
 
-    def bound(value: int) -> pl.Expr:
-        return pl.lit(value).cast(cast) if cast else pl.lit(value)
 
-    inside = [
-        pl.all_horizontal([source >= bound(low)] * (low > _INT64[0]) + [source < bound(high)] * (high < _INT64[1]))
-        for low, high in spans
-    ]
-    return pl.any_horizontal(inside) if inside else pl.lit(value=False)
+def _within(source: pl.Expr, spans: Sequence[Span], dtype: pl.DataType) -> pl.Expr:
+    """Whether a stored integer lies in one of the spans, compared as its own type, or statistics could not tell."""
+    least, beyond = _limits(dtype)
+
+    def inside(low: int, high: int) -> pl.Expr:
+        after = [source >= pl.lit(low).cast(dtype)] if low > least else []
+        before = [source < pl.lit(high).cast(dtype)] if high < beyond else []
+        return pl.all_horizontal(*after, *before) if after or before else source.is_not_null()
+
+    return pl.any_horizontal([inside(*span) for span in spans]) if spans else pl.lit(value=False)
 
 
 def text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -128,7 +127,7 @@ def text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.String):
         return source
     if isinstance(dtype, pl.Binary):
-        return source.cast(pl.String, strict=False)
+        return source.map_batches(_decoded, return_dtype=pl.String, is_elementwise=True)
     if dtype.is_nested():
         return source.map_batches(_as_json, return_dtype=pl.String, is_elementwise=True)
     return source.cast(pl.String)
@@ -139,6 +138,20 @@ def no_text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
     if isinstance(dtype, pl.Binary):
         return source.is_not_null() & text(source, dtype).is_null()
     return None
+
+
+def _decoded(values: pl.Series) -> pl.Series:
+    try:
+        return values.cast(pl.String)
+    except pl.exceptions.ComputeError:  # the engine does not say which
+        return pl.Series([None if value is None else _utf8(value) for value in values], dtype=pl.String)
+
+
+def _utf8(value: bytes) -> str | None:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def _as_json(values: pl.Series) -> pl.Series:

@@ -1,0 +1,61 @@
+"""The bytes below a CSV header as Arrow's reader takes them: valid UTF-8, and with an end that can be told."""
+
+import codecs
+from typing import BinaryIO
+
+INVALID = "\ufdd0"  # a noncharacter, which no text holds, for bytes that are not UTF-8
+_END = "\ufdd1"
+codecs.register_error("mmstats.invalid", lambda error: (INVALID, getattr(error, "end")))  # noqa: B009 - any codec's
+
+
+class Body:
+    """A stream of CSV records.
+
+    Below a header of so many `fields`, `read` is what was already read of the stream. Bytes that are not UTF-8 come as
+    `INVALID`, since they concern only a question that reads them. A last record is added, of one field more than the
+    header has. Where the reader does not meet it, a quote was never closed: Arrow closes it in silence.
+    """
+
+    closed = False
+    fault = ""  # what the reader gave up on
+
+    def __init__(self, stream: BinaryIO, read: bytes, fields: int, delimiter: str) -> None:
+        self._stream, self._end = stream, delimiter.join([_END] * (fields + 1))
+        self._decoder = codecs.getincrementaldecoder("utf-8")("mmstats.invalid")
+        self._ended = self._met = False
+        self.has_invalid = False
+        self._ready = self._as_utf8(read)
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing left to read."""
+        return not self._ready and not self._stream.peek(1)  # type: ignore[attr-defined]
+
+    def take_end(self, record: str) -> bool:
+        """Whether a record of the wrong length is the one that was added; notes where that one was found."""
+        if record.endswith(self._end):
+            self._met = True
+        return record == self._end
+
+    @property
+    def swallows_its_end(self) -> bool:
+        """Once everything is read: whether the last record, of the right length, goes on beyond the end."""
+        return self._ended and not self._met
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, fewer than `size` only at the end."""
+        while len(self._ready) < size and not self._ended:
+            data = self._stream.read(size - len(self._ready))
+            self._ready += self._as_utf8(data) if data else self._last()
+        data, self._ready = self._ready[:size], self._ready[size:]
+        return data
+
+    def _last(self) -> bytes:
+        self._ended = True
+        return self._as_utf8(b"", final=True) + f"\n{self._end}\n".encode()
+
+    def _as_utf8(self, data: bytes, *, final: bool = False) -> bytes:
+        if data.isascii() and not final and not self._decoder.getstate()[0]:
+            return data
+        text = self._decoder.decode(data, final)
+        self.has_invalid = self.has_invalid or INVALID in text
+        return text.encode()

@@ -1,0 +1,206 @@
+"""Where a block of a text file ends is nobody's business: small blocks give what large ones give."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmstats.dataset import Dataset
+from mmstats.errors import BadRow
+from mmstats.events import delimited, jsontext, records, textfile
+from mmstats.events.opened import open_events
+from mmstats.events.schema import Wanted
+
+WANTED = Wanted(("timestamp", "source", "path"))
+Row = tuple[str | None, str | None]
+
+
+@contextmanager
+def blocks(size: int) -> Iterator[None]:
+    """Blocks of a text file of about so many bytes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(textfile, "BLOCK", size)
+        patch.setattr(textfile.line_blocks, "__defaults__", (size,))
+        patch.setattr(delimited, "_BLOCK", max(size, 200))
+        patch.setattr(records, "_HEAD", size)
+        patch.setattr(jsontext, "_ELEMENTS", size)
+        yield
+
+
+def read(path: Path, *, skip: bool = False) -> tuple[list[Row], list[str]]:
+    """Sources and paths in order, and the notices."""
+    events = open_events(Dataset((str(path),), {"event_name": "timestamp"}, skip_bad_rows=skip), WANTED)
+    frame = events.frame().collect(engine="streaming")
+    return frame.select("source", "path").rows(), events.notices()
+
+
+def outcomes(path: Path) -> list[object]:
+    """What comes of reading a file: its rows or its error, and what is left when bad rows are left out."""
+    try:
+        strict: object = read(path)
+    except BadRow as error:
+        strict = error.message
+    return [strict, read(path, skip=True)]
+
+
+texts = st.text(st.sampled_from('ab,"\n\r\tü🎈 ;'), max_size=6)
+fields = st.none() | texts
+
+
+def written(value: str | None) -> str:
+    """A field, quoted where it has to be, or is empty."""
+    if value is None:
+        return ""
+    needs = not value or any(char in value for char in ',"\n\r')
+    return '"' + value.replace('"', '""') + '"' if needs else value
+
+
+@given(
+    st.lists(st.tuples(fields, fields), max_size=40),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.booleans(),
+    st.integers(1, 300),
+)
+@settings(max_examples=60, deadline=None)
+def test_good_csv_is_read_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Row], newline: str, ends: bool, size: int
+) -> None:
+    """Any texts, line ends and block sizes give the rows, null apart from empty."""
+    path = tmp_path_factory.getbasetemp() / "good.csv"
+    lines = ["source,timestamp,path"] + [f"{written(a)},2026-05-01,{written(b)}" for a, b in rows]
+    path.write_bytes((newline.join(lines) + newline * ends).encode())
+    with blocks(size):
+        assert read(path) == (rows, [])
+        assert read(path, skip=True) == (rows, [])
+
+
+csv_bytes = st.lists(
+    st.sampled_from(
+        [
+            b"a",
+            b",",
+            b",",
+            b'"',
+            b'"',
+            b"\n",
+            b"\n",
+            b"\r\n",
+            b"\r",
+            b"2026-05-01",
+            b"2026-05-01,a,b\n",
+            b"\xff",
+            b"\xc3\xbc",
+            b" ",
+            b'""',
+            b"soon",
+        ]
+    ),
+    max_size=40,
+).map(b"".join)
+
+
+def plain_reading(data: bytes) -> tuple[list[Row], int]:
+    """The good rows and the number of bad ones that Python's reader finds; an empty text counts as null."""
+    text = data.decode("latin-1")
+    records_ = [fields for fields in csv.reader(io.StringIO(text, newline="")) if fields]
+    *_, last = csv.reader(io.StringIO(text + "\nend", newline=""))
+    unclosed = last != ["end"]
+    rows: list[Row] = []
+    for index, fields_ in enumerate(records_[1:], 1):
+        good = len(fields_) == 3 and fields_[0] == "2026-05-01" and not (unclosed and index == len(records_) - 1)
+        try:
+            a, b = (field.encode("latin-1").decode() or None for field in fields_[1:3]) if good else (None, None)
+        except UnicodeDecodeError:
+            good = False
+        if good:
+            rows.append((a, b))
+    return rows, len(records_) - 1 - len(rows)
+
+
+@given(csv_bytes, st.integers(1, 300))
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_below_a_csv_header(tmp_path_factory: pytest.TempPathFactory, body: bytes, size: int) -> None:
+    """Whatever stands below the header is read as Python's reader reads it, or is a bad row, in blocks of any size."""
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    data = b"timestamp,source,path\n" + body
+    path.write_bytes(data)
+    rows, bad = plain_reading(data)
+    with blocks(size):
+        strict, (left, notices) = outcomes(path)
+    with blocks(1 << 20):
+        assert [strict, (left, notices)] == outcomes(path)
+    assert [tuple(value or None for value in row) for row in left] == rows
+    assert len(notices) == (bad > 0)
+    if bad:
+        assert f"left out {bad} row" in notices[0]
+        assert isinstance(strict, str)
+        assert strict.startswith(f"{path}: line ")
+    else:
+        assert strict == (left, [])
+
+
+values = st.one_of(
+    st.none(), st.text(max_size=5), st.integers(), st.booleans(), st.lists(st.integers(0, 9), max_size=2)
+)
+objects = st.fixed_dictionaries(
+    {"timestamp": st.just("2026-05-01"), "event_name": st.just("a")},
+    optional={"source": values, "path": values, "note": values, "nested": st.just({"source": "x"})},
+)
+
+
+def as_text(value: Any) -> str | None:
+    """A JSON value as the text of a column."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@given(
+    st.lists(objects, max_size=20), st.integers(1, 200), st.sampled_from(["ndjson", "json", "indented"]), st.booleans()
+)
+@settings(max_examples=80, deadline=None)
+def test_good_json_is_read_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], size: int, form: str, ascii_only: bool
+) -> None:
+    """Any values, as lines or as an array, in blocks of any size, give the rows."""
+    path = tmp_path_factory.getbasetemp() / ("good.ndjson" if form == "ndjson" else "good.json")
+    if form == "ndjson":
+        text = "".join(json.dumps(row, ensure_ascii=ascii_only) + "\n" for row in rows)
+    else:
+        text = json.dumps(rows, ensure_ascii=ascii_only, indent=1 if form == "indented" else None)
+    path.write_bytes(text.encode())
+    expected = [(as_text(row.get("source")), as_text(row.get("path"))) for row in rows]
+    with blocks(size):
+        assert read(path) == (expected, [])
+
+
+LINES = [
+    b'{"timestamp":"2026-05-01","event_name":"a","source":"x"}', b'{"timestamp":"2026-05-01","event":"a","path":"y"}',
+    b'{"timestamp":"soon","event_name":"a"}', b'{"event_name":"a"}', b"", b" ", b"x", b"[1]", b"{", b"\xff", b"null",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=25), st.integers(1, 300))
+@settings(max_examples=80, deadline=None)
+def test_any_lines_of_json(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], size: int) -> None:
+    """Good and bad lines in any order: the first bad one is named, or all are counted, in blocks of any size."""
+    path = tmp_path_factory.getbasetemp() / "any.ndjson"
+    path.write_bytes(b"\n".join([LINES[0], *lines]))
+    good = [line in LINES[:2] for line in lines]
+    bad = [number for number, line in enumerate(lines, 2) if line.strip() and line not in LINES[:2]]
+    with blocks(size):
+        strict, (left, notices) = outcomes(path)
+    assert len(left) == 1 + sum(good)
+    assert [notice.split(" ")[2] for notice in notices] == [str(len(bad))] * bool(bad)
+    if bad:
+        assert isinstance(strict, str)
+        assert strict.startswith(f"{path}: line {bad[0]}: ")
+    else:
+        assert strict == (left, [])

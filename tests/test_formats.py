@@ -1,0 +1,313 @@
+"""Formats: the same events are the same events in each, and a file that is not what its name says is named."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from .conftest import WRITERS, Ask, delimited, frame, json_array, ndjson
+
+ROWS: list[dict[str, Any]] = [
+    {"timestamp": "2026-05-01T00:00:00Z", "event_name": "signup", "source": "007", "path": "/a,b"},
+    {"timestamp": "2026-05-01T23:59:59.999999Z", "event_name": "signup", "source": None, "path": 'say "hi"'},
+    {"timestamp": "2026-05-02T00:00:00+02:00", "event_name": "view", "source": "", "path": "Zürich\n🎈"},
+    {"timestamp": "1777680000", "event_name": "view", "source": "null", "path": "true"},
+]
+ANSWER = [
+    {"source": "", "path": "Zürich\n🎈", "value": 1},
+    {"source": "007", "path": "/a,b", "value": 1},
+    {"source": "null", "path": "true", "value": 1},
+    {"source": None, "path": 'say "hi"', "value": 1},
+]
+SIGNUP = {"timestamp": "2026-05-01", "event_name": "signup"}
+
+
+def zstd(data: bytes) -> bytes:
+    """The data as one zstd frame with its size, as the `zstd` program writes it."""
+    compressed: bytes = pa.compress(data, codec="zstd", asbytes=True)
+    return compressed
+
+
+@pytest.mark.parametrize("form", [*WRITERS, "csv.zst", "ndjson.zst", "json.zst", "NDJSON", "Csv.GZ", "PARQUET"])
+def test_every_format_gives_the_same_answer(ask: Ask, tmp_path: Path, form: str) -> None:
+    """Text, nulls, empty strings and what looks like a number come out of every format as they went in."""
+    name = form.lower().removesuffix(".zst")
+    data = WRITERS[name](ROWS)
+    (tmp_path / f"events.{form}").write_bytes(zstd(data) if form.endswith(".zst") else data)
+    ran = ask(f"events.{form}", "--group-by", "source,path")
+    assert ran.rows == ANSWER
+    assert ran.err == ""
+
+
+def test_all_formats_are_one_dataset(ask: Ask, tmp_path: Path) -> None:
+    """Files of all formats in a folder are answered as one."""
+    for form, write in WRITERS.items():
+        (tmp_path / f"events.{form}").write_bytes(write(ROWS))
+    rows = ask(tmp_path, "--group-by", "source,path").rows
+    assert rows == [{**row, "value": len(WRITERS)} for row in ANSWER]
+
+
+EMPTY = {
+    "an empty NDJSON file": ("a.ndjson", b""),
+    "blank lines": ("a.ndjson", b"\n \n\r\n\t"),
+    "an empty .json": ("a.json", b""),
+    "a blank .json": ("a.json", b" \n"),
+    "an empty array": ("a.json", b"[]"),
+    "a blank array": ("a.json", b" \n[\n ]\n"),
+    "an empty CSV": ("a.csv", b""),
+    "blank lines in CSV": ("a.csv", b"\n\r\n \n"),
+    "a header": ("a.csv", b"timestamp,event_name\n"),
+    "a header without a newline": ("a.csv", b"timestamp,event_name"),
+    "a header of other columns": ("a.csv", b"a,b\n"),
+    "a header and blank lines": ("a.csv", b"timestamp,event_name\n\n\r\n"),
+    "a byte order mark": ("a.csv", b"\xef\xbb\xbf"),
+    "an empty TSV": ("a.tsv", b""),
+    "a gzip of nothing": ("a.ndjson.gz", gzip.compress(b"")),
+    "a zstd of nothing": ("a.csv.zst", zstd(b"")),
+    "a Parquet file of no rows": ("a.parquet", WRITERS["parquet"]([])),
+    "an Arrow file of no rows": ("a.arrow", WRITERS["arrow"]([])),
+    "an Arrow stream of no rows": ("a.arrow", WRITERS["feather"]([])),
+}
+
+
+@pytest.mark.parametrize(("name", "data"), EMPTY.values(), ids=EMPTY)
+def test_no_events_are_an_answer(ask: Ask, tmp_path: Path, name: str, data: bytes) -> None:
+    """A file that holds no events is answered with zero, and with no rows where there are groups."""
+    (tmp_path / name).write_bytes(data)
+    assert ask(name).value == 0
+    assert ask(name, "--group-by", "source", "--interval", "day", "--from", "2026-01-01").rows == []
+
+
+SAME = {
+    "CRLF": ("a.csv", b"timestamp,event_name\r\n2026-05-01,signup\r\n"),
+    "CR alone": ("a.csv", b"timestamp,event_name\r2026-05-01,signup\r"),
+    "a byte order mark in CSV": ("a.csv", b"\xef\xbb\xbftimestamp,event_name\n2026-05-01,signup"),
+    "a byte order mark and CRLF": ("a.csv", b'\xef\xbb\xbf"timestamp","event_name"\r\n"2026-05-01","signup"\r\n'),
+    "a byte order mark in gzip": ("a.csv.gz", gzip.compress(b"\xef\xbb\xbftimestamp,event_name\n2026-05-01,signup")),
+    "a byte order mark in NDJSON": ("a.ndjson", b"\xef\xbb\xbf" + ndjson([SIGNUP])),
+    "a byte order mark in an array": ("a.json", b"\xef\xbb\xbf" + json_array([SIGNUP])),
+    "blank lines before the header": ("a.csv", b"\n\r\ntimestamp,event_name\n2026-05-01,signup"),
+    "a header with a stray quote": ("a.csv", b'5",timestamp,event_name\n1,2026-05-01,signup'),
+    "a header with a quoted comma": ("a.csv", b'"a,b",timestamp,event_name\n1,2026-05-01,signup'),
+    "stray quotes": ("a.csv", b'note,timestamp,event_name\n5" x 6",2026-05-01,signup'),
+    "one stray quote": ("a.csv", b'note,timestamp,event_name\n5",2026-05-01,signup'),
+    "text after a quoted text": ("a.csv", b'note,timestamp,event_name\n"5"x"y,2026-05-01,signup'),
+    "a quoted break at the end": ("a.csv", b'timestamp,event_name,note\n2026-05-01,signup,"a\r\nb"'),
+    "a repeated header nobody reads": ("a.csv", b"x,timestamp,event_name,x\n1,2026-05-01,signup,2"),
+    "an unnamed column": ("a.csv", b",timestamp,event_name\n1,2026-05-01,signup"),
+    "TSV with commas": ("a.tsv", b"note\ttimestamp\tevent_name\n1,2\t2026-05-01\tsignup"),
+    "a NUL": ("a.csv", b"note,timestamp,event_name\n\0,2026-05-01,signup\n"),
+    "an object a line in .json": ("a.json", ndjson([SIGNUP])),
+    "one pretty object in an array": ("a.json", json_array([SIGNUP])),
+    "an array in lines": ("a.json", b"[\n" + ndjson([SIGNUP]) + b"]"),
+    "an array with strings like brackets": ("a.json", json_array([{**SIGNUP, "x": ']},{"[\\"\n'}])),
+    "a huge number nobody reads": ("a.json", b'[{"timestamp":"2026-05-01","event_name":"signup","x":[1e9]}]'),
+    "CRLF in NDJSON": ("a.ndjson", json.dumps(SIGNUP).encode() + b"\r\n\r\n"),
+    "escaped keys": ("a.ndjson", b'{"\\u0074imestamp":"2026-05-01","event\\u005fname":"signup"}'),
+    "blanks around": ("a.ndjson", b'  { "timestamp" : "2026-05-01" ,\t"event_name":"signup" }  \n'),
+    "two gzip members": ("a.ndjson.gz", gzip.compress(ndjson([SIGNUP])) + gzip.compress(b"\n")),
+    "two zstd frames": ("a.ndjson.zst", zstd(ndjson([SIGNUP])) + zstd(b"\n")),
+    "event for event_name": ("a.ndjson", b'{"timestamp":"2026-05-01","event":"signup"}'),
+    "event where event_name is null": ("a.csv", b"timestamp,event_name,event\n2026-05-01,,signup"),
+    "event_name before event": ("a.csv", b"timestamp,event,event_name\n2026-05-01,view,signup"),
+}
+
+
+@pytest.mark.parametrize(("name", "data"), SAME.values(), ids=SAME)
+def test_one_signup_however_it_is_written(ask: Ask, tmp_path: Path, name: str, data: bytes) -> None:
+    """What the formats allow is read, and nothing of it takes a row away."""
+    (tmp_path / name).write_bytes(data)
+    ran = ask(name, "--group-by", "event_name", "--interval", "day")
+    assert ran.rows == [{"bucket": "2026-05-01 00:00:00", "event_name": "signup", "value": 1}]
+    assert ask(name, "--event", "signup", "--skip-bad-rows").value == 1
+
+
+PARQUET, ARROW, STREAM = (WRITERS[form](ROWS * 1000) for form in ("parquet", "arrow", "feather"))
+BROKEN = {
+    "a Parquet file of nothing": ("a.parquet", b"", "an empty file is not Parquet"),
+    "a Parquet file cut in half": ("a.parquet", PARQUET[: len(PARQUET) // 2], "Parquet"),
+    "a Parquet file without its last byte": ("a.parquet", PARQUET[:-1], "Parquet"),
+    "a Parquet file's footer alone": ("a.parquet", PARQUET[-200:], "Parquet"),
+    "text named Parquet": ("a.parquet", b"timestamp,event_name\n" * 5, "Parquet"),
+    "an Arrow file of nothing": ("a.arrow", b"", "an empty file is not Arrow"),
+    "an Arrow file cut in half": ("a.arrow", ARROW[: len(ARROW) // 2], "Arrow"),
+    "an Arrow stream cut in half": ("a.arrow", STREAM[: len(STREAM) // 2], "Arrow"),
+    "text named Arrow": ("a.feather", b"timestamp,event_name\n" * 5, "Arrow"),
+    "gzip cut in half": ("a.csv.gz", gzip.compress(delimited(ROWS * 1000))[:-20], "cut off"),
+    "gzip cut in its header": ("a.csv.gz", gzip.compress(delimited(ROWS))[:5], "cut off"),
+    "gzip of nothing at all": ("a.ndjson.gz", b"", "cut off"),
+    "text named gzip": ("a.csv.gz", delimited(ROWS), "not valid gzip"),
+    "gzip with a wrong sum": ("a.csv.gz", gzip.compress(delimited(ROWS))[:-8] + b"\0" * 8, "not valid gzip"),
+    "gzip with broken data": ("a.csv.gz", gzip.compress(delimited(ROWS))[:12] + b"\xff" * 50, ""),
+    "zstd cut in half": ("a.ndjson.zst", zstd(ndjson(ROWS * 1000))[:-20], "cut off"),
+    "zstd of nothing at all": ("a.csv.zst", b"", "cut off"),
+    "text named zstd": ("a.csv.zst", delimited(ROWS), "zstd"),
+    "an array cut off": ("a.json", json_array(ROWS)[:-30], "row 4: broken JSON"),
+    "an array without its bracket": ("a.json", b"[" + b",".join([json.dumps(SIGNUP).encode()] * 2), "row 2"),
+    "an array with a comma too many": ("a.json", b"[" + json.dumps(SIGNUP).encode() + b",]", "row 2"),
+    "an array without a comma": ("a.json", b"[" + json.dumps(SIGNUP).encode() * 2 + b"]", "row 1"),
+    "an array and text": ("a.json", json_array([SIGNUP]) + b"x", "after the array's end"),
+    "two arrays": ("a.json", json_array([SIGNUP]) * 2, "after the array's end"),
+    "an array of invalid UTF-8": ("a.json", b'["\xff"]', "invalid UTF-8"),
+    "an array nested too deep": ("a.json", b"[" * 100_000, "row 1: broken JSON"),
+    "a huge number in an array": ("a.json", b'[{"x":' + b"9" * 5000 + b"}]", "row 1: "),
+    "a number in an array": ("a.json", b"[5]", "row 1: not a JSON object"),
+    "an array in an array": ("a.json", b"[\n" + json.dumps(SIGNUP).encode() + b",\n[\n1]]", "row 2: not a JSON object"),
+    "an array in .ndjson": ("a.ndjson", json_array([SIGNUP]), "line 1: broken JSON"),
+    "an array on one line in .ndjson": ("a.ndjson", json.dumps([SIGNUP]).encode(), "line 1: not a JSON object"),
+    "a pretty object": ("a.json", json.dumps(SIGNUP, indent=1).encode(), "line 1: broken JSON"),
+    "a repeated column": ("a.csv", b"timestamp,event_name,event_name\n2026-05-01,a,b\n", "'event_name' 2 times"),
+    "a header that is not UTF-8": ("a.csv", b"timestamp,event_name,\xff\n2026-05-01,a,b\n", "line 1"),
+    "Parquet named CSV": ("a.csv", PARQUET, ""),
+    "Parquet named NDJSON": ("a.ndjson", PARQUET, "line 1: invalid UTF-8"),
+    "UTF-16": ("a.csv", "timestamp,event_name\n2026-05-01,a\n".encode("utf-16"), ""),
+}
+
+
+@pytest.mark.parametrize(("name", "data", "says"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_named(ask: Ask, tmp_path: Path, name: str, data: bytes, says: str) -> None:
+    """A file that is not what its name says ends the query with exit 4 and one line that names it."""
+    (tmp_path / name).write_bytes(data)
+    (tmp_path / "good.ndjson").write_bytes(ndjson(ROWS))
+    ran = ask("*.*", "--group-by", "event_name")
+    assert ran.code == 4
+    assert ran.error.startswith(f"{name}: ")
+    assert says in ran.error
+    assert len(ran.error) < 300
+
+
+@pytest.mark.parametrize("form", WRITERS)
+def test_no_timestamp_column_is_not_events(ask: Ask, tmp_path: Path, form: str) -> None:
+    """A file in which nothing serves as timestamp ends with exit 3 and an offer of what might."""
+    rows = [{"ts": "2026-05-01", "event_name": "a"}, {"ts": "2026-05-02", "event_name": "b"}]
+    (tmp_path / f"a.{form}").write_bytes(WRITERS[form](rows))
+    ran = ask(f"a.{form}", "--group-by", "event_name")
+    assert ran.code == 3
+    assert ran.error == f"a.{form}: no column 'timestamp'"
+    assert ran.err.splitlines()[1] == "hint: did you mean --map timestamp=ts?"
+    assert ask(f"a.{form}", "--map", "timestamp=ts").value == 2
+
+
+@pytest.mark.parametrize("form", WRITERS)
+def test_no_event_name_is_not_events(ask: Ask, tmp_path: Path, form: str) -> None:
+    """`event` fills in for `event_name`; with neither the query ends with exit 3, even if it reads no names."""
+    rows = [{"timestamp": "2026-05-01", "event": "a"}, {"timestamp": "2026-05-01", "event": None}]
+    (tmp_path / f"a.{form}").write_bytes(WRITERS[form](rows))
+    assert ask(f"a.{form}", "--event", "a").value == 1
+    other = [{"timestamp": "2026-05-01", "type": "a"}]
+    (tmp_path / f"a.{form}").write_bytes(WRITERS[form](other))
+    ran = ask(f"a.{form}")
+    assert ran.code == 3
+    assert ran.error == f"a.{form}: no column 'event_name'"
+    assert "did you mean --map event_name=type?" in ran.err
+    assert ask(f"a.{form}", "--map", "event_name=type", "--event", "a").value == 1
+
+
+@pytest.mark.parametrize("form", WRITERS)
+def test_a_mapped_column_that_is_not_there_is_said(ask: Ask, tmp_path: Path, form: str) -> None:
+    """--map to a column that the data lacks is exit 3 where the column must be there, and null where it need not."""
+    (tmp_path / f"a.{form}").write_bytes(WRITERS[form]([{**SIGNUP, "src": "x"}]))
+    ran = ask(f"a.{form}", "--map", "timestamp=timestmp")
+    assert ran.code == 3
+    assert ran.error == f"a.{form}: no column 'timestmp' to serve as timestamp"
+    assert "did you mean --map timestamp=timestamp?" in ran.err
+    assert ask(f"a.{form}", "--map", "source=src", "--group-by", "source").rows == [{"source": "x", "value": 1}]
+    assert ask(f"a.{form}", "--map", "source=no", "--group-by", "source").rows == [{"source": None, "value": 1}]
+
+
+def test_columns_may_differ_from_file_to_file(ask: Ask, tmp_path: Path) -> None:
+    """A column that only some files have, or have as another type, is one text column."""
+    day = pl.Series([0]).cast(pl.Datetime("ms"))
+    for number, values in enumerate([pl.Series([7]), pl.Series(["7"]), pl.Series([True]), pl.Series([7.0])]):
+        columns = {"timestamp": day, "event_name": pl.Series(["a"]), "source": values}
+        pl.DataFrame(columns).write_parquet(tmp_path / f"{number}.parquet")
+    (tmp_path / "a.csv").write_bytes(delimited([SIGNUP, SIGNUP]))
+    (tmp_path / "b.ndjson").write_bytes(
+        ndjson([{**SIGNUP, "source": value} for value in (7, "7", True, [1, {"a": 2}])])
+    )
+    assert ask(tmp_path, "--group-by", "source").rows == [
+        {"source": "7", "value": 4},
+        {"source": "true", "value": 2},
+        {"source": None, "value": 2},
+        {"source": "7.0", "value": 1},
+        {"source": '[1,{"a":2}]', "value": 1},
+    ]
+
+
+TYPES: dict[str, tuple[pl.Series, list[str | None]]] = {
+    "Int8": (pl.Series([1, -2, None], dtype=pl.Int8), ["1", "-2", None]),
+    "UInt64": (pl.Series([2**64 - 1, 0, None], dtype=pl.UInt64), ["18446744073709551615", "0", None]),
+    "Boolean": (pl.Series([True, False, None]), ["true", "false", None]),
+    "Float64": (pl.Series([1.5, -0.25, None]), ["1.5", "-0.25", None]),
+    "Categorical": (pl.Series(["a", "", None], dtype=pl.Categorical), ["a", "", None]),
+    "Enum": (pl.Series(["a", "b", None], dtype=pl.Enum(["b", "a"])), ["a", "b", None]),
+    "Binary": (pl.Series([b"a", "ü".encode(), None]), ["a", "ü", None]),
+    "Decimal": (pl.Series(["1.50", "2.00", None]).str.to_decimal(scale=2), ["1.50", "2.00", None]),
+    "Date": (pl.Series(["2026-05-01", "1969-12-31", None]).str.to_date(), ["2026-05-01", "1969-12-31", None]),
+    "List": (pl.Series([[1, 2], [], None]), ["[1,2]", "[]", None]),
+    "Struct": (
+        pl.Series([{"a": "ü", "b": [1]}, {"a": None, "b": []}, None]),
+        ['{"a":"ü","b":[1]}', '{"a":null,"b":[]}', None],
+    ),
+    "Null": (pl.Series([None, None, None]), [None, None, None]),
+}
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow", "feather"])
+@pytest.mark.parametrize(("values", "texts"), TYPES.values(), ids=TYPES)
+def test_typed_columns_become_text(
+    ask: Ask, tmp_path: Path, form: str, values: pl.Series, texts: list[str | None]
+) -> None:
+    """A column of any type is text: integers decimal, nested values compact JSON, null null."""
+    table = frame([SIGNUP] * 3).with_columns(values.alias("source"), pl.Series("path", ["0", "1", "2"]))
+    write = {"parquet": pl.DataFrame.write_parquet, "arrow": pl.DataFrame.write_ipc}
+    write.get(form, pl.DataFrame.write_ipc_stream)(table, tmp_path / f"a.{form}")
+    rows = ask(f"a.{form}", "--group-by", "path,source").rows
+    assert [row["source"] for row in rows] == texts
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_bytes_that_are_no_text_are_a_bad_row(ask: Ask, tmp_path: Path, form: str) -> None:
+    """Binary that is not UTF-8 is a bad row to a question that reads it, named by its row."""
+    table = frame([SIGNUP] * 3).with_columns(pl.Series("source", [b"a", b"\xff", b"b"]))
+    (table.write_parquet if form == "parquet" else table.write_ipc)(tmp_path / f"a.{form}")
+    assert ask(f"a.{form}").value == 3
+    ran = ask(f"a.{form}", "--group-by", "source")
+    assert ran.code == 4
+    assert ran.error == f"a.{form}: row 2: a text is not valid UTF-8"
+    left = ask(f"a.{form}", "--group-by", "source", "--skip-bad-rows")
+    assert [row["source"] for row in left.rows] == ["a", "b"]
+    assert f"left out 1 row that could not be read: a.{form} (1 row)" in left.err
+
+
+JSON_VALUES = {
+    "7": "7", "-0": "0", "123456789012345678901234567890": "123456789012345678901234567890",
+    "true": "true", "false": "false", "null": None, '"007"': "007", '""': "", '"null"': "null",
+    "[]": "[]", "{}": "{}", "[1, 2]": "[1,2]", '{ "a" : [ { } ] }': '{"a":[{}]}', '"[1, 2]"': "[1, 2]",
+    '"{ }"': "{ }", '["ü", "\\u00fc", "\\n"]': '["ü","ü","\\n"]', "[null, true]": "[null,true]", '" a "': " a ",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["ndjson", "json"])
+@pytest.mark.parametrize(("value", "text"), JSON_VALUES.items())
+def test_json_values_become_text(ask: Ask, tmp_path: Path, form: str, value: str, text: str | None) -> None:
+    """JSON integers and booleans become their text, lists and objects compact JSON, and strings stay as they are."""
+    row = f'{{"timestamp":"2026-05-01","event_name":"a","source":{value}}}'
+    (tmp_path / f"a.{form}").write_text(row if form == "ndjson" else f"[{row}]")
+    assert ask(f"a.{form}", "--group-by", "source").rows == [{"source": text, "value": 1}]
+
+
+@pytest.mark.parametrize("form", ["ndjson", "json", "csv", "parquet"])
+def test_a_late_first_value_is_not_lost(ask: Ask, tmp_path: Path, form: str) -> None:
+    """A column whose first value comes after 100,000 rows is there."""
+    rows = [{**SIGNUP, "anonymous_id": str(number % 3)} for number in range(100_100)]
+    rows[-1]["source"] = "late"
+    (tmp_path / f"a.{form}").write_bytes(WRITERS[form](rows))
+    assert ask(f"a.{form}", "--group-by", "source").rows == [
+        {"source": None, "value": 100_099},
+        {"source": "late", "value": 1},
+    ]

@@ -1,0 +1,211 @@
+"""What a question does not need is not read: shown by spoiling it, which no answer may notice."""
+
+import random
+from collections.abc import Callable, Collection
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from pyarrow import parquet
+
+from .conftest import WRITERS, Ask
+
+DAYS = 4
+PER_DAY = 1000
+START = datetime.fromisoformat("2026-05-01")
+SECOND_DAY = ("--from", "2026-05-02", "--to", "2026-05-03")
+COLUMNS = ("timestamp", "event_name", "source", "path", "anonymous_id")
+
+
+def micros(instant: datetime) -> int:
+    """The instant as microseconds since the epoch."""
+    return (instant - datetime.fromisoformat("1970-01-01")) // timedelta(microseconds=1)
+
+
+TIMESTAMPS: dict[str, Callable[[pl.Series], pl.Series]] = {
+    "ns": lambda at: at.dt.cast_time_unit("ns"),
+    "us": lambda at: at,
+    "ms": lambda at: at.dt.cast_time_unit("ms"),
+    "zone": lambda at: at.dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin"),
+    "date": lambda at: at.dt.date(),
+    "epoch s": lambda at: at.dt.epoch("s").cast(pl.Int32),
+    "epoch ms": lambda at: at.dt.epoch("ms"),
+    "epoch us": lambda at: at.dt.epoch("us"),
+    "epoch ns": lambda at: at.dt.epoch("ns"),
+    "epoch UInt64": lambda at: at.dt.epoch("ms").cast(pl.UInt64),
+}
+
+
+def events(timestamps: Callable[[pl.Series], pl.Series] = TIMESTAMPS["us"]) -> pl.DataFrame:
+    """Four days of events, `a` on the first two and `b` on the last two, a thousand a day, on the hours."""
+    count = DAYS * PER_DAY
+    at = pl.Series([START + timedelta(days=row // PER_DAY, hours=row % 24) for row in range(count)]).cast(
+        pl.Datetime("us")
+    )
+    names = [("a", "a", "b", "b")[row // PER_DAY] for row in range(count)]
+    texts = {name: [f"{name}{row % 7}" for row in range(count)] for name in COLUMNS[2:]}
+    return pl.DataFrame({"timestamp": timestamps(at), "event_name": names, **texts})
+
+
+def write(path: Path, frame: pl.DataFrame, **options: Any) -> None:
+    """The frame with a row group a day."""
+    frame.write_parquet(path, row_group_size=PER_DAY, **{"compression": "uncompressed", **options})
+
+
+def spoil(path: Path, columns: Collection[str] = COLUMNS, groups: Collection[int] = range(DAYS)) -> None:
+    """Overwrite the data of some columns in some row groups; the footer stays."""
+    data = bytearray(path.read_bytes())
+    footer = parquet.read_metadata(path)
+    for group in groups:
+        for index in range(footer.num_columns):
+            chunk = footer.row_group(group).column(index)
+            if chunk.path_in_schema in columns:
+                first = chunk.dictionary_page_offset or chunk.data_page_offset
+                data[first : first + chunk.total_compressed_size] = b"\xff" * chunk.total_compressed_size
+    path.write_bytes(data)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Four days of events."""
+    path = tmp_path / "events.parquet"
+    write(path, events())
+    return path
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_spoiling_is_noticed_by_who_reads(ask: Ask, file: Path, column: str) -> None:
+    """A column that the question needs and cannot decode ends in exit 4 and one line, whatever the column."""
+    spoil(file, [column])
+    dimension = column if column in ("event_name", "source", "path") else "event_name"
+    ran = ask(file, "--metric", "uniques", "--group-by", dimension, "--interval", "day")
+    assert ran.code == 4
+    assert ran.error.startswith(f"{file}: cannot be read as Parquet (")
+
+
+def test_only_the_columns_needed_are_decoded(ask: Ask, file: Path) -> None:
+    """A grouping decodes its own column, of the others not one."""
+    spoil(file, set(COLUMNS) - {"source"})
+    assert [row["value"] for row in ask(file, "--group-by", "source", "--limit", "2").rows] == [572, 572]
+
+
+def test_an_interval_and_an_event_need_two_columns(ask: Ask, file: Path) -> None:
+    """Days of one event decode the timestamps and the names."""
+    spoil(file, set(COLUMNS) - {"timestamp", "event_name"})
+    assert [row["value"] for row in ask(file, "--interval", "day", "--event", "a").rows] == [PER_DAY, PER_DAY]
+
+
+@pytest.mark.parametrize("kind", TIMESTAMPS)
+def test_only_row_groups_in_range_are_decoded(ask: Ask, tmp_path: Path, kind: str) -> None:
+    """Statistics of any type of timestamp keep row groups outside of the range from being decoded."""
+    path = tmp_path / "events.parquet"
+    write(path, events(TIMESTAMPS[kind]))
+    spoil(path, groups=(0, 2, 3))
+    rows = ask(path, *SECOND_DAY, "--group-by", "event_name", "--interval", "day").rows
+    assert rows == [{"bucket": "2026-05-02 00:00:00", "event_name": "a", "value": PER_DAY}]
+    assert ask(path, "--from", "2026-05-02T00:00:00", "--to", "2026-05-02T23:59:59.999999").value == PER_DAY
+    assert ask(path, "--metric", "uniques", *SECOND_DAY).value == 7
+
+
+def test_a_row_group_on_the_edge_is_decoded(ask: Ask, file: Path) -> None:
+    """A range that begins within a row group reads that group."""
+    spoil(file, groups=(0, 3))
+    first, end = datetime.fromisoformat("2026-05-02T12:00"), datetime.fromisoformat("2026-05-03T12:00")
+    expected = events().filter(pl.col("timestamp").is_between(first, end, closed="left")).height
+    assert ask(file, "--from", first.isoformat(), "--to", end.isoformat()).value == expected
+
+
+@pytest.mark.parametrize("kind", TIMESTAMPS)
+@pytest.mark.parametrize("options", [(), SECOND_DAY, (*SECOND_DAY, "--event", "a"), ("--event", "b")], ids=str)
+def test_a_count_that_statistics_prove_reads_no_data(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, options: tuple[str, ...]
+) -> None:
+    """Where every row group lies wholly in or out of range and event, the footer answers."""
+    monkeypatch.setattr("mmstats.events.opened._WORTH_STATISTICS", 0)
+    path = tmp_path / "events.parquet"
+    write(path, events(TIMESTAMPS[kind]))
+    expected = ask(path, *options).value
+    spoil(path)
+    assert ask(path, *options).value == expected
+
+
+def test_a_large_file_is_counted_by_its_statistics(ask: Ask, tmp_path: Path) -> None:
+    """Beyond a megabyte the footer is asked first; only a row group on the edge is decoded."""
+    path = tmp_path / "events.parquet"
+    wide = events().with_columns(pl.lit("x" * 500).alias("note"), pl.int_range(pl.len()).cast(pl.String).alias("id"))
+    wide = wide.with_columns((pl.col("note") + pl.col("id")).alias("note"))
+    write(path, wide)
+    assert path.stat().st_size > 1 << 20
+    spoil(path, groups=(0, 2, 3))
+    half = wide.filter(pl.col("timestamp") < datetime.fromisoformat("2026-05-02T12:00")).height
+    assert ask(path, "--from", "2026-05-01", "--to", "2026-05-02T12:00:00", "--event", "a").value == half
+    assert ask(path, "--to", "2026-05-03").value == 2 * PER_DAY
+
+
+@pytest.mark.parametrize("statistics", [True, False], ids=["statistics", "none"])
+def test_statistics_change_no_count(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statistics: bool
+) -> None:
+    """With statistics or without, over small files and large, any range and event counts the same."""
+    draw = random.Random(7)
+    path = tmp_path / "events.parquet"
+    frame = events().sample(fraction=1, shuffle=True, seed=1).sort(pl.col("timestamp").dt.date())
+    frame = frame.with_columns(pl.when(pl.int_range(pl.len()) % 13 != 0).then("event_name").alias("event_name"))
+    write(path, frame, statistics=statistics)
+    for _ in range(20):
+        first = START + timedelta(hours=draw.randrange(-24, 24 * DAYS))
+        end = first + timedelta(hours=draw.randrange(1, 72), microseconds=draw.randrange(2))
+        event = draw.choice(["a", "b", "c"])
+        inside = frame.filter(pl.col("timestamp").is_between(first, end, closed="left"))
+        options = ["--from", first.isoformat(), "--to", end.isoformat()]
+        for worth in (0, 1 << 40):
+            monkeypatch.setattr("mmstats.events.opened._WORTH_STATISTICS", worth)
+            assert ask(path, *options).value == inside.height
+            assert ask(path, *options, "--event", event).value == inside.filter(pl.col("event_name") == event).height
+
+
+@pytest.mark.parametrize("statistics", [True, False], ids=["statistics", "none"])
+@pytest.mark.parametrize("column", ["timestamp", "source"])
+def test_spoiled_data_without_statistics_is_an_error(ask: Ask, tmp_path: Path, column: str, statistics: bool) -> None:
+    """A file that cannot be judged is named as one that cannot be read."""
+    path = tmp_path / "events.parquet"
+    write(path, events(), statistics=statistics)
+    spoil(path, [column])
+    for options in ((), SECOND_DAY, ("--skip-bad-rows",)):
+        ran = ask(path, "--group-by", "source", "--interval", "hour", *options)
+        assert ran.code == 4
+        assert ran.error.startswith(f"{path}: cannot be read as Parquet (")
+
+
+def test_null_timestamps_are_judged_in_the_row_groups_of_the_range(ask: Ask, tmp_path: Path) -> None:
+    """A null timestamp is a bad row to a range that leaves its row group, and to no other."""
+    path = tmp_path / "events.parquet"
+    row = pl.int_range(pl.len())
+    write(path, events().with_columns(pl.when(row != 2 * PER_DAY + 4).then("timestamp").alias("timestamp")))
+    assert ask(path, *SECOND_DAY).value == PER_DAY
+    for options in ((), ("--from", "2026-05-03"), ("--from", "2026-05-03", "--to", "2026-05-03T01:00:00")):
+        ran = ask(path, *options)
+        assert ran.code == 4
+        assert ran.error == f"{path}: row 2,005: the timestamp is null"
+    left = ask(path, "--skip-bad-rows", "--from", "2026-05-03")
+    assert left.value == 2 * PER_DAY - 1
+    assert left.err == f"warning: left out 1 row that could not be read: {path} (1 row)\n"
+    unasked = ask(path, "--skip-bad-rows", *SECOND_DAY)
+    assert (unasked.value, unasked.err) == (PER_DAY, "")
+
+
+def test_trusted_folders_open_the_files_of_the_range_only(ask: Ask, tmp_path: Path) -> None:
+    """One day of a year of daily folders is one file opened."""
+    for day in range(365):
+        folder = tmp_path / "events" / f"day={date(2026, 1, 1) + timedelta(days=day)}"
+        folder.mkdir(parents=True)
+        (folder / "a.parquet").write_bytes(b"spoiled")
+        (folder / "b.ndjson").write_bytes(b"spoiled")
+    (tmp_path / "events" / "day=2026-05-02" / "a.parquet").write_bytes(
+        WRITERS["parquet"]([{"timestamp": "2026-05-02", "event_name": "a"}])
+    )
+    (tmp_path / "events" / "day=2026-05-02" / "b.ndjson").write_bytes(b"")
+    assert ask("events", *SECOND_DAY, "--trust-partitions").value == 1
+    assert ask("events", *SECOND_DAY).code == 4

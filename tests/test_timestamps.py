@@ -1,0 +1,273 @@
+"""Timestamps: every way of writing an instant names the instant that a plain reading of the contract finds."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from math import floor
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmstats.dataset import Dataset
+from mmstats.errors import BadRow
+from mmstats.events.opened import open_events
+from mmstats.events.schema import Wanted
+from mmstats.events.timestamps import parse_text
+from mmstats.instants import parse_instant
+
+from .conftest import WRITERS, Ask
+
+EPOCH = datetime.fromisoformat("1970-01-01")
+FIRST, LAST = map(datetime.fromisoformat, ("0001-01-01", "9999-12-31T23:59:59.999999"))
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+MAGNITUDES = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
+
+
+def instant_of(value: Fraction | int, unit: str | None) -> datetime | None:
+    """The instant of an epoch, floored to the microsecond, or None beyond 64 bits or the years 1 to 9999."""
+    if not -(2**63) <= value < 2**63:
+        return None
+    named = unit or next((unit for bound, unit in MAGNITUDES if abs(value) < bound), "ns")
+    micros = floor(Fraction(value) * 10**6 / PER_SECOND[named])
+    first, last = ((edge - EPOCH) // timedelta(microseconds=1) for edge in (FIRST, LAST))
+    return EPOCH + timedelta(microseconds=micros) if first <= micros <= last else None
+
+
+def oracle(text: str, unit: str | None = None) -> datetime | None:
+    """The instant that a text names: by the parser of the parameters, or as a decimal number."""
+    try:
+        return parse_instant(text).astimezone(UTC).replace(tzinfo=None)
+    except ValueError:
+        pass
+    if not re.fullmatch(r"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?", text, re.ASCII):
+        return None
+    return instant_of(Fraction(Decimal(text)), unit)
+
+
+two = st.integers(0, 99).map("{:02}".format)
+days = st.dates(date(1, 1, 1), date(9999, 12, 31)).map(date.isoformat)
+odd_days = st.builds("{:04}-{}-{}".format, st.integers(0, 9999), two, two)
+clocks = st.times().map(lambda at: at.isoformat("seconds"))
+odd_clocks = st.builds("{}:{}:{}".format, two, two, two)
+fractions = st.one_of(st.just(""), st.from_regex(r"[.,][0-9]{1,12}", fullmatch=True))
+offsets = st.sampled_from(
+    [
+        "",
+        "Z",
+        "z",
+        "+00:00",
+        "-00:00",
+        "+02:00",
+        "-0530",
+        "+14",
+        "+23:59",
+        "-23:59",
+        "+24:00",
+        "+02:60",
+        " 02:00",
+        "+2",
+        "UTC",
+    ]
+)
+iso = st.builds(
+    "{}{}{}{}{}".format,
+    st.one_of(days, odd_days),
+    st.sampled_from("TTTT t_"),
+    st.one_of(clocks, clocks, odd_clocks, clocks.map(lambda text: text[:5])),
+    fractions,
+    offsets,
+)
+numbers = st.one_of(
+    st.integers(-(10**20), 10**20).map(str),
+    st.integers(-(10**12), 10**12).map(str),
+    st.builds("{}.{}".format, st.integers(-(10**12), 10**12), st.from_regex(r"[0-9]{0,12}", fullmatch=True)),
+    st.builds("{}e{}".format, st.integers(-9999, 9999), st.integers(-5, 16)),
+    st.sampled_from(
+        ["-0", "-0.5", "-0.0000001", "0", "00", "007", "1e3", "1.5E+9", "-1.7e9", "99999999999", "-99999999999.9"]
+    ),
+    st.builds(
+        str,
+        st.sampled_from(
+            [sign * (10**power + step) for sign in (1, -1) for power in (11, 14, 17) for step in (-1, 0, 1)]
+        ),
+    ),
+)
+near = st.one_of(iso, days, odd_days, numbers).flatmap(
+    lambda text: st.builds(
+        lambda at, extra: text[:at] + extra + text[at:],
+        st.integers(0, len(text)),
+        st.sampled_from(["", " ", "\n", "0", "-", "é", "٣", "\0", "."]),
+    )
+)
+
+
+@given(
+    st.lists(st.one_of(iso, near, days, numbers), min_size=1, max_size=30),
+    st.sampled_from([None, None, "s", "ms", "us", "ns"]),
+)
+@settings(max_examples=200, deadline=None)
+def test_texts_are_read_as_the_parameters_are(texts: list[str], unit: str | None) -> None:
+    """The reader of columns accepts what the reader of parameters accepts, and numbers, with the same instants."""
+    found = parse_text(pl.Series(texts, dtype=pl.String), unit).to_list()
+    assert found == [oracle(text, unit) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2026-05-01", "2026-05-01 00:00:00"),
+        ("2026-05-01T10:00", "2026-05-01 10:00:00"),
+        ("2026-05-01 10:00:00", "2026-05-01 10:00:00"),
+        ("2026-05-01T10:00:00+02:00", "2026-05-01 08:00:00"),
+        ("2026-05-01T10:00:00.1234569-0230", "2026-05-01 12:30:00.123456"),
+        ("2026-05-01T10:00:00,5Z", "2026-05-01 10:00:00.500000"),
+        ("1777593600", "2026-05-01 00:00:00"),
+        ("1777593600000", "2026-05-01 00:00:00"),
+        ("1777593600000000", "2026-05-01 00:00:00"),
+        ("1777593600000000000", "2026-05-01 00:00:00"),
+        ("1777593600.5", "2026-05-01 00:00:00.500000"),
+        ("1.7775936e9", "2026-05-01 00:00:00"),
+        ("-1", "1969-12-31 23:59:59"),
+        ("-0.0000001", "1969-12-31 23:59:59.999999"),
+        ("9999-12-31T23:59:59.9999999Z", "9999-12-31 23:59:59.999999"),
+        ("0001-01-01T00:00:00Z", "0001-01-01 00:00:00"),
+        ("2026-05-01T10:00:60Z", None),
+        ("2026-05-01T24:00:00Z", None),
+        ("2026-02-29", None),
+        ("0000-01-01", None),
+        ("9999-12-31T23:59:59-00:01", None),
+        ("0001-01-01T00:00:00+00:01", None),
+        ("2026-05-01T10:00:00 02:00", None),
+        ("2026-5-1", None),
+        ("20260501T100000Z", None),
+        ("", None),
+        ("today", None),
+        ("inf", None),
+        ("NaN", None),
+        ("1_000", None),
+        ("0x10", None),
+        (" 2026-05-01", None),
+    ],
+)
+def test_forms_of_text(text: str, instant: str | None) -> None:
+    """The forms that the contract names, and those that look like them."""
+    (found,) = parse_text(pl.Series([text]))
+    assert (found and str(found)) == instant
+
+
+def read(
+    path: Path, unit: str | None = None, start: datetime | None = None, end: datetime | None = None
+) -> list[datetime]:
+    """The timestamps of a file, in a range."""
+    opened = open_events(Dataset((str(path),), timestamp_unit=unit), Wanted(("timestamp",), start, end))
+    return opened.frame().collect(engine="streaming")["timestamp"].to_list()
+
+
+def outcome(path: Path, *options: Any) -> list[datetime] | None:
+    """The timestamps of a file, or None when one of them is a bad row."""
+    try:
+        return read(path, *options)
+    except BadRow:
+        return None
+
+
+bounds = st.datetimes(FIRST, LAST)
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> tuple[pl.Series, list[datetime | None], str | None]:
+    """A typed column, the instants of its values, and the unit the user says."""
+    kind = draw(st.sampled_from(["integer", "ns", "us", "ms", "date", "float", "zone"]))
+    unit = draw(st.sampled_from([None, None, "s", "ms", "us", "ns"]))
+    if kind == "integer":
+        dtype = draw(st.sampled_from([pl.Int32, pl.Int64, pl.Int64, pl.UInt32, pl.UInt64]))
+        low, high = int(pl.select(dtype.min()).item()), int(pl.select(dtype.max()).item())
+        edge = st.sampled_from([10**11, 10**14, 10**17, 0, 1777593600, 1777593600123456789])
+        near = st.builds(
+            lambda at, step, sign: sign * (at + step), edge, st.integers(-2000, 2000), st.sampled_from([1, -1])
+        )
+        values = draw(
+            st.lists(st.one_of(near, st.integers(low, high)).filter(lambda v: low <= v <= high), min_size=1, max_size=8)
+        )
+        return pl.Series(values, dtype=dtype), [instant_of(value, unit) for value in values], unit
+    if kind == "float":
+        floats = draw(st.lists(st.floats(-1e12, 1e12, width=64), min_size=1, max_size=8))
+        return pl.Series(floats), [instant_of(Fraction(Decimal(repr(value))), unit) for value in floats], unit
+    if kind == "date":
+        dates = draw(st.lists(st.dates(), min_size=1, max_size=8))
+        return pl.Series(dates), [datetime.combine(one, time.min) for one in dates], unit
+    named = "us" if kind == "zone" else kind
+    span = {"ns": 2**63 - 1, "us": 3 * 10**17, "ms": 3 * 10**14}[named]
+    stored = draw(st.lists(st.integers(-span, span), min_size=1, max_size=8))
+    series = pl.Series(stored).cast(pl.Datetime(named))  # type: ignore[arg-type]
+    if kind == "zone":
+        series = series.dt.replace_time_zone("UTC").dt.convert_time_zone("America/New_York")
+    return series, [instant_of(value, named) for value in stored], unit
+
+
+@given(columns(), st.data(), st.sampled_from(["parquet", "arrow"]))
+@settings(max_examples=120, deadline=None)
+def test_typed_columns_are_instants(
+    tmp_path_factory: pytest.TempPathFactory,
+    column: tuple[pl.Series, Sequence[datetime | None], str | None],
+    data: st.DataObject,
+    form: str,
+) -> None:
+    """Stored instants and epochs of any type and unit, floored, in any range to the microsecond."""
+    series, instants, unit = column
+    path = tmp_path_factory.getbasetemp() / f"typed.{form}"
+    frame = pl.DataFrame({"timestamp": series, "event_name": ["a"] * len(series)})
+    (frame.write_parquet if form == "parquet" else frame.write_ipc)(path)
+    found = outcome(path, unit)
+    if None in instants:
+        assert found is None
+        return
+    assert found == instants
+    edges = [at + timedelta(microseconds=step) for at in instants if at for step in (0, 1) if at < LAST]
+    edge = st.one_of(bounds, st.sampled_from(edges)) if edges else bounds
+    start, end = data.draw(st.none() | edge), data.draw(st.none() | edge)
+    inside = [at for at in instants if at and (start is None or start <= at) and (end is None or at < end)]
+    assert read(path, unit, start, end) == inside
+
+
+@pytest.mark.parametrize("kind", ["ms", "us"])
+def test_an_instant_beyond_the_calendar_is_a_bad_row(ask: Ask, tmp_path: Path, kind: str) -> None:
+    """A stored instant before the year 1 or after 9999 is none, and its row is named."""
+    late = pl.Series([0, 300_000_000_000_000_000]).cast(pl.Datetime("us")).dt.cast_time_unit(kind)  # type: ignore[arg-type]
+    pl.DataFrame({"timestamp": late, "event_name": ["a", "b"]}).write_parquet(tmp_path / "a.parquet")
+    ran = ask("a.parquet", "--interval", "day")
+    assert ran.code == 4
+    assert ran.error.startswith("a.parquet: row 2: the timestamp ")
+    assert ask("a.parquet", "--interval", "day", "--skip-bad-rows").rows == [
+        {"bucket": "1970-01-01 00:00:00", "value": 1}
+    ]
+
+
+def test_a_number_too_large_for_an_integer_is_a_bad_row(ask: Ask, tmp_path: Path) -> None:
+    """An unsigned epoch beyond 63 bits is no instant."""
+    large = pl.Series([1777593600, 2**64 - 1], dtype=pl.UInt64)
+    pl.DataFrame({"timestamp": large, "event_name": ["a", "b"]}).write_parquet(tmp_path / "a.parquet")
+    assert ask("a.parquet").error == 'a.parquet: row 2: the timestamp "18446744073709551615" is no instant'
+    assert ask("a.parquet", "--skip-bad-rows").value == 1
+
+
+@pytest.mark.parametrize("form", WRITERS)
+def test_the_unit_may_be_said(ask: Ask, tmp_path: Path, form: str) -> None:
+    """--timestamp-unit goes before the magnitude, whether the numbers are text or not."""
+    (tmp_path / f"a.{form}").write_bytes(WRITERS[form]([{"timestamp": "86400000", "event_name": "a"}]))
+    assert ask(f"a.{form}", "--interval", "day").rows[0]["bucket"] == "1972-09-27 00:00:00"
+    assert ask(f"a.{form}", "--interval", "day", "--timestamp-unit", "ms").rows[0]["bucket"] == "1970-01-02 00:00:00"
+    assert ask(f"a.{form}", "--interval", "hour", "--timestamp-unit", "ns").rows[0]["bucket"] == "1970-01-01 00:00:00"
+
+
+@pytest.mark.parametrize("value", ["1777593600", "1777593600.0", "1777593600000", "1.7775936e9", '"1777593600"'])
+def test_json_numbers_are_epochs(ask: Ask, tmp_path: Path, value: str) -> None:
+    """A JSON number, or its text, is an epoch, with or without a fraction or an exponent."""
+    (tmp_path / "a.ndjson").write_text(f'{{"timestamp":{value},"event_name":"a"}}')
+    assert ask("a.ndjson", "--interval", "day").rows == [{"bucket": "2026-05-01 00:00:00", "value": 1}]
