@@ -17,9 +17,11 @@ from mmstats.description import NAMED_FAULTS, REMEMBERED, Check, ColumnUse, Desc
 from mmstats.engines.summary import Summary, added, summarised
 from mmstats.errors import DatasetError, NotEvents
 from mmstats.events.columnar import Part, parts_of, unreadable
+from mmstats.events.eventfile import EventFile
 from mmstats.events.faults import faults
 from mmstats.events.footers import known_of
-from mmstats.events.location import EventFile, Listing, find_files
+from mmstats.events.listing import Listing
+from mmstats.events.location import find_files
 from mmstats.events.opened import Events
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape

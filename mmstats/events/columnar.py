@@ -12,8 +12,8 @@ import polars as pl
 
 from mmstats.errors import BadRow, Unreadable
 from mmstats.events import typed
+from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
-from mmstats.events.location import EventFile
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import SKIP_HINT, Shape, not_an_instant
 from mmstats.visible import visible

@@ -13,7 +13,7 @@ import polars as pl
 from mmstats.errors import Unreadable
 from mmstats.events import records
 from mmstats.events.csvbody import INVALID, Body
-from mmstats.events.location import EventFile
+from mmstats.events.eventfile import EventFile
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape, judge, restrict
 from mmstats.events.textfile import open_bytes

@@ -7,9 +7,9 @@ import polars as pl
 
 from mmstats.events import records, typed
 from mmstats.events.columnar import Part, parts_of
+from mmstats.events.eventfile import EventFile
 from mmstats.events.jsonkeys import Keys
 from mmstats.events.jsontext import blocks_of
-from mmstats.events.location import EventFile
 from mmstats.events.ndjson import Piece, sift, why_no_object
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape, judge, not_an_instant, timestamp_fault

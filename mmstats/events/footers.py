@@ -8,7 +8,7 @@ import polars as pl
 
 from mmstats.events import typed
 from mmstats.events.columnar import Part, unreadable
-from mmstats.events.location import EventFile
+from mmstats.events.eventfile import EventFile
 
 
 @dataclass(frozen=True, slots=True)

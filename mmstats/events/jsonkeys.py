@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from mmstats.events.eventfile import EventFile
 from mmstats.events.jsontext import blocks_of
-from mmstats.events.location import EventFile
 from mmstats.events.rows import Shape, no_column
 from mmstats.events.schema import REQUIRED
 from mmstats.events.textfile import open_bytes

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from mmstats.errors import Unreadable
-from mmstats.events.location import EventFile
+from mmstats.events.eventfile import EventFile
 from mmstats.events.textfile import line_blocks
 
 _ELEMENTS = 20_000

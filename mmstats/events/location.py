@@ -5,79 +5,16 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from mmstats.errors import NotEvents, Unreadable
-from mmstats.events.formats import COMPRESSIONS, EXTENSIONS, Format, format_of
-from mmstats.events.hive import Partition, partition_of
+from mmstats.events.listing import KNOWN, Listing
+from mmstats.events.stdin import standard_input
 from mmstats.suggest import nearest
 from mmstats.visible import visible
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
-
-
-@dataclass(frozen=True, slots=True)
-class EventFile:
-    """One file of events: where it is, how its bytes are read, what its folders say."""
-
-    path: str
-    format: Format
-    partition: Partition = field(default_factory=dict)
-    name: str = ""  # what to call it in messages, where that is not its path
-
-    def __str__(self) -> str:
-        return visible(self.name or self.path)
-
-
-@dataclass(slots=True)
-class Listing:
-    """The event files found, each once, and how many other files were passed over.
-
-    What came through a pipe is kept in `spool`, a temporary folder that goes with the listing.
-    """
-
-    files: list[EventFile] = field(default_factory=list)
-    unknown: int = 0
-    seen: set[str] = field(default_factory=set)
-    spool: "TemporaryDirectory[str] | None" = None
-
-    def add_stream(self, stream: BinaryIO, name: str, input_format: str | None) -> None:
-        """Take up what comes through a pipe, once."""
-        from mmstats.events.stdin import spooled
-
-        if name not in self.seen:
-            self.seen.add(name)
-            self.spool = self.spool or TemporaryDirectory(prefix="mmstats-")
-            self.files.append(spooled(stream, name, input_format, self.spool.name))
-
-    def add(self, path: str, input_format: str | None, *, named: bool) -> None:
-        """Take up one file; `named` when the user named this very file, so that it can't be passed over."""
-        real = os.path.realpath(path)
-        if real in self.seen:
-            return
-        self.seen.add(real)
-        found = as_format(path, input_format)
-        if found and not Path(path).exists():
-            raise NotEvents(f"{visible(path)}: a link to nothing")
-        if found:
-            self.files.append(EventFile(path, found, partition_of(path)))
-        elif named:
-            raise NotEvents(
-                f"{visible(path)}: the extension says no format of events",
-                hint=f"{_known()}; or say --input-format",
-            )
-        else:
-            self.unknown += 1
-
-
-def as_format(path: str, input_format: str | None) -> Format | None:
-    """The format of a file: the one the user named, or else the one its name says, or None."""
-    if input_format is None:
-        return format_of(path)
-    return Format(input_format, COMPRESSIONS.get(Path(path).suffix.lower(), ""))
 
 
 def find_files(locations: Sequence[str], input_format: str | None = None) -> Listing:
@@ -93,19 +30,13 @@ def find_files(locations: Sequence[str], input_format: str | None = None) -> Lis
     if not listing.files:
         others = {0: "no files", 1: "only 1 file of another kind"}
         found = others.get(listing.unknown, f"only {listing.unknown} files of other kinds")
-        raise NotEvents(f"{', '.join(map(visible, locations))}: no event files, {found}", hint=_known())
+        raise NotEvents(f"{', '.join(map(visible, locations))}: no event files, {found}", hint=KNOWN)
     listing.files.sort(key=lambda file: file.path)
     return listing
 
 
-def _known() -> str:
-    return f"event files end in {', '.join(EXTENSIONS)} (text also .gz, .zst)"
-
-
 def _take(location: str, input_format: str | None, listing: Listing) -> None:
     if location == "-":
-        from mmstats.events.stdin import standard_input
-
         listing.add_stream(standard_input(), "stdin", input_format)
         return
     if _URL.match(location) and not location.startswith("file://"):

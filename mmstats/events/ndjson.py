@@ -7,14 +7,14 @@ looked at in halves, down to the one at fault, so that naming it costs the good 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from mmstats.errors import BadRow
+from mmstats.events.eventfile import EventFile
 from mmstats.events.jsonkeys import Keys
 from mmstats.events.jsontext import blocks_of
-from mmstats.events.location import EventFile
+from mmstats.events.jsonvalues import compacted
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import SKIP_HINT, Shape, judge, restrict, timestamp_fault
 from mmstats.events.schema import TIMESTAMP
@@ -69,11 +69,17 @@ def _judged(piece: Piece, shape: Shape, file: EventFile) -> tuple[pl.DataFrame, 
     if piece.raw is None:
         none = dict.fromkeys(shape.wanted.read, pl.String()) | {"timestamp": TIMESTAMP}
         return pl.DataFrame(schema=none), (piece.first, why_no_object(piece.text))
-    frame, bad = judge(piece.raw, shape, file.partition)
+    frame, bad = judge(compacted(piece.text, piece.raw, _texts(shape)), shape, file.partition)
     if not bad.any():
         return frame, None
     row = bad.arg_max() or 0
     return frame.filter(~bad), (piece.line(row), timestamp_fault(piece.raw, shape, file.partition, row))
+
+
+def _texts(shape: Shape) -> set[str]:
+    """The raw columns whose text matters; of `properties` only whether there are any is ever asked."""
+    read = [column for column in shape.wanted.read if column != "properties"]
+    return {name for column in read for name in shape.columns.sources(column)}
 
 
 def _bad_row(file: EventFile, kind: str, number: int, fault: str) -> BadRow:
@@ -92,37 +98,7 @@ def sift(text: bytes, first: int, schema: dict[str, pl.DataType]) -> Iterator[Pi
         yield from sift(text[:cut], first, schema)
         yield from sift(text[cut:], first + text.count(b"\n", 0, cut), schema)
     else:
-        yield Piece(text, first, _with_compact_text(text, raw))
-
-
-def _with_compact_text(text: bytes, raw: pl.DataFrame) -> pl.DataFrame:
-    """Lists and objects as compact JSON text, which the engine writes with blanks.
-
-    Only a value that begins like one is looked at, since a string may begin so too.
-    """
-    nested = raw.select(pl.any_horizontal(pl.all().str.contains(r"^[\[{]")).fill_null(value=False)).to_series()
-    if not nested.any():
-        return raw
-    lines = [line for line in text.split(b"\n") if line.strip()]
-    rows = nested.arg_true()
-    objects = [json.loads(lines[row], object_pairs_hook=_first_wins) for row in rows]
-    return raw.with_columns(
-        raw[name].scatter(
-            rows, [_text(thing.get(name), old) for thing, old in zip(objects, raw[name].gather(rows), strict=True)]
-        )
-        for name in raw.columns
-    )
-
-
-def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object as the engine reads it, where a repeated key keeps its first value."""
-    return dict(reversed(pairs))
-
-
-def _text(value: object, as_read: str | None) -> str | None:
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return as_read
+        yield Piece(text, first, raw)
 
 
 def why_no_object(line: bytes) -> str:

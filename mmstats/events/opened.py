@@ -11,8 +11,10 @@ from mmstats.dataset import Dataset
 from mmstats.errors import DatasetError
 from mmstats.events.columnar import Part, judge, parts_of, unreadable
 from mmstats.events.delimited import read_delimited
+from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import span_of
-from mmstats.events.location import EventFile, Listing, find_files
+from mmstats.events.listing import Listing
+from mmstats.events.location import find_files
 from mmstats.events.ndjson import read_json
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape

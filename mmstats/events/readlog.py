@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mmstats.events.location import EventFile
+from mmstats.events.eventfile import EventFile
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import polars as pl
 
 from mmstats.errors import BadRow, Unreadable
-from mmstats.events.location import EventFile
+from mmstats.events.eventfile import EventFile
 from mmstats.events.rows import SKIP_HINT, Shape, judge, timestamp_fault
 from mmstats.events.textfile import open_bytes
 

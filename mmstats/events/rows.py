@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from mmstats.errors import NotEvents
+from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
-from mmstats.events.location import EventFile
 from mmstats.events.schema import ColumnMap, Wanted, likely
 from mmstats.events.timestamps import parse_text
 from mmstats.visible import visible

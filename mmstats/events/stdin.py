@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mmstats.errors import Unreadable
+from mmstats.events.eventfile import EventFile
 from mmstats.events.formats import Format, compression_of, text_format_of
-from mmstats.events.location import EventFile
 from mmstats.events.textfile import open_bytes
 
 _HEAD = 1 << 16

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from mmstats.errors import Unreadable
+from mmstats.events.eventfile import EventFile
 from mmstats.events.formats import BOM
-from mmstats.events.location import EventFile
 
 BLOCK = 16 << 20
 

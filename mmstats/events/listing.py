@@ -1,0 +1,62 @@
+"""The event files of a dataset, taken up one by one, each once."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+
+from mmstats.errors import NotEvents
+from mmstats.events.eventfile import EventFile
+from mmstats.events.formats import COMPRESSIONS, EXTENSIONS, Format, format_of
+from mmstats.events.hive import partition_of
+from mmstats.events.stdin import spooled
+from mmstats.visible import visible
+
+KNOWN = f"event files end in {', '.join(EXTENSIONS)} (text also .gz, .zst)"
+
+
+@dataclass(slots=True)
+class Listing:
+    """The event files found, each once, and how many other files were passed over.
+
+    What came through a pipe is kept in `spool`, a temporary folder that goes with the listing.
+    """
+
+    files: list[EventFile] = field(default_factory=list)
+    unknown: int = 0
+    seen: set[str] = field(default_factory=set)
+    spool: "TemporaryDirectory[str] | None" = None
+
+    def add_stream(self, stream: BinaryIO, name: str, input_format: str | None) -> None:
+        """Take up what comes through a pipe, once."""
+        if name not in self.seen:
+            self.seen.add(name)
+            self.spool = self.spool or TemporaryDirectory(prefix="mmstats-")
+            self.files.append(spooled(stream, name, input_format, self.spool.name))
+
+    def add(self, path: str, input_format: str | None, *, named: bool) -> None:
+        """Take up one file; `named` when the user named this very file, so that it can't be passed over."""
+        real = os.path.realpath(path)
+        if real in self.seen:
+            return
+        self.seen.add(real)
+        found = as_format(path, input_format)
+        if found and not Path(path).exists():
+            raise NotEvents(f"{visible(path)}: a link to nothing")
+        if found:
+            self.files.append(EventFile(path, found, partition_of(path)))
+        elif named:
+            raise NotEvents(
+                f"{visible(path)}: the extension says no format of events",
+                hint=f"{KNOWN}; or say --input-format",
+            )
+        else:
+            self.unknown += 1
+
+
+def as_format(path: str, input_format: str | None) -> Format | None:
+    """The format of a file: the one the user named, or else the one its name says, or None."""
+    if input_format is None:
+        return format_of(path)
+    return Format(input_format, COMPRESSIONS.get(Path(path).suffix.lower(), ""))
