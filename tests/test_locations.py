@@ -187,11 +187,15 @@ def test_what_is_neither_file_nor_folder_is_passed_over_in_a_folder(ask: Ask, tm
 PROGRAM = f"""
 import os, sys
 sys.path.insert(0, {str(ROOT)!r})
-import encodings.latin_1, gzip, polars, polars_hash, pyarrow.csv, pyarrow.parquet
-import mmstats.cli.app, mmstats.cli.query, mmstats.engines.local
+import mmstats.cli
+out, err, nowhere = os.dup(1), os.dup(2), os.open(os.devnull, os.O_WRONLY)
+os.dup2(nowhere, 1), os.dup2(nowhere, 2)
+for warm in (["--sample"], ["--data", "none"], ["--data", "-", "--input-format", "csv"]):
+    mmstats.cli.run(["query", *warm])
+os.dup2(out, 1), os.dup2(err, 2)
 os.setgroups([]), os.setgid(65534), os.setuid(65534)
 sys.exit(mmstats.cli.run(["query", "--data", sys.argv[1]]))
-"""  # all imports first, since nobody may read an installation below somebody's home
+"""  # asked before, so that all is imported: nobody may read an installation below somebody's home
 
 
 def refused(ask: Ask, secret: Path, location: str) -> Ran:
@@ -207,7 +211,14 @@ def refused(ask: Ask, secret: Path, location: str) -> Ran:
     for parent in (folder for folder in secret.parents if "pytest-" in str(folder)):
         parent.chmod(parent.stat().st_mode | 0o055)
     command = [sys.executable, "-c", PROGRAM, location]
-    ended = subprocess.run(command, capture_output=True, text=True, env={"HOME": "/nonexistent"}, check=False)
+    ended = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env={"HOME": "/nonexistent"},
+        input="timestamp,event\n1,a\n",
+        check=False,
+    )
     return Ran(ended.returncode, ended.stdout, ended.stderr)
 
 
