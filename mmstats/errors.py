@@ -15,6 +15,13 @@ MmstatsError
 from collections.abc import Iterable, Mapping, Sequence
 
 
+def _rebuilt(kind: "type[MmstatsError]", args: tuple[object, ...], state: dict[str, object]) -> "MmstatsError":
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
 class MmstatsError(Exception):
     """Base of every error that mmstats raises on purpose.
 
@@ -25,6 +32,10 @@ class MmstatsError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled whole: an error may cross from a worker process."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
 
 
 class InvalidQuestion(MmstatsError):

@@ -96,7 +96,7 @@ SETTINGS: tuple[Setting, ...] = (
         "data",
         "a string or a list of strings",
         _locations,
-        "Where the events are: files, folders, globs or URLs; relative ones start at this file's folder.",
+        "Where the events are: files, folders or globs; relative ones start at this file's folder.",
         shared=True,
     ),
     Setting("columns", "a table of strings", _columns, "The data's names for event columns.", shared=True),

@@ -226,3 +226,20 @@ def test_a_row_too_long_to_read_is_said(ask: Ask, tmp_path: Path, options: tuple
     json_row = GOOD[:-1] + f',"note":"{"n" * (17 << 20)}"}}'
     (tmp_path / "events.ndjson").write_text(f"{GOOD}\n{json_row}\n{GOOD}\n")
     assert ask("events.ndjson", *options).value == 3
+
+
+def test_a_noncharacter_is_text(ask: Ask, tmp_path: Path) -> None:
+    """A code point that stands for no character is valid UTF-8, also beside bytes that are not."""
+    (tmp_path / "a.csv").write_bytes(b"timestamp,event,path\n1,a,\xef\xb7\x90x\n2,a,\xff\n")
+    ran = ask("a.csv", "--group-by", "path", "--skip-bad-rows")
+    assert ran.rows == [{"path": "\ufdd0x", "value": 1}]
+    assert ran.err == "warning: left out 1 row that could not be read: a.csv (1 row)\n"
+
+
+@pytest.mark.parametrize("name", ["a.ndjson", "a.csv"])
+def test_compressed_text_under_a_plain_name_is_refused(ask: Ask, tmp_path: Path, name: str) -> None:
+    """What is compressed and does not say so is not guessed at, whatever the question."""
+    (tmp_path / name).write_bytes(gzip.compress(b'{"timestamp":"2026-05-01","event":"a"}\n'))
+    for question in ([], ["--group-by", "event_name"]):
+        ran = ask(name, *question)
+        assert (ran.code, ran.error) == (4, f"{name}: is gzip, not text")

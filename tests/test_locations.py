@@ -240,6 +240,15 @@ def test_a_folder_that_may_not_be_read_is_named(ask: Ask, tmp_path: Path, locati
     assert ran.error.endswith(": Permission denied")
 
 
+@pytest.mark.parametrize("location", [".", "*/a.ndjson", "*/*", "**/*.ndjson"])
+def test_a_forbidden_folder_among_others_is_not_passed_over(ask: Ask, tmp_path: Path, location: str) -> None:
+    """A folder of somebody else ends the question, however many others could be read beside it."""
+    put(tmp_path / "open" / "a.ndjson")
+    put(tmp_path / "secret" / "a.ndjson")
+    ran = refused(ask, tmp_path / "secret", location)
+    assert (ran.code, ran.error) == (4, f"{'./' if location == '.' else ''}secret: Permission denied")
+
+
 @pytest.mark.parametrize("form", ["ndjson", "csv", "parquet", "arrow", "feather"])
 def test_a_file_that_vanishes_is_named(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     """A file that was found and is gone when it is to be read ends with exit 4 and its name."""

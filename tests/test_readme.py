@@ -1,5 +1,6 @@
 """README.md tells what the program does today."""
 
+import doctest
 import re
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def test_every_exit_code_is_documented(code: str) -> None:
 def test_every_name_is_documented(word: str) -> None:
     """Every event column, extension, setting and output format stands in the README."""
     assert f"`{word}`" in TEXT
+
+
+def test_the_python_session_is_real(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The Python session answers as the README shows."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert doctest.testfile(str(README), module_relative=False).failed == 0
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)]+)\)", TEXT))

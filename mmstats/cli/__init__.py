@@ -1,5 +1,6 @@
 """The command line: reads a question, shows an answer, and turns every error into one line and an exit code."""
 
+import errno
 import sys
 import traceback
 from collections.abc import Sequence
@@ -7,7 +8,9 @@ from collections.abc import Sequence
 from mmstats.cli.exits import ExitCode, exit_code_for
 from mmstats.cli.stderr import report_error, say
 from mmstats.cli.stdout import ClosedPipe
-from mmstats.errors import MmstatsError
+from mmstats.errors import MmstatsError, OutputError
+
+_UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF)
 
 
 def main() -> None:
@@ -17,6 +20,25 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; nothing the user can cause shows a traceback."""
+    try:
+        return _run(arguments)
+    except MmstatsError as error:
+        return _failed(error)
+    except (ClosedPipe, BrokenPipeError):
+        return ExitCode.ANSWERED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except SystemExit:
+        raise
+    except BaseException as error:  # a panic of the engine is no Exception
+        if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
+            return _failed(OutputError(f"cannot write to stdout: {error.strerror}"))  # the help, or the version
+        traceback.print_exc()
+        say("error", "this is a bug in mmstats, not a fault of yours")
+        return ExitCode.BUG
+
+
+def _run(arguments: Sequence[str]) -> int:
     from typer._click.exceptions import ClickException
 
     from mmstats.cli.app import app
@@ -25,17 +47,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return app(list(arguments), prog_name="mmstats", standalone_mode=False) or ExitCode.ANSWERED
     except ClickException as error:
-        return _failed(wrong_usage(error))
-    except MmstatsError as error:
-        return _failed(error)
-    except (ClosedPipe, BrokenPipeError):
-        return ExitCode.ANSWERED
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
-    except Exception:
-        traceback.print_exc()
-        say("error", "this is a bug in mmstats, not a fault of yours")
-        return ExitCode.BUG
+        raise wrong_usage(error) from None
 
 
 def _failed(error: MmstatsError) -> int:

@@ -85,8 +85,6 @@ def describe_command(
     map_: opt.Map = None,
     input_format: opt.InputFormat = None,
     timestamp_unit: opt.TimestampUnit = None,
-    skip_bad_rows: opt.SkipBadRows = False,
-    trust_partitions: opt.TrustPartitions = False,
     format: opt.DescribeFormat = None,
     color: opt.Color = None,
 ) -> int:
@@ -96,7 +94,7 @@ def describe_command(
     from mmstats.cli.source import SourceOptions
 
     return describe(
-        SourceOptions(data or (), sample, map_ or (), input_format, timestamp_unit, skip_bad_rows, trust_partitions),
+        SourceOptions(data or (), sample, map_ or (), input_format, timestamp_unit),
         ShowOptions(format, color, FORMATS),
         check=check,
     )

@@ -1,7 +1,6 @@
 """`mmstats describe`: say what is in a dataset, and with `--check` whether all of it can be read."""
 
 import os
-import sys
 from collections.abc import Sequence
 
 from mmstats.cli import stdout
@@ -41,7 +40,7 @@ def describe(source: SourceOptions, shown: ShowOptions, *, check: bool) -> ExitC
         stdout.write_text(description.to_json() + "\n")
     else:
         names = ["the bundled sample"] if dataset.is_sample else dataset.locations
-        stdout.write_text(_page(description, names, color), sys.stdout.encoding)
+        stdout.write_page(_page(description, names, color))
     return ExitCode.ANSWERED if description.holds else ExitCode.DOES_NOT_HOLD
 
 

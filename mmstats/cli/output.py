@@ -1,6 +1,5 @@
 """An answer on its way out: which format, which colours, how wide, and the notes beside it."""
 
-import sys
 from dataclasses import dataclass
 
 from mmstats.answer import Stats
@@ -42,7 +41,7 @@ def show(stats: Stats, query: StatsQuery, form: str, color: str) -> None:
     Raises ClosedPipe when the reader of stdout is gone, OutputError when it cannot be written.
     """
     if form == "table":
-        stdout.write_text(_table(stats, query, color), sys.stdout.encoding)
+        stdout.write_page(_table(stats, query, color))
     else:
         stdout.write_text(WRITERS[form](stats))
     for sentence in stats.notices:

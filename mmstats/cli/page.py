@@ -3,7 +3,6 @@
 import io
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -40,4 +39,4 @@ class _Page(io.StringIO):
     @property
     def encoding(self) -> str:  # type: ignore[override]
         """The encoding of stdout."""
-        return sys.stdout.encoding or "utf-8"
+        return stdout.encoding()

@@ -18,8 +18,8 @@ class SourceOptions:
     map: Sequence[str]
     input_format: str | None
     timestamp_unit: str | None
-    skip_bad_rows: bool
-    trust_partitions: bool
+    skip_bad_rows: bool = False
+    trust_partitions: bool = False
 
     def read(self, faults: dict[str, list[str]]) -> Dataset:
         """The dataset asked for, not yet completed; what is wrong with an option is added to the faults."""

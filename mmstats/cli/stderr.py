@@ -27,6 +27,8 @@ def note(sentence: str) -> None:
 def say(kind: str, sentence: str) -> None:
     """One line of a kind; a stderr that is gone or full is no reason to fail."""
     with contextlib.suppress(OSError, ValueError):
+        if sys.stderr is None:
+            return
         line = f"{kind}: {' '.join(sentence.splitlines())}\n"
         encoding = sys.stderr.encoding or "utf-8"
         sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))

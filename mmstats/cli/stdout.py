@@ -10,6 +10,16 @@ class ClosedPipe(Exception):
     """Whoever read our output has seen enough."""
 
 
+def write_page(text: str) -> None:
+    """Write text that a person reads, in the encoding of stdout, as `write_text` does."""
+    write_text(text, encoding())
+
+
+def encoding() -> str:
+    """What stdout is written in."""
+    return (sys.stdout and sys.stdout.encoding) or "utf-8"
+
+
 def write_text(text: str, encoding: str = "utf-8") -> None:
     """Write text; what the encoding lacks is written as escapes.
 

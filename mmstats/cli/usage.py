@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from typer._click.core import Context, Parameter
-from typer._click.exceptions import BadOptionUsage, ClickException, MissingParameter, NoSuchOption, UsageError
+from typer._click.exceptions import BadOptionUsage, ClickException, NoSuchOption, UsageError
 from typer._coercion import RuntimeParam
 from typer.core import TyperCommand, TyperGroup
 
@@ -29,7 +29,7 @@ class Command(TyperCommand):
         Raises WrongUsage for an option that may be given once and was given twice.
         """
         _take_as_given(self.get_params(ctx))
-        values, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        values, order = _parsed(self, ctx, args)
         if not ctx.resilient_parsing:
             _refuse_repeats(order)
             _refuse_flags_as_values(ctx, values)
@@ -53,6 +53,16 @@ def _take_as_given(parameters: Iterable[Any]) -> None:
     for parameter in parameters:
         kind = parameter.type_descriptor
         parameter._runtime_param = _AsGiven(kind.parameter_info, kind.annotation)
+
+
+def _parsed(command: TyperCommand, ctx: Context, args: list[str]) -> tuple[Mapping[str, Any], list[Parameter]]:
+    """The values given and the parameters in the order in which they were; a fault knows its command."""
+    try:
+        values, _, order = command.make_parser(ctx).parse_args(args=list(args))
+    except UsageError as error:
+        error.ctx = error.ctx or ctx
+        raise
+    return values, order
 
 
 def _write_examples(text: str | None, formatter: Any) -> None:
@@ -101,9 +111,9 @@ def wrong_usage(error: ClickException) -> WrongUsage:
         hint = did_you_mean(error.option_name, known) or _see_help(error.ctx)
         return WrongUsage(f"no such option: {visible(error.option_name)}", hint=hint)
     if isinstance(error, BadOptionUsage):
-        return WrongUsage(_option_fault(error), hint=_see_help(error.ctx))
-    if isinstance(error, MissingParameter) and error.param is not None:
-        return WrongUsage(f"missing {error.param.name}", hint=_see_help(error.ctx))
+        # An unquoted $name at the end of the line leaves nothing behind the flag.
+        hint = QUOTE_EVENT if error.option_name == "--event" else _see_help(error.ctx)
+        return WrongUsage(_option_fault(error), hint=hint)
     return _other(error)
 
 

@@ -1,18 +1,18 @@
 """The bytes below a CSV header as Arrow's reader takes them: valid UTF-8, and with an end that can be told."""
 
 import codecs
+import re
+import secrets
 from typing import BinaryIO
 
-INVALID = "\ufdd0"  # a noncharacter, which no text holds, for bytes that are not UTF-8
-_END = "\ufdd1"
-codecs.register_error("mmstats.invalid", lambda error: (INVALID, getattr(error, "end")))  # noqa: B009 - any codec's
+_UNDECODED = re.compile("[\udc80-\udcff]+")
 
 
 class Body:
     """A stream of CSV records.
 
     Below a header of so many `fields`, `read` is what was already read of the stream. Bytes that are not UTF-8 come as
-    `INVALID`, since they concern only a question that reads them. A last record is added, of one field more than the
+    `invalid`, since they concern only a question that reads them. A last record is added, of one field more than the
     header has. Where the reader does not meet it, a quote was never closed: Arrow closes it in silence.
     """
 
@@ -20,8 +20,10 @@ class Body:
     fault = ""  # what the reader gave up on
 
     def __init__(self, stream: BinaryIO, read: bytes, fields: int, delimiter: str) -> None:
-        self._stream, self._end = stream, delimiter.join([_END] * (fields + 1))
-        self._decoder = codecs.getincrementaldecoder("utf-8")("mmstats.invalid")
+        token = secrets.token_hex(8)  # what nobody can know, no data can hold
+        self.invalid = f"\ufdd0{token}"
+        self._stream, self._end = stream, delimiter.join([f"\ufdd1{token}"] * (fields + 1))
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._ended = self._met = False
         self.has_invalid = False
         self._ready = self._as_utf8(read)
@@ -57,5 +59,8 @@ class Body:
         if data.isascii() and not final and not self._decoder.getstate()[0]:
             return data
         text = self._decoder.decode(data, final)
-        self.has_invalid = self.has_invalid or INVALID in text
-        return text.encode()
+        try:
+            return text.encode()
+        except UnicodeEncodeError:
+            self.has_invalid = True
+            return _UNDECODED.sub(self.invalid, text).encode()

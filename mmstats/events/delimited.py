@@ -12,7 +12,7 @@ import polars as pl
 
 from mmstats.errors import Unreadable
 from mmstats.events import records
-from mmstats.events.csvbody import INVALID, Body
+from mmstats.events.csvbody import Body
 from mmstats.events.eventfile import EventFile
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape, judge, restrict
@@ -70,7 +70,8 @@ class _Reader:
                 raise
             self.log.leave_out(self.file, 1)
         else:
-            raise Unreadable(f"{self.file}: a row is longer than {_BLOCK >> 20} MiB ({fault})") from None
+            why = f"a row is longer than {_BLOCK >> 20} MiB" if "straddl" in str(fault) else f"cannot be read ({fault})"
+            raise Unreadable(f"{self.file}: {why}") from None
 
     def events(self, body: Body) -> Iterator[pl.DataFrame]:
         """The events wanted of each batch; of the last one without a record whose quote is never closed."""
@@ -99,7 +100,9 @@ class _Reader:
         """The events wanted of a batch of raw fields."""
         texts = raw
         if body.has_invalid:
-            texts = raw.filter(~pl.any_horizontal(pl.all().str.contains(INVALID, literal=True).fill_null(value=False)))
+            texts = raw.filter(
+                ~pl.any_horizontal(pl.all().str.contains(body.invalid, literal=True).fill_null(value=False))
+            )
         frame, bad = judge(texts, self.shape, self.file.partition)
         if bad.any():
             frame = frame.filter(~bad)

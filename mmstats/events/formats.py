@@ -17,6 +17,7 @@ EXTENSIONS = {
 }
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 BOM = b"\xef\xbb\xbf"
+BINARY = {b"PAR1": "parquet", b"ARROW1": "arrow"}
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 

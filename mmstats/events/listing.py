@@ -42,7 +42,7 @@ class Listing:
             return
         self.seen.add(real)
         found = as_format(path, input_format)
-        if found and not Path(path).exists():
+        if found and not os.path.exists(path):
             raise NotEvents(f"{visible(path)}: a link to nothing")
         if found:
             self.files.append(EventFile(path, found, partition_of(path)))

@@ -1,5 +1,6 @@
 """From the locations a user names to the event files they hold."""
 
+import errno
 import glob
 import os
 import re
@@ -47,9 +48,9 @@ def _take(location: str, input_format: str | None, listing: Listing) -> None:
     if os.path.lexists(location):
         _take_path(location, input_format, listing, named=True)
         return
+    _check_folders(location)  # before a glob that would pass over them in silence
     matches = sorted(_expand(location)) if glob.has_magic(location) else []
     if not matches:
-        _check_parents(location)
         raise NotEvents(f"{visible(location)}: {_absent(location)}", hint=_beside(location))
     for match in matches:
         _take_path(match, input_format, listing, named=False)
@@ -61,6 +62,8 @@ def _absent(location: str) -> str:
 
 def _take_path(path: str, input_format: str | None, listing: Listing, *, named: bool) -> None:
     mode = _mode(path)
+    if not mode:
+        raise NotEvents(f"{visible(path)}: a link to nothing")
     if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
         with _open(path) as stream:
             listing.add_stream(stream, path, input_format)
@@ -79,12 +82,15 @@ def _open(path: str) -> BinaryIO:
 
 
 def _mode(path: str) -> int:
+    """The kind of a file, as `stat` tells it; 0 for a link to nothing or to itself."""
     try:
         return Path(path).stat().st_mode
     except FileNotFoundError:
-        raise NotEvents(f"{visible(path)}: a link to nothing") from None
+        return 0
     except OSError as error:
-        raise Unreadable(f"{visible(path)}: {error.strerror}") from None
+        if error.errno == errno.ELOOP:
+            return 0
+        raise Unreadable(f"{visible(path)}: {error.strerror}", hint=_permission(error)) from None
 
 
 def _walk(folder: str, above: set[str]) -> Iterator[str]:
@@ -99,9 +105,10 @@ def _walk(folder: str, above: set[str]) -> Iterator[str]:
     for entry in entries:
         if entry.name.startswith((".", "_")):
             continue
-        if Path(entry.path).is_dir():  # an entry itself raises for a link to itself
+        mode = _mode(entry.path)
+        if stat.S_ISDIR(mode):
             yield from _walk(entry.path, above | {real})
-        elif entry.is_symlink() or entry.is_file():
+        elif stat.S_ISREG(mode) or not mode:
             yield entry.path
 
 
@@ -110,21 +117,30 @@ def _expand(pattern: str) -> Iterator[str]:
     written = {part for part in Path(pattern).parts if not glob.has_magic(part)}
     for match in glob.iglob(pattern, recursive=True):
         path = Path(match)
-        folders = path.parts if path.is_dir() else path.parts[:-1]
+        folders = path.parts if os.path.isdir(match) else path.parts[:-1]
         if not any(part.startswith("_") and part not in written for part in folders):
             yield match
 
 
-def _check_parents(location: str) -> None:
-    """Raise Unreadable when the location may exist, but a folder on the way to it may not be entered."""
-    parent = Path(location).parent
-    try:
-        (parent if not glob.has_magic(str(parent)) else Path()).stat()
-        Path(location).lstat()
-    except PermissionError as error:
-        raise Unreadable(f"{visible(location)}: {error.strerror}", hint=_permission(error)) from None
-    except OSError:
+def _check_folders(location: str) -> None:
+    """Raise Unreadable for a folder on the way to a location, or that its wildcards look into, that may not be."""
+    parent, name = os.path.split(location)
+    if not name:
         return
+    folders = [parent or "."]
+    if glob.has_magic(parent):
+        _check_folders(parent)
+        folders = [folder for folder in glob.iglob(parent, recursive=True) if os.path.isdir(folder)]
+    for folder in folders:
+        try:
+            if glob.has_magic(name):
+                os.scandir(folder).close()
+            Path(folder, ".").lstat()
+            Path(folder, name).lstat()
+        except PermissionError as error:
+            raise Unreadable(f"{visible(folder)}: {error.strerror}", hint=_permission(error)) from None
+        except OSError:
+            continue
 
 
 def _permission(error: OSError) -> str:

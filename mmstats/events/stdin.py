@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from mmstats.errors import Unreadable
 from mmstats.events.eventfile import EventFile
-from mmstats.events.formats import Format, compression_of, text_format_of
+from mmstats.events.formats import BINARY, Format, compression_of, text_format_of
 from mmstats.events.textfile import open_bytes
 
 _HEAD = 1 << 16
@@ -24,9 +24,13 @@ def spooled(stream: BinaryIO, name: str, input_format: str | None, folder: str) 
             shutil.copyfileobj(stream, file, 1 << 20)
         except OSError as error:
             raise Unreadable(f"{name}: cannot be kept in {folder}: {error.strerror}") from None
-    compression = compression_of(_head(Path(file.name)))
+    head = _head(Path(file.name))
+    for magic, binary in BINARY.items():
+        if head.startswith(magic) and not input_format:
+            raise Unreadable(f"{name}: looks like {binary}, not text", hint=f"say --input-format {binary}")
+    compression = compression_of(head)
     found = EventFile(file.name, Format(input_format or "csv", compression), name=name)
-    if input_format or not _head(Path(file.name)):
+    if input_format or not head:
         return found
     with open_bytes(found) as opened:
         return EventFile(file.name, Format(text_format_of(_first_text(opened)), compression), name=name)

@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 
 from mmstats.errors import Unreadable
 from mmstats.events.eventfile import EventFile
-from mmstats.events.formats import BOM
+from mmstats.events.formats import BOM, compression_of
 
 BLOCK = 16 << 20
 
@@ -23,8 +23,7 @@ def open_bytes(file: EventFile, advance: Callable[[int], None] = lambda _: None)
     """
     try:
         with Path(file.path).open("rb") as disk, _decompressed(disk, file.format.compression, advance) as stream:
-            if stream.peek(3)[:3] == BOM:
-                stream.read(3)
+            _pass_over_mark(file, stream)
             yield cast(BinaryIO, stream)
     except EOFError:
         raise Unreadable(f"{file}: the compressed data is cut off", hint="was it copied whole?") from None
@@ -32,6 +31,16 @@ def open_bytes(file: EventFile, advance: Callable[[int], None] = lambda _: None)
         raise Unreadable(f"{file}: not valid gzip ({error})") from None
     except OSError as error:
         raise _unreadable(file, error) from None
+
+
+def _pass_over_mark(file: EventFile, stream: io.BufferedReader) -> None:
+    """Pass over a byte order mark; refuse text that is compressed although its name does not say so."""
+    head = stream.peek(4)[:4]
+    if head.startswith(BOM):
+        stream.read(len(BOM))
+    compression = compression_of(head)
+    if compression:
+        raise Unreadable(f"{file}: is {compression}, not text", hint="name it .gz or .zst, or send it through --data -")
 
 
 def _unreadable(file: EventFile, error: OSError) -> Unreadable:
