@@ -1,5 +1,6 @@
 """A dataset as a user names it: where events are and how they are to be read; plain data, nothing opened."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,7 +46,7 @@ def sample_folder() -> str:
     """Where the bundled sample lies: in the installed package, or beside it in a checkout."""
     package = Path(__file__).parent
     installed = package / "sample_data"
-    return str(installed if installed.is_dir() else package.parent / "sample_data")
+    return str(installed if os.path.isdir(installed) else package.parent / "sample_data")
 
 
 def choose(asked: Dataset, settings: Settings) -> Dataset:
