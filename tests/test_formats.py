@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from .conftest import WRITERS, Ask, delimited, frame, json_array, ndjson
@@ -311,3 +312,13 @@ def test_a_late_first_value_is_not_lost(ask: Ask, tmp_path: Path, form: str) -> 
         {"source": None, "value": 100_099},
         {"source": "late", "value": 1},
     ]
+
+
+@pytest.mark.parametrize("zone", ["+05:30", "-03:00", "Europe/Berlin", "UTC"])
+def test_a_zone_may_be_an_offset(ask: Ask, tmp_path: Path, zone: str) -> None:
+    """Timestamps of any zone, a fixed offset among them, are the instants that they are."""
+    at = pa.array([1_778_925_600_000_000], pa.timestamp("us", tz=zone))
+    pyarrow.parquet.write_table(pa.table({"timestamp": at, "event_name": ["a"]}), tmp_path / "a.parquet")
+    assert ask("a.parquet", "--interval", "hour").rows == [{"bucket": "2026-05-16 10:00:00", "value": 1}]
+    assert ask("a.parquet", "--from", "2026-05-16T10:00:00Z", "--to", "2026-05-16T10:00:00.000001Z").value == 1
+    assert ask("a.parquet", "--to", "2026-05-16T10:00:00Z").value == 0

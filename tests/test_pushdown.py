@@ -166,6 +166,102 @@ def test_statistics_change_no_count(
             assert ask(path, *options, "--event", event).value == inside.filter(pl.col("event_name") == event).height
 
 
+LATER: dict[str, Callable[[pl.Series], pl.Series]] = {
+    **TIMESTAMPS,
+    "epoch UInt32": lambda at: at.dt.epoch("s").cast(pl.UInt32),
+    "epoch Int128": lambda at: at.dt.epoch("s").cast(pl.Int128),
+}
+del LATER["epoch s"]  # in 32 bits with a sign
+
+
+@pytest.mark.parametrize("worth", [0, 1 << 40], ids=["statistics", "scan"])
+@pytest.mark.parametrize("kind", LATER)
+def test_counts_add_up_beyond_the_year_2038(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, worth: int
+) -> None:
+    """A count is the sum of the grouped counts where seconds need an unsigned integer of 32 bits."""
+    monkeypatch.setattr("mmstats.events.opened._WORTH_STATISTICS", worth)
+    path = tmp_path / "events.parquet"
+    later = events(lambda at: LATER[kind](at.dt.offset_by("12y")))
+    write(path, later)
+    for options, expected in (
+        (("--from", "2038-05-02", "--to", "2038-05-04"), 2 * PER_DAY),
+        (("--from", "2038-05-02T12:00:00"), None),
+        (("--to", "2038-01-01"), 0),
+    ):
+        count = ask(path, *options).value
+        assert count == sum(row["value"] for row in ask(path, *options, "--group-by", "event_name").rows)
+        assert expected in (None, count)
+
+
+def test_unsigned_integers_beyond_every_instant_are_bad_rows(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has no instant is none to a count by statistics either."""
+    monkeypatch.setattr("mmstats.events.opened._WORTH_STATISTICS", 0)
+    path = tmp_path / "events.parquet"
+    write(path, pl.DataFrame({"timestamp": [2**63, 2**64 - 1], "event_name": ["a", "a"]}, schema_overrides=UNSIGNED))
+    for options in ((), ("--group-by", "event_name")):
+        assert ask(path, *options).error == f'{path}: row 1: the timestamp "9223372036854775808" is no instant'
+        assert ask(path, *options, "--skip-bad-rows").err == LEFT_OUT.format(path)
+    assert ask(path, "--from", "1970-01-01").value == 0  # statistics keep them out of every range
+    assert ask(path, "--from", "1970-01-01", "--group-by", "event_name").rows == []
+
+
+UNSIGNED = {"timestamp": pl.UInt64}
+LEFT_OUT = "warning: left out 2 rows that could not be read: {} (2 rows)\n"
+
+
+@pytest.mark.parametrize("options", [("--event", "a"), ("--from", "2026-05-02T12:00:00", "--event", "a")], ids=str)
+def test_row_groups_that_statistics_leave_open_are_one_scan(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    """Hundreds of row groups with every other to be read are counted by few scans, and right."""
+    scans = []
+    scan = pl.scan_parquet
+    monkeypatch.setattr("mmstats.events.opened._WORTH_STATISTICS", 0)
+    monkeypatch.setattr(pl, "scan_parquet", lambda *args, **options: scans.append(args) or scan(*args, **options))
+    path = tmp_path / "events.parquet"
+    odd = pl.int_range(pl.len()) // 10 % 2 == 1
+    mixed = pl.when(odd & (pl.int_range(pl.len()) % 3 == 0)).then(pl.lit("b")).otherwise(pl.lit("a"))
+    frame = events().sort("timestamp").with_columns(mixed.alias("event_name"))
+    frame.write_parquet(path, row_group_size=10)
+    first = datetime.fromisoformat(options[1] if len(options) > 2 else "2026-05-01")
+    expected = frame.filter((pl.col("timestamp") >= first) & (pl.col("event_name") == "a")).height
+    assert ask(path, *options).value == expected
+    assert len(scans) < 5
+
+
+@pytest.mark.parametrize("extension", ["parquet", "arrow", "feather"])
+@pytest.mark.parametrize("folders", [3, 40])
+def test_folders_that_differ_are_read_together(ask: Ask, tmp_path: Path, extension: str, folders: int) -> None:
+    """What folders say is a column like any other, few folders or many, with odd names, null among them."""
+    odd = ["é ü", "a%2Fb", "[x]*?", "__HIVE_DEFAULT_PARTITION__", "#&'", *map(str, range(folders))][:folders]
+    for number, name in enumerate(odd):
+        folder = tmp_path / "events" / f"source={name}" / f"event={'ab'[number % 2]}"
+        folder.mkdir(parents=True)
+        row: dict[str, object] = {"timestamp": "2026-05-02", "path'": "its own"}
+        (folder / f"x.{extension}").write_bytes(WRITERS[extension]([row] * (number + 1)))
+    said = {"__HIVE_DEFAULT_PARTITION__": None, "a%2Fb": "a/b"}
+    expected = {said.get(name, name): number + 1 for number, name in enumerate(odd)}
+    rows = ask("events", "--group-by", "source", "--all").rows
+    assert {row["source"]: row["value"] for row in rows} == expected
+    assert ask("events").value == ask("events", *SECOND_DAY).value == sum(expected.values())
+    assert ask("events", "--event", "a").value == sum(list(expected.values())[::2])
+    grouped = ask("events", "--event", "b", "--group-by", "source", "--all").rows
+    assert {row["source"] for row in grouped} == set(list(expected)[1::2])
+
+
+def test_a_column_of_the_file_beats_the_folders(ask: Ask, tmp_path: Path) -> None:
+    """Where files have a column, what their folders say of it does not matter."""
+    for number in range(20):
+        folder = tmp_path / "events" / f"source={number}"
+        folder.mkdir(parents=True)
+        row = {"timestamp": "2026-05-02", "event_name": "a", "source": "own"}
+        (folder / "x.parquet").write_bytes(WRITERS["parquet"]([row]))
+    assert ask("events", "--group-by", "source").rows == [{"source": "own", "value": 20}]
+
+
 @pytest.mark.parametrize("statistics", [True, False], ids=["statistics", "none"])
 @pytest.mark.parametrize("column", ["timestamp", "source"])
 def test_spoiled_data_without_statistics_is_an_error(ask: Ask, tmp_path: Path, column: str, statistics: bool) -> None:

@@ -16,8 +16,7 @@ from mmstats.query import StatsQuery
 
 def answer(query: StatsQuery, dataset: Dataset, advance: Callable[[int], None] = lambda _: None) -> Stats:
     """What the events of the dataset answer to the question; `advance` is told of bytes read."""
-    events = open_events(dataset, plan.wanted_of(query), advance)
-    with events.blamed():
+    with open_events(dataset, plan.wanted_of(query), advance) as events, events.blamed():
         rows = _total(query, events) if _is_total(query) else _collect(plan.answered(query, events.frame()))
     rows = filled(query, rows) if query.fill else rows
     shown = plan.ordered(query, rows)

@@ -16,16 +16,17 @@ from mmstats.dataset import Dataset
 from mmstats.description import NAMED_FAULTS, REMEMBERED, Check, ColumnUse, Description, Fault, FormatUse
 from mmstats.engines.summary import Summary, added, summarised
 from mmstats.errors import DatasetError, NotEvents
-from mmstats.events.columnar import Part, parts_of, unreadable
 from mmstats.events.eventfile import EventFile
 from mmstats.events.faults import faults
 from mmstats.events.footers import known_of
 from mmstats.events.listing import Listing
 from mmstats.events.location import find_files
-from mmstats.events.opened import Events
+from mmstats.events.opened import Events, kept_until_read
+from mmstats.events.part import ENGINE_FAULTS, Part, parts_of, unreadable
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 from mmstats.events.schema import ColumnMap, Wanted
+from mmstats.events.statistics import UnknownFooter
 
 Advance = Callable[[int], None]
 _OWN_NAME = {"the column event_name itself": "event_name", "the column event": "event"}
@@ -36,8 +37,12 @@ def describe(dataset: Dataset, advance: Advance = lambda _: None) -> Description
 
     Raises NotEvents and Unreadable as a question would.
     """
-    listing, shape = find_files(dataset.locations, dataset.input_format), _shape(dataset)
-    log = ReadLog(skip_bad_rows=True)
+    with kept_until_read(find_files(dataset.locations, dataset.input_format)) as listing:
+        return _described(dataset, listing, advance)
+
+
+def _described(dataset: Dataset, listing: Listing, advance: Advance) -> Description:
+    shape, log = _shape(dataset), ReadLog(skip_bad_rows=True)
     events = Events(listing.files, shape, log, listing)
     known = [file for file in listing.files if _is_known(file, log)]
     others = [file for file in listing.files if not _is_known(file, log)]
@@ -59,7 +64,12 @@ def check(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
 
     Files that cannot be read are left out of it and named. Raises NotEvents when there are no files at all.
     """
-    listing, shape = find_files(dataset.locations, dataset.input_format), _shape(dataset)
+    with kept_until_read(find_files(dataset.locations, dataset.input_format)) as listing:
+        return _checked(dataset, listing, advance)
+
+
+def _checked(dataset: Dataset, listing: Listing, advance: Advance) -> Description:
+    shape = _shape(dataset)
     summaries: list[Summary] = []
     log, found = ReadLog(skip_bad_rows=True, advance=advance), _Found()
     for file in listing.files:
@@ -78,7 +88,7 @@ def _whole(file: EventFile, shape: Shape, log: ReadLog, listing: Listing) -> Sum
     try:
         events = Events([file], shape, log, listing)
         return _read(events, events.frame())
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except (*ENGINE_FAULTS, OSError) as error:
         raise unreadable(file, error) from None
 
 
@@ -94,7 +104,10 @@ def _read(events: Events, frame: pl.LazyFrame, columns: Sequence[str] = EVENT_CO
 
 def _by_footers(part: Part, events: Events) -> Summary:
     """The summary of a part whose rows can all be read; read are the event's name and what the footers do not know."""
-    known = known_of(part, EVENT_COLUMNS)
+    try:
+        known = known_of(part, EVENT_COLUMNS)
+    except UnknownFooter:
+        return _read(events, part.events(part.scan()))
     unknown = [name for name in EVENT_COLUMNS if name not in known.nulls and name != "timestamp"]
     columns = [*unknown, *([] if known.span else ["timestamp"])]
     narrow = replace(part, shape=replace(part.shape, wanted=Wanted(("event_name", *columns))))
@@ -136,7 +149,7 @@ class _Found:
 def _until_broken(file: EventFile, shape: Shape) -> Iterable[tuple[str, str]]:
     try:
         yield from faults(file, shape)
-    except DatasetError:
+    except (DatasetError, *ENGINE_FAULTS, OSError):
         return
 
 

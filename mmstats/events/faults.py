@@ -6,11 +6,11 @@ from itertools import islice
 import polars as pl
 
 from mmstats.events import records, typed
-from mmstats.events.columnar import Part, parts_of
 from mmstats.events.eventfile import EventFile
 from mmstats.events.jsonkeys import Keys
 from mmstats.events.jsontext import blocks_of
-from mmstats.events.ndjson import Piece, sift, why_no_object
+from mmstats.events.ndjson import Piece, sift
+from mmstats.events.part import Part, parts_of
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape, judge, not_an_instant, timestamp_fault
 from mmstats.events.textfile import open_bytes
@@ -30,7 +30,7 @@ def faults(file: EventFile, shape: Shape) -> Iterator[Fault]:
 
 
 def _of_lines(file: EventFile, shape: Shape) -> Iterator[Fault]:
-    schema: dict[str, pl.DataType] = dict.fromkeys(Keys(file, shape).raw, pl.String())
+    schema = Keys(file, shape).schema
     first = 1
     with open_bytes(file) as stream:
         kind, blocks = blocks_of(file, stream)
@@ -43,14 +43,13 @@ def _of_lines(file: EventFile, shape: Shape) -> Iterator[Fault]:
 
 def _of_piece(piece: Piece, shape: Shape, file: EventFile) -> Iterator[tuple[int, str]]:
     """The lines of a piece that cannot be read, and why."""
-    if piece.raw is None:
-        yield piece.first, why_no_object(piece.text)
-        return
+    found = dict(piece.broken)
     _, bad = judge(piece.raw, shape, file.partition)
     if bad.any():
-        lines = [number for number, line in enumerate(piece.text.split(b"\n"), piece.first) if line.strip()]
+        lines = list(piece.lines())
         for row in bad.arg_true():
-            yield lines[row], timestamp_fault(piece.raw, shape, file.partition, row)
+            found[lines[row]] = timestamp_fault(piece.raw, shape, file.partition, row)
+    yield from sorted(found.items())
 
 
 def _of_records(file: EventFile, shape: Shape) -> Iterator[Fault]:

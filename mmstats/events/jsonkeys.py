@@ -1,28 +1,32 @@
 """Which columns a JSON file has: no header says so, so it is told from the keys of its objects."""
 
-import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 import polars as pl
 
 from mmstats.events.eventfile import EventFile
 from mmstats.events.jsontext import blocks_of
+from mmstats.events.jsonvalues import key_pattern, value_of
 from mmstats.events.rows import Shape, no_column
 from mmstats.events.schema import REQUIRED
 from mmstats.events.textfile import open_bytes
+
+_LOOKS = 50  # objects of a block that are decoded for columns that need not be there
 
 
 class Keys:
     """What is known of a file's columns while it is read.
 
-    `raw` are the columns to read; `found` the event columns seen so far.
+    `schema` is of the raw columns to read; `found` are the event columns seen so far.
     """
 
     def __init__(self, file: EventFile, shape: Shape) -> None:
         self._file, self._shape = file, shape
-        told = [name for name in shape.raw if name in file.partition]
-        lacked = {name for name in told if not _has_key(file, name)}
-        self.raw = [name for name in shape.raw if name not in lacked] or [""]  # a frame of no columns has no rows
+        lacked = _lacked(file, {name for name in shape.raw if name in file.partition})
+        names = [name for name in shape.raw if name not in lacked] or [""]  # a frame of no columns has no rows
+        self.schema: dict[str, pl.DataType] = dict.fromkeys(names, pl.String())
         needed = dict.fromkeys((*REQUIRED, *shape.wanted.read))
         self._missing = {column: set(shape.columns.sources(column)) for column in needed}
         self.found = {column for column, names in self._missing.items() if not names.isdisjoint(file.partition)}
@@ -33,22 +37,26 @@ class Keys:
         """Take note of the columns that have values in a frame of objects, and that there are objects."""
         self._rows = self._rows or not raw.is_empty()
         valued = {name for name in raw.columns if raw[name].null_count() < raw.height}
-        self._drop({column for column, names in self._missing.items() if not names.isdisjoint(valued)})
+        self._note(valued)
 
     def look(self, block: bytes) -> None:
-        """Take note of the keys of a block of lines, which may have no value but null."""
-        self._drop(
-            {
-                column
-                for column, names in self._missing.items()
-                if any(_object_with(block, name) is not None for name in names)
-            }
-        )
+        """Take note of the keys of a block whose objects have been seen, which then have no value but null.
 
-    def look_through(self, blocks: Iterator[bytes]) -> None:
-        """Take note of the keys of all remaining blocks, then do as `require` does."""
-        while any(column in self._missing for column in REQUIRED) and (block := next(blocks, None)):
-            self.look(block)
+        A column that need not be there may be overlooked among many that are deeper of the same name.
+        """
+        seen = set(self.schema)
+        for column, names in list(self._missing.items()):
+            most = None if column in REQUIRED else _LOOKS
+            if any(_has_key(block, name, most, null=name in seen) for name in names):
+                self._drop({column})
+
+    def look_through(self, block: bytes, blocks: Iterable[bytes]) -> None:
+        """Take note of what must be there in this and the remaining blocks, then do as `require` does."""
+        for some in chain([block], blocks):
+            missing = {column: self._missing[column] for column in REQUIRED if column in self._missing}
+            if not missing:
+                break
+            self._drop({column for column, names in missing.items() if any(_has_key(some, name) for name in names)})
         self.require()
 
     def require(self) -> None:
@@ -57,15 +65,25 @@ class Keys:
             if column in self._missing:
                 raise no_column(self._file, column, self._shape.columns, _some_keys(self._file))
 
+    def _note(self, names: set[str]) -> None:
+        self._drop({column for column, sources in self._missing.items() if not names.isdisjoint(sources)})
+
     def _drop(self, columns: set[str]) -> None:
         self.found |= columns
         for column in columns:
             self._missing.pop(column, None)
 
 
-def _has_key(file: EventFile, name: str) -> bool:
-    with open_bytes(file) as stream:
-        return any(_object_with(block, name) is not None for block in blocks_of(file, stream)[1])
+def _lacked(file: EventFile, names: set[str]) -> set[str]:
+    """Those of the names that no object of the file has for a key."""
+    lacked = set(names)
+    if lacked:
+        with open_bytes(file) as stream:
+            for block in blocks_of(file, stream)[1]:
+                lacked -= {name for name in lacked if _has_key(block, name)}
+                if not lacked:
+                    break
+    return lacked
 
 
 def _some_keys(file: EventFile) -> set[str]:
@@ -78,22 +96,31 @@ def _some_keys(file: EventFile) -> set[str]:
     return set()
 
 
-def _object_with(block: bytes, name: str) -> dict[str, object] | None:
-    """The first object of a block of lines that has a key."""
-    for spelled in {json.dumps(name).encode(), json.dumps(name, ensure_ascii=False).encode()}:
-        at = block.find(spelled)
-        while at >= 0:
-            start, end = block.rfind(b"\n", 0, at) + 1, block.find(b"\n", at)
-            value = _object(block[start : end if end >= 0 else len(block)])
-            if value is not None and name in value:
-                return value
-            at = block.find(spelled, end) if end >= 0 else -1
-    return None
+def _has_key(block: bytes, name: str, most: int | None = None, *, null: bool = False) -> bool:
+    """Whether an object of a block of lines has a key, or has it with null.
+
+    With `most`, only so many lines are decoded for it, and escapes in keys are left aside.
+    """
+    lines = _lines_with(block, key_pattern(name, b"null" if null else b""))
+    if most is not None:
+        lines = islice(lines, most)
+    elif b"\\" in block:
+        lines = chain(lines, _lines_with(block, key_pattern(None)))
+    return any(name in (_object(line) or ()) for line in lines)
+
+
+def _lines_with(block: bytes, pattern: re.Pattern[bytes]) -> Iterator[bytes]:
+    found = pattern.search(block)
+    while found:
+        start, end = block.rfind(b"\n", 0, found.start()) + 1, block.find(b"\n", found.end())
+        end = len(block) if end < 0 else end
+        yield block[start:end]
+        found = pattern.search(block, end)
 
 
 def _object(line: bytes) -> dict[str, object] | None:
     try:
-        value = json.loads(line)
+        value = value_of(line)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

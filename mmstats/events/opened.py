@@ -1,25 +1,27 @@
 """The events of a dataset, opened for one question: files found, formats told apart, one frame of all."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Self
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from mmstats.dataset import Dataset
-from mmstats.errors import DatasetError
-from mmstats.events.columnar import Part, judge, parts_of, unreadable
+from mmstats.errors import Unreadable
+from mmstats.events.columnar import judge
 from mmstats.events.delimited import read_delimited
 from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import span_of
 from mmstats.events.listing import Listing
 from mmstats.events.location import find_files
 from mmstats.events.ndjson import read_json
+from mmstats.events.part import ENGINE_FAULTS, Part, parts_of
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 from mmstats.events.schema import ColumnMap, Wanted
-from mmstats.events.statistics import Verdict, row_groups
+from mmstats.events.statistics import counted
 
 _READERS: dict[str, Callable[[EventFile, Shape, ReadLog], Iterator[pl.DataFrame]]] = {
     "ndjson": read_json,
@@ -27,8 +29,6 @@ _READERS: dict[str, Callable[[EventFile, Shape, ReadLog], Iterator[pl.DataFrame]
     "csv": read_delimited,
     "tsv": read_delimited,
 }
-# What the engine raises when it cannot decode a file; a panic is one, though no Exception.
-_ENGINE_FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 # Below this many bytes reading a column costs less than loading the reader of statistics.
 _WORTH_STATISTICS = 1 << 20
 
@@ -36,12 +36,27 @@ _WORTH_STATISTICS = 1 << 20
 def open_events(dataset: Dataset, wanted: Wanted, advance: Callable[[int], None] = lambda _: None) -> "Events":
     """The events of a dataset that a question wants, found but not yet read; `advance` is told of bytes read.
 
-    Raises NotEvents when there are none to be found, Unreadable when a folder may not be listed.
+    Closed, they leave nothing behind of what came through a pipe. Raises NotEvents when there are none to be found,
+    Unreadable when a folder may not be listed.
     """
     listing = find_files(dataset.locations, dataset.input_format)
     files = [file for file in listing.files if not dataset.trust_partitions or _meets(file, wanted)]
     shape = Shape(wanted, ColumnMap(dataset.columns), dataset.timestamp_unit)
-    return Events(files, shape, ReadLog(dataset.skip_bad_rows, advance), listing)
+    with ExitStack() as unless_opened:
+        unless_opened.enter_context(kept_until_read(listing))
+        events = Events(files, shape, ReadLog(dataset.skip_bad_rows, advance), listing)
+        unless_opened.pop_all()
+        return events
+
+
+@contextmanager
+def kept_until_read(listing: Listing) -> Iterator[Listing]:
+    """Remove what came through a pipe at the end of the block, however it ends."""
+    try:
+        yield listing
+    finally:
+        if listing.spool:
+            listing.spool.cleanup()
 
 
 def _meets(file: EventFile, wanted: Wanted) -> bool:
@@ -54,16 +69,23 @@ def _meets(file: EventFile, wanted: Wanted) -> bool:
 
 
 class Events:
-    """The events of a dataset that one question wants."""
+    """The events of a dataset that one question wants; as a context, they are closed at its end."""
 
     def __init__(self, files: Sequence[EventFile], shape: Shape, log: ReadLog, listing: Listing) -> None:
         self.files, self.log = files, log
         self._shape, self._unknown = shape, listing.unknown
-        self._spool = listing.spool  # goes when the events do
+        self._listing = listing
         self._text = [file for file in files if file.format.is_text]
         parts = parts_of((file for file in files if not file.format.is_text), shape, log)
         # Each with whether it has rows to leave out: a filter that the good case does not pay for.
         self._parts = [(part, judge(part, log)) for part in parts]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with kept_until_read(self._listing):
+            pass
 
     def frame(self) -> pl.LazyFrame:
         """The wanted columns of the wanted events, lazily."""
@@ -77,12 +99,9 @@ class Events:
             if bad or not _worth_statistics(part):
                 frames.append(part.events(part.scan(), leave_out_bad=bad))
                 continue
-            for each in part.split():
-                for group in row_groups(each):
-                    if group.verdict is Verdict.ALL:
-                        known += group.rows
-                    elif group.verdict is Verdict.SOME:
-                        frames.append(each.events(each.scan().slice(group.first, group.rows)))
+            proven, rest = counted(part)
+            known += proven
+            frames += rest
         return known, self._with_text(frames)
 
     def _with_text(self, frames: list[pl.LazyFrame]) -> pl.LazyFrame:
@@ -112,20 +131,14 @@ class Events:
         """Inside the block, an engine that cannot decode a file raises Unreadable, naming it; a bug stays a bug."""
         try:
             yield
-        except (*_ENGINE_FAULTS, OSError):
+        except (*ENGINE_FAULTS, OSError):
             blamed = self._blame()
             if blamed is None:
                 raise
             raise blamed from None
 
-    def _blame(self) -> DatasetError | None:
-        for part, _ in self._parts:
-            for each in part.split():
-                try:
-                    each.events(each.scan()).collect(engine="streaming")
-                except (*_ENGINE_FAULTS, OSError) as fault:
-                    return unreadable(each.files[0], fault)
-        return None
+    def _blame(self) -> Unreadable | None:
+        return next((fault for part, _ in self._parts if (fault := part.undecoded())), None)
 
 
 def _worth_statistics(part: Part) -> bool:

@@ -1,16 +1,23 @@
 """What the statistics of a Parquet file prove of its row groups: all, none or some of the rows are wanted."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from mmstats.events import typed
+from mmstats.events.eventfile import EventFile
+from mmstats.events.part import Part, unreadable
 
-if TYPE_CHECKING:
-    from mmstats.events.columnar import Part
+Slice = tuple[int, int]  # the first row and how many
+Chunks = dict[str, Any]  # what a row group's footer says of columns, by name
+_SLICES = 16  # so many scans of a part cost less than reading what they spare
+
+
+class UnknownFooter(Exception):
+    """A footer tells of types that the library cannot tell apart, 128-bit integers for one: the rows must be read."""
 
 
 class Verdict(Enum):
@@ -30,38 +37,86 @@ class RowGroup:
     verdict: Verdict
 
 
-def row_groups(part: "Part") -> Iterator[RowGroup]:
+def row_groups(part: Part) -> Iterator[RowGroup]:
     """The row groups of a part of one Parquet file, in order, each with its verdict on range and event."""
+    first = 0
+    for rows, chunks in read_footer(part.files[0], part.shape.raw):
+        yield RowGroup(first, rows, _verdict(part, chunks))
+        first += rows
+
+
+def slices(groups: Iterable[RowGroup], verdicts: Collection[Verdict]) -> list[Slice]:
+    """The rows of the row groups that have one of the verdicts, adjacent groups as one."""
+    found: list[Slice] = []
+    for group in groups:
+        if group.verdict not in verdicts:
+            continue
+        first, rows = found[-1] if found else (0, 0)
+        if found and first + rows == group.first:
+            found[-1] = (first, rows + group.rows)
+        else:
+            found.append((group.first, group.rows))
+    return found
+
+
+def counted(part: Part) -> tuple[int, list[pl.LazyFrame]]:
+    """How many of the wanted events of a part statistics prove, without reading them, and the rest to be counted."""
+    try:
+        groups = [(each, list(row_groups(each))) for each in part.split()]
+    except UnknownFooter:
+        return 0, [part.events(part.scan())]
+    proven = sum(group.rows for _, some in groups for group in some if group.verdict is Verdict.ALL)
+    undecided = [(each, one) for each, some in groups for one in slices(some, {Verdict.SOME})]
+    if undecided and (not proven or len(undecided) > _SLICES):
+        return 0, [part.events(part.scan())]
+    return proven, [each.events(each.scan().slice(first, rows)) for each, (first, rows) in undecided]
+
+
+def read_footer(file: EventFile, columns: Collection[str]) -> Iterator[tuple[int, Chunks]]:
+    """The number of rows of each row group of a Parquet file, and what its footer says of some columns, by name.
+
+    Raises Unreadable for a footer that cannot be read, UnknownFooter for one that is beyond the library.
+    """
     from pyarrow import parquet  # knows the statistics, which the engine keeps to itself
 
     try:
-        metadata = parquet.read_metadata(part.files[0].path)
-    except (OSError, ValueError) as error:
-        from mmstats.events.columnar import unreadable  # which imports this module
+        metadata = parquet.read_metadata(file.path)
+        described = [metadata.schema.column(at) for at in range(metadata.num_columns)]
+        places = {column.path: at for at, column in enumerate(described) if column.path in columns}
+        for index in range(metadata.num_row_groups):
+            group = metadata.row_group(index)
+            chunks = {name: group.column(at) for name, at in places.items()}
+            # Asked of a damaged one for its statistics, the library would end the process.
+            if any(chunk.physical_type != described[places[name]].physical_type for name, chunk in chunks.items()):
+                raise ValueError("a column of a row group is of another type than the file's")
+            yield group.num_rows, chunks
+    except NotImplementedError as error:
+        raise UnknownFooter from error
+    except (OSError, ValueError) as error:  # a name that is not UTF-8 is a ValueError
+        raise unreadable(file, error) from None
 
-        raise unreadable(part.files[0], error) from None
-    first = 0
-    for index in range(metadata.num_row_groups):
-        group = metadata.row_group(index)
-        chunks = {chunk.path_in_schema: chunk for chunk in map(group.column, range(group.num_columns))}
-        yield RowGroup(first, group.num_rows, _verdict(part, chunks))
-        first += group.num_rows
+
+def statistics(chunks: Chunks, name: str) -> Any:
+    """The statistics of a column of a row group, None where there are none."""
+    return chunks[name].statistics if name in chunks else None
 
 
-def _verdict(part: "Part", chunks: dict[str, Any]) -> Verdict:
+def _verdict(part: Part, chunks: Chunks) -> Verdict:
     verdicts = {_of_range(part, chunks), _of_event(part, chunks)}
     if Verdict.NONE in verdicts:
         return Verdict.NONE
     return Verdict.SOME if Verdict.SOME in verdicts else Verdict.ALL
 
 
-def _of_range(part: "Part", chunks: dict[str, Any]) -> Verdict:
+def _of_range(part: Part, chunks: Chunks) -> Verdict:
     name = part.shape.columns.sources("timestamp")[0]
-    known = _statistics(chunks, name)
+    known = _complete(chunks, name)
     dtype = part.schema.get(name)
     if known is None or dtype is None or not typed.is_instant(dtype) or chunks[name].physical_type == "INT96":
         return Verdict.SOME
-    low, high = known.min_raw, known.max_raw
+    low, high = (_stored(raw, chunks[name], dtype) for raw in (known.min_raw, known.max_raw))
+    if low > high:
+        return Verdict.SOME
     spans = typed.range_spans(dtype, part.shape.wanted, part.shape.timestamp_unit)
     if not any(start <= high and low < end for start, end in spans):
         return Verdict.NONE
@@ -69,22 +124,31 @@ def _of_range(part: "Part", chunks: dict[str, Any]) -> Verdict:
     return Verdict.ALL if whole else Verdict.SOME
 
 
-def _of_event(part: "Part", chunks: dict[str, Any]) -> Verdict:
+def _stored(raw: int, chunk: Any, dtype: pl.DataType) -> int:
+    """A stored integer: statistics come as signed numbers, whatever the column's type."""
+    if raw >= 0 or not dtype.is_unsigned_integer():
+        return raw
+    return raw + (1 << 32 if chunk.physical_type == "INT32" else 1 << 64)
+
+
+def _of_event(part: Part, chunks: Chunks) -> Verdict:
     wanted = part.shape.wanted.event
     if wanted is None:
         return Verdict.ALL
-    sources = [name for name in part.shape.columns.sources("event_name") if name in part.schema]
-    known = _statistics(chunks, sources[0]) if len(sources) == 1 and not part.partition else None
-    if known is None or part.schema[sources[0]] != pl.String:
+    sources = part.sources("event_name")
+    known = _complete(chunks, sources[0]) if len(sources) == 1 else None
+    if known is None or part.schema.get(sources[0]) != pl.String:
         return Verdict.SOME
     name = wanted.encode()
     low, high = (value if isinstance(value, bytes) else str(value).encode() for value in (known.min_raw, known.max_raw))
+    if low > high:
+        return Verdict.SOME
     if not low <= name <= high:
         return Verdict.NONE
     return Verdict.ALL if low == name == high and known.null_count == 0 else Verdict.SOME
 
 
-def _statistics(chunks: dict[str, Any], name: str) -> Any:
+def _complete(chunks: Chunks, name: str) -> Any:
     """The statistics of a column that has both ends and a count of nulls, else None."""
-    known = chunks[name].statistics if name in chunks else None
+    known = statistics(chunks, name)
     return known if known is not None and known.has_min_max and known.has_null_count else None

@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from mmstats.errors import Unreadable
 from mmstats.events.schema import TIMESTAMP, Wanted
 from mmstats.events.timestamps import from_integers, in_years, parse_text
+from mmstats.visible import visible
 
 Span = tuple[int, int]  # from the first integer to before the second
 
@@ -52,6 +54,9 @@ def in_range(source: pl.Expr, dtype: pl.DataType, wanted: Wanted, unit: str | No
     """Whether an instant lies in the range wanted."""
     if not is_instant(dtype):
         return wanted.in_range(instant(source, dtype, unit))
+    if isinstance(dtype, pl.Datetime) and (dtype.time_zone or "").startswith(("+", "-")):
+        # The engine makes no literal of an offset such as +05:30, only of a named zone.
+        source, dtype = source.dt.convert_time_zone("UTC"), pl.Datetime(dtype.time_unit, "UTC")
     return _within(source, range_spans(dtype, wanted, unit), dtype)
 
 
@@ -123,14 +128,30 @@ def _within(source: pl.Expr, spans: Sequence[Span], dtype: pl.DataType) -> pl.Ex
 
 
 def text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """A column as text: numbers decimal, nested values as JSON; bytes that are not UTF-8 give null."""
+    """A column as text: numbers decimal, nested values as JSON; bytes that are not UTF-8 give null.
+
+    Raises Unreadable, naming the column, for a type whose values have no text.
+    """
     if isinstance(dtype, pl.String):
         return source
     if isinstance(dtype, pl.Binary):
         return source.map_batches(_decoded, return_dtype=pl.String, is_elementwise=True)
     if dtype.is_nested():
         return source.map_batches(_as_json, return_dtype=pl.String, is_elementwise=True)
+    if dtype.is_temporal():
+        return _temporal_text(source, dtype)
+    if isinstance(dtype, pl.Object | pl.Unknown):
+        raise Unreadable(f"column {visible(source.meta.output_name())!r}: values of type {dtype} have no text")
     return source.cast(pl.String)
+
+
+def _temporal_text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    if isinstance(dtype, pl.Duration):
+        return source.dt.to_string("iso")
+    if isinstance(dtype, pl.Time):
+        return source.dt.to_string("%H:%M:%S%.f")  # a cast would lose what is less than a second
+    dated = pl.when(in_range(source, dtype, Wanted(()), None)).then(source).cast(pl.String)
+    return pl.coalesce(dated, source.to_physical().cast(pl.String))  # the engine panics at years beyond
 
 
 def no_text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:

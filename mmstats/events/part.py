@@ -1,0 +1,225 @@
+"""Files of Parquet and Arrow IPC as lazy scans: files of one schema are one, whatever their folders say."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from mmstats.errors import Unreadable
+from mmstats.events import typed
+from mmstats.events.eventfile import EventFile
+from mmstats.events.hive import Partition
+from mmstats.events.readlog import ReadLog
+from mmstats.events.rows import Shape
+from mmstats.visible import visible
+
+# What the engine raises when it cannot decode a file; a panic is one, though no Exception.
+ENGINE_FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+# Up to so many different words of folders are constants of a scan each; more are looked up by the path of a row.
+_CONSTANTS = 16
+_LOOKED_UP = 1000  # files in one scan, since every batch of rows is held against all of its paths
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files of one format and schema, whose folders speak of the same columns, which one scan reads."""
+
+    files: tuple[EventFile, ...]
+    schema: pl.Schema
+    shape: Shape
+
+    @cached_property
+    def _told(self) -> tuple[str, ...]:
+        """The raw columns that the files lack and of which their folders say not all the same."""
+        first, *others = (file.partition for file in self.files)
+        named = [name for name in first if name in self.shape.raw and name not in self.schema]
+        return tuple(name for name in named if any(other[name] != first[name] for other in others))
+
+    @cached_property
+    def partition(self) -> Partition:
+        """What the folders say that is the same for all the files."""
+        return {name: value for name, value in self.files[0].partition.items() if name not in self._told}
+
+    @cached_property
+    def columns(self) -> dict[str, pl.DataType]:
+        """The raw columns of the scan and their types: of the files, and what their folders say differently."""
+        return {**self.schema, **{name: pl.String() for name in self._told}}
+
+    def split(self) -> list["Part"]:
+        """Each file by itself."""
+        return [Part((file,), self.schema, self.shape) for file in self.files]
+
+    def scan(self) -> pl.LazyFrame:
+        """All raw columns of the files, lazily."""
+        if is_stream(self.files[0]):
+            return pl.concat(self._with_constants(_read_stream(file).lazy(), file) for file in self.files)
+        paths = [file.path for file in self.files]
+        origin = self._origin if self._told else None
+        if self.files[0].format.name == "parquet":
+            scan = pl.scan_parquet(
+                paths, hive_partitioning=False, glob=False, schema=self.schema, include_file_paths=origin
+            )
+        else:
+            scan = pl.scan_ipc(paths, hive_partitioning=False, glob=False, include_file_paths=origin)
+        return scan.with_columns(self._looked_up(name) for name in self._told) if origin else scan
+
+    @property
+    def _origin(self) -> str:
+        """A name for the column of paths that no other column has."""
+        return max(("path", *self.columns), key=len) + "'"
+
+    def _looked_up(self, name: str) -> pl.Expr:
+        """What the folders say of a column, found by the path of the file that a row is from."""
+        paths = pl.Series([file.path for file in self.files])
+        values = pl.Series([file.partition[name] for file in self.files], dtype=pl.String)
+        return pl.col(self._origin).replace_strict(paths, values, return_dtype=pl.String).alias(name)
+
+    def _with_constants(self, scan: pl.LazyFrame, file: EventFile) -> pl.LazyFrame:
+        constants = [pl.lit(file.partition[name], pl.String).alias(name) for name in self._told]
+        return scan.with_columns(constants) if constants else scan
+
+    def events(self, scan: pl.LazyFrame, *, leave_out_bad: bool = False) -> pl.LazyFrame:
+        """The events wanted of a scan; rows that cannot be read are filtered only where there are some."""
+        wanted, kept = self.shape.wanted, []
+        if wanted.bounded:
+            kept.append(typed.in_range(*self.timestamp, wanted, self.shape.timestamp_unit))
+        if wanted.event is not None:
+            kept.append(self.text("event_name") == wanted.event)
+        if leave_out_bad:
+            kept.append(~self.bad)
+        columns = {name: self.text(name) for name in wanted.schema if name != "timestamp"}
+        if "timestamp" in wanted.schema:
+            columns["timestamp"] = typed.instant(*self.timestamp, self.shape.timestamp_unit)
+        # Not one select, which would be a single row where folders say all that is wanted.
+        named = [columns[name].alias(name) for name in wanted.schema]
+        return scan.filter(*kept).with_columns(named).select(*wanted.schema)
+
+    @property
+    def bad(self) -> pl.Expr:
+        """Whether a row cannot be read, judged on the columns that the question reads."""
+        faults = [typed.no_instant(*self.timestamp, self.shape.timestamp_unit)]
+        for name in self.shape.raw:
+            fault = typed.no_text(pl.col(name), self.schema[name]) if name in self.schema else None
+            faults += [] if fault is None else [fault]
+        return pl.any_horizontal(faults) if len(faults) > 1 else faults[0]
+
+    @property
+    def timestamp(self) -> tuple[pl.Expr, pl.DataType]:
+        """The raw column that serves as timestamp, and its type."""
+        name = self.shape.columns.sources("timestamp")[0]
+        own = self.columns.get(name)
+        return self.shape.source("timestamp", self.columns, self.partition), own or pl.String()
+
+    def text(self, column: str) -> pl.Expr:
+        """An event column as text: the first of its sources that is not null, row by row."""
+        texts = [
+            typed.text(pl.col(name), self.columns[name])
+            if name in self.columns
+            else pl.lit(self.partition[name], pl.String)
+            for name in self.sources(column)
+        ]
+        return pl.coalesce(texts) if len(texts) > 1 else texts[0] if texts else pl.lit(None, pl.String)
+
+    def sources(self, column: str) -> list[str]:
+        """The columns of the files and of what their folders say that serve as an event column."""
+        named = self.shape.columns.sources(column)
+        return [name for name in named if name in self.columns or name in self.partition]
+
+    def undecoded(self) -> Unreadable | None:
+        """The error for the first file of which the engine cannot decode what the question reads, if there is one."""
+        for part in self.split():
+            try:
+                raw = part.scan().select(name for name in self.shape.raw if name in self.schema)
+                raw.sink_batches(lambda _: None, engine="streaming")
+            except (*ENGINE_FAULTS, OSError) as fault:
+                return unreadable(part.files[0], fault)
+        return None
+
+
+def parts_of(files: Iterable[EventFile], shape: Shape, log: ReadLog) -> list[Part]:
+    """The files grouped into as few scans as their schemas allow.
+
+    Raises Unreadable, naming the file, for one that is not what its name says, and NotEvents for one that lacks a
+    column that must be there.
+    """
+    groups: dict[object, tuple[pl.Schema, list[EventFile]]] = {}
+    for file in files:
+        schema = read_schema(file)
+        log.found |= shape.found(file, schema)
+        told = frozenset(_told(file, schema, shape))
+        key = (file.format, is_stream(file), told, tuple(schema.items()))
+        groups.setdefault(key, (schema, []))[1].append(file)
+    return [
+        Part(some, schema, shape) for schema, group in groups.values() for some in _by_folders(group, schema, shape)
+    ]
+
+
+def _by_folders(files: list[EventFile], schema: pl.Schema, shape: Shape) -> Iterator[tuple[EventFile, ...]]:
+    """Files of one schema grouped by what their folders say, as long as these are few groups."""
+    groups: dict[object, list[EventFile]] = {}
+    for file in files:
+        groups.setdefault(tuple(_told(file, schema, shape).items()), []).append(file)
+    if len(groups) <= _CONSTANTS:
+        yield from map(tuple, groups.values())
+    else:
+        yield from (tuple(files[at : at + _LOOKED_UP]) for at in range(0, len(files), _LOOKED_UP))
+
+
+def _told(file: EventFile, schema: pl.Schema, shape: Shape) -> dict[str, str | None]:
+    """What the folders of a file say of columns that the question may read and the file lacks."""
+    return {name: file.partition[name] for name in shape.raw if name in file.partition and name not in schema}
+
+
+def read_schema(file: EventFile) -> pl.Schema:
+    """The columns of a file and their types.
+
+    Raises Unreadable, naming the file, when it cannot be opened or is not what its name says.
+    """
+    if not file.path.isascii() and not _is_text(file.path):
+        raise Unreadable(f"{file}: the name is not valid UTF-8", hint="rename the file or its folder")
+    try:
+        if file.format.name == "parquet":
+            return pl.scan_parquet(file.path, glob=False, hive_partitioning=False).collect_schema()
+        if is_stream(file):
+            return _read_stream(file).schema
+        return pl.Schema(pl.read_ipc_schema(file.path))
+    except (*ENGINE_FAULTS, OSError) as error:
+        raise unreadable(file, error) from None
+
+
+def _read_stream(file: EventFile) -> pl.DataFrame:
+    try:
+        return pl.read_ipc_stream(file.path)
+    except (*ENGINE_FAULTS, OSError) as error:
+        raise unreadable(file, error) from None
+
+
+def _is_text(path: str) -> bool:
+    """Whether the engine can be told of a path: one whose bytes are not UTF-8 has surrogates for them."""
+    return path.encode("utf-8", "replace").decode() == path
+
+
+def unreadable(file: EventFile, error: BaseException) -> Unreadable:
+    """The error for a file that the engine could not decode, in one line."""
+    kind = "Parquet" if file.format.name == "parquet" else "Arrow IPC"
+    try:
+        with Path(file.path).open("rb") as opened:  # the system says best why it does not open a file
+            if not opened.read(1):
+                return Unreadable(f"{file}: an empty file is not {kind}")
+    except OSError as fault:
+        return Unreadable(f"{file}: {fault.strerror}")
+    why = visible(" ".join(str(error).split()))[:200]
+    return Unreadable(f"{file}: cannot be read as {kind} ({why})", hint="was it written and copied whole?")
+
+
+def is_stream(file: EventFile) -> bool:
+    """Whether an Arrow file is a stream, which has no footer to seek by."""
+    if file.format.name != "arrow":
+        return False
+    try:
+        with Path(file.path).open("rb") as opened:
+            return opened.read(4) == b"\xff\xff\xff\xff"
+    except OSError as error:
+        raise Unreadable(f"{file}: {error.strerror}") from None

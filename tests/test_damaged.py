@@ -1,0 +1,183 @@
+"""Files that are damaged end a question with exit 4 and their name; sound files are never blamed."""
+
+import gc
+import io
+import warnings
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from mmstats.cli import run
+from mmstats.errors import Unreadable
+from mmstats.events import typed
+
+from .conftest import WRITERS, Ask, ndjson
+
+ROWS = [{"timestamp": f"2026-05-0{1 + row % 9}", "event_name": "ab"[row % 2], "source": str(row)} for row in range(90)]
+AT = datetime.fromisoformat("2026-05-01")
+
+
+def _cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def _zeroed(data: bytes) -> bytes:
+    return data[:8] + bytes(len(data) - 16) + data[-8:]
+
+
+def _footer(data: bytes) -> bytes:
+    return data[:-30] + b"\xff" * 20 + data[-10:]
+
+
+def _long_footer(data: bytes) -> bytes:
+    return data[:-10] + b"\xff\xff\xff\x7f" + data[-6:]
+
+
+def _head(data: bytes) -> bytes:
+    return data[:4] + b"\xff" * 60 + data[64:]
+
+
+DAMAGES = {
+    "parquet": (_cut, _zeroed, _footer, _long_footer),
+    "arrow": (_cut, _zeroed, _footer, _long_footer),
+    "feather": (_cut, _zeroed, _head),  # a stream has no footer
+}
+
+
+@pytest.mark.parametrize("options", [(), ("--from", "2026-05-02", "--event", "a"), ("--group-by", "source")], ids=str)
+@pytest.mark.parametrize(("extension", "damage"), [(name, damage) for name in DAMAGES for damage in DAMAGES[name]])
+def test_a_damaged_file_is_named(
+    ask: Ask, tmp_path: Path, extension: str, damage: Callable[[bytes], bytes], options: tuple[str, ...]
+) -> None:
+    """Whatever is asked, the answer is exit 4, never a traceback, and never an answer of half a file."""
+    path = tmp_path / f"events.{extension}"
+    path.write_bytes(damage(WRITERS[extension](ROWS)))
+    ran = ask(path, *options)
+    assert ran.code == 4
+    assert str(path) in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("panics", ["judge", "schema", "answer"])
+def test_a_panic_of_the_engine_is_a_damaged_file(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, panics: str
+) -> None:
+    """A panic, which is no Exception, ends like any error of the engine, wherever it comes up."""
+    path = tmp_path / "events.parquet"
+    path.write_bytes(WRITERS["parquet"](ROWS))
+
+    def panic(*_: object, **__: object) -> None:
+        raise pl.exceptions.PanicException("index out of bounds")
+
+    if panics == "schema":
+        monkeypatch.setattr(pl.LazyFrame, "collect_schema", panic)
+    else:
+        monkeypatch.setattr(pl.LazyFrame, "sink_batches", panic)
+        where = {"judge": "mmstats.events.columnar._count", "answer": "mmstats.engines.local._collect"}
+        monkeypatch.setattr(where[panics], panic)
+    ran = ask(path, "--group-by", "source")
+    assert ran.code == 4
+    assert ran.error == f"{path}: cannot be read as Parquet (index out of bounds)"
+
+
+def test_a_bug_is_not_blamed_on_a_sound_file(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all files can be decoded, what the engine raises is a bug."""
+    path = tmp_path / "events.parquet"
+    path.write_bytes(WRITERS["parquet"](ROWS))
+
+    def wrong(*_: object) -> None:
+        raise pl.exceptions.InvalidOperationError("our own doing")
+
+    monkeypatch.setattr("mmstats.engines.local._collect", wrong)
+    assert ask(path, "--group-by", "source").code == 70
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        (pl.Series([timedelta(hours=25, microseconds=5), None]), ["P1DT1H0.000005S", None]),
+        (pl.Series([time(1, 2, 3, 4), time(1, 2, 3)]), ["01:02:03", "01:02:03.000004"]),
+        (pl.Series([None, None]), [None]),
+        (pl.Series([Decimal("1.50"), None]), ["1.50", None]),
+        (pl.Series([True, None]), ["true", None]),
+        (pl.Series([[timedelta(1)], None]), ['["1 day, 0:00:00"]', None]),
+        (pl.Series(["x", None], dtype=pl.Categorical), ["x", None]),
+    ],
+    ids=lambda values: str(values.dtype) if isinstance(values, pl.Series) else "",
+)
+@pytest.mark.parametrize("column", ["source", "event_name"])
+def test_every_type_has_a_text(
+    ask: Ask, tmp_path: Path, values: pl.Series, texts: list[str | None], column: str
+) -> None:
+    """A column of any type can be grouped by, also where another stands in for it row by row."""
+    path = tmp_path / "events.parquet"
+    frame = pl.DataFrame({"timestamp": [AT, AT], "event": [None, None]}, schema_overrides={"event": pl.String})
+    frame.with_columns(values.alias(column)).write_parquet(path)
+    rows = ask(path, "--group-by", column).rows
+    assert sorted(str(row[column]) for row in rows) == sorted(map(str, texts))
+
+
+@pytest.mark.parametrize("unit", ["us", "ms"])
+@pytest.mark.parametrize("extension", ["parquet", "arrow"])
+def test_timestamps_beyond_the_years_are_bad_rows(ask: Ask, tmp_path: Path, extension: str, unit: str) -> None:
+    """A timestamp after the year 9999 is shown as the number that is stored."""
+    path = tmp_path / f"events.{extension}"
+    at = pl.Series([0, 2**62]).cast({"us": pl.Datetime("us"), "ms": pl.Datetime("ms")}[unit])
+    frame = pl.DataFrame({"timestamp": at, "event_name": ["a", "a"]})
+    write = frame.write_parquet if extension == "parquet" else frame.write_ipc
+    write(path)
+    assert ask(path).error == f'{path}: row 2: the timestamp "{2**62}" is no instant'
+
+
+def test_a_footer_beyond_the_library_is_read_by_the_engine(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A column of 128-bit integers, needed or not, costs the statistics, not the answer."""
+    monkeypatch.setattr("mmstats.events.opened._WORTH_STATISTICS", 0)
+    path = tmp_path / "events.parquet"
+    at = pl.Series([AT, None])
+    frame = pl.DataFrame({"timestamp": at, "event_name": ["a", "a"], "n": [1, 2]})
+    frame.with_columns(pl.col("n").cast(pl.Int128)).write_parquet(path)
+    assert ask(path, "--from", "2026-05-01", "--skip-bad-rows").value == 1
+    assert run(["describe", "--data", str(path)]) == 0
+    assert '"rows":1' in capfd.readouterr().out
+
+
+def test_a_type_without_text_is_named() -> None:
+    """The column and its type are told of what cannot be shown."""
+    with pytest.raises(Unreadable, match="column 'source': values of type Object have no text"):
+        typed.text(pl.col("source"), pl.Object())
+
+
+class _Stdin:
+    """A pipe that events come through."""
+
+    def __init__(self, data: bytes) -> None:
+        self.buffer = io.BytesIO(data)
+
+    def isatty(self) -> bool:
+        """No terminal."""
+        return False
+
+
+@pytest.mark.parametrize("data", [ndjson(ROWS), b"{broken\n", WRITERS["csv"](ROWS)], ids=["sound", "bad row", "csv"])
+@pytest.mark.parametrize("command", [("query",), ("query", "--skip-bad-rows"), ("describe",), ("describe", "--check")])
+def test_nothing_is_left_of_a_pipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, command: tuple[str, ...]
+) -> None:
+    """What came through a pipe is removed by us, not by the collector of garbage, however the question ends."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("sys.stdin", _Stdin(data))
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert run([*command, "--data", "-"]) in (0, 1, 4)
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        gc.enable()
