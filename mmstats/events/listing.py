@@ -28,6 +28,11 @@ class Listing:
     seen: set[str] = field(default_factory=set)
     spool: "TemporaryDirectory[str] | None" = None
 
+    def close(self) -> None:
+        """Remove what came through a pipe."""
+        if self.spool:
+            self.spool.cleanup()
+
     def add_stream(self, stream: BinaryIO, name: str, input_format: str | None) -> None:
         """Take up what comes through a pipe, once."""
         if name not in self.seen:

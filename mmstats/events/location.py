@@ -26,14 +26,22 @@ def find_files(locations: Sequence[str], input_format: str | None = None) -> Lis
     listed.
     """
     listing = Listing()
-    for location in locations:
-        _take(location, input_format, listing)
+    try:
+        for location in locations:
+            _take(location, input_format, listing)
+        _require_some(listing, locations)
+    except BaseException:
+        listing.close()
+        raise
+    listing.files.sort(key=lambda file: file.path)
+    return listing
+
+
+def _require_some(listing: Listing, locations: Sequence[str]) -> None:
     if not listing.files:
         others = {0: "no files", 1: "only 1 file of another kind"}
         found = others.get(listing.unknown, f"only {listing.unknown} files of other kinds")
         raise NotEvents(f"{', '.join(map(visible, locations))}: no event files, {found}", hint=KNOWN)
-    listing.files.sort(key=lambda file: file.path)
-    return listing
 
 
 def _take(location: str, input_format: str | None, listing: Listing) -> None:

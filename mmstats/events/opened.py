@@ -1,7 +1,7 @@
 """The events of a dataset, opened for one question: files found, formats told apart, one frame of all."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -42,11 +42,11 @@ def open_events(dataset: Dataset, wanted: Wanted, advance: Callable[[int], None]
     listing = find_files(dataset.locations, dataset.input_format)
     files = [file for file in listing.files if not dataset.trust_partitions or _meets(file, wanted)]
     shape = Shape(wanted, ColumnMap(dataset.columns), dataset.timestamp_unit)
-    with ExitStack() as unless_opened:
-        unless_opened.enter_context(kept_until_read(listing))
-        events = Events(files, shape, ReadLog(dataset.skip_bad_rows, advance), listing)
-        unless_opened.pop_all()
-        return events
+    try:
+        return Events(files, shape, ReadLog(dataset.skip_bad_rows, advance), listing)
+    except BaseException:
+        listing.close()
+        raise
 
 
 @contextmanager
@@ -55,8 +55,7 @@ def kept_until_read(listing: Listing) -> Iterator[Listing]:
     try:
         yield listing
     finally:
-        if listing.spool:
-            listing.spool.cleanup()
+        listing.close()
 
 
 def _meets(file: EventFile, wanted: Wanted) -> bool:
