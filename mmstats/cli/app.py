@@ -89,12 +89,13 @@ def describe_command(
     color: opt.Color = None,
 ) -> int:
     """Say what is in a dataset: files, rows, time range, columns, event names, and rows that cannot be read."""
-    from mmstats.cli.describe import FORMATS, describe
+    from mmstats.cli.describe import describe
     from mmstats.cli.output import ShowOptions
     from mmstats.cli.source import SourceOptions
+    from mmstats.render import DESCRIPTION_FORMATS
 
     return describe(
         SourceOptions(data or (), sample, map_ or (), input_format, timestamp_unit),
-        ShowOptions(format, color, FORMATS),
+        ShowOptions(format, color, DESCRIPTION_FORMATS),
         check=check,
     )

@@ -15,8 +15,6 @@ from mmstats.description import Description
 from mmstats.errors import InvalidParams
 from mmstats.settings import settings_here
 
-FORMATS = ("table", "json")
-
 
 def describe(source: SourceOptions, shown: ShowOptions, *, check: bool) -> ExitCode:
     """Describe the dataset that the options name; its event names are left to be offered by completion."""

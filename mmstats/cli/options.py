@@ -7,7 +7,7 @@ import typer
 from mmstats.cli import complete
 from mmstats.dataset import INPUT_FORMATS
 from mmstats.query import BY_NAME
-from mmstats.render import FORMATS
+from mmstats.render import DESCRIPTION_FORMATS, FORMATS
 from mmstats.settings import COLORS, TIMESTAMP_UNITS
 
 
@@ -82,7 +82,7 @@ DescribeFormat = Annotated[
     _option(
         "--format",
         "How to show the description  [default: table on a terminal, else json]",
-        **_one_of(("table", "json")),
+        **_one_of(DESCRIPTION_FORMATS),
     ),
 ]
 Check = Annotated[

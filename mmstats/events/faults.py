@@ -57,7 +57,7 @@ def _of_records(file: EventFile, shape: Shape) -> Iterator[Fault]:
     unclosed = _unclosed(file, delimiter)
     with open_bytes(file) as stream:
         rows = records.read_records(stream, delimiter)
-        header = [_decoded(name) or "" for name in next(rows).fields]
+        header = [records.decoded(name) for name in next(rows).fields]
         while some := list(islice(rows, _RECORDS)):
             for record, what in _of_some(some, header, shape, file):
                 where = f"line {record.line}"
@@ -69,8 +69,7 @@ def _unclosed(file: EventFile, delimiter: str) -> dict[str, str]:
     try:
         records.find_unclosed(file, delimiter)
     except records.UnclosedQuote as fault:
-        where, _, what = fault.message.removeprefix(f"{file}: ").partition(": ")
-        return {where.replace(",", ""): what}
+        return {f"line {fault.line}": fault.what}
     return {}
 
 
@@ -78,32 +77,15 @@ def _of_some(
     some: list[records.Record], header: list[str], shape: Shape, file: EventFile
 ) -> Iterator[tuple[records.Record, str]]:
     columns = {name: header.index(name) for name in shape.raw if name in header}
-    whats = [_undecodable(record, len(header), columns) for record in some]
+    whats = [records.fault_of(record, len(header), columns) for record in some]
     sound = [record for record, what in zip(some, whats, strict=True) if not what]
-    values = {name: [_decoded(record.fields[at]) for record in sound] for name, at in columns.items()}
+    values = {name: [records.decoded(record.fields[at]) or None for record in sound] for name, at in columns.items()}
     raw = pl.DataFrame(values, schema=dict.fromkeys(columns, pl.String))
     judged = iter(enumerate(judge(raw, shape, file.partition)[1]))
     for record, what in zip(some, whats, strict=True):
         row, bad = (0, False) if what else next(judged)
         if what or bad:
             yield record, what or timestamp_fault(raw, shape, file.partition, row)
-
-
-def _undecodable(record: records.Record, expected: int, columns: dict[str, int]) -> str:
-    """What keeps a record from being read before its values are looked at, or an empty text."""
-    if len(record.fields) != expected:
-        fields = "1 field" if len(record.fields) == 1 else f"{len(record.fields)} fields"
-        return f"{fields} where the header has {expected}"
-    for name, at in columns.items():
-        try:
-            _decoded(record.fields[at])
-        except UnicodeDecodeError as error:
-            return f"invalid UTF-8 in {name}, at byte {error.start + 1} of the field"
-    return ""
-
-
-def _decoded(field: str) -> str | None:
-    return field.encode("latin-1").decode("utf-8") or None
 
 
 def _of_rows(file: EventFile, shape: Shape) -> Iterator[Fault]:

@@ -34,7 +34,8 @@ class UnclosedQuote(BadRow):
     """A record whose quote is never closed; it is the file's last."""
 
     def __init__(self, file: EventFile, record: Record) -> None:
-        super().__init__(f"{file}: line {record.line:,}: a quote is opened and never closed", hint=SKIP_HINT)
+        self.line, self.what = record.line, "a quote is opened and never closed"
+        super().__init__(f"{file}: line {self.line:,}: {self.what}", hint=SKIP_HINT)
 
 
 def read_records(stream: BinaryIO, delimiter: str) -> Iterator[Record]:
@@ -72,7 +73,7 @@ def read_header(file: EventFile, stream: BinaryIO, delimiter: str) -> tuple[list
     if len(rows) < 2 and _unclosed(rows[0].text, delimiter):
         raise Unreadable(f"{file}: line {rows[0].line:,}: a quote in the header is never closed")
     try:
-        return [_decode(name) for name in rows[0].fields], head[rows[0].offset + len(rows[0].text) :]
+        return [decoded(name) for name in rows[0].fields], head[rows[0].offset + len(rows[0].text) :]
     except UnicodeDecodeError:
         raise Unreadable(f"{file}: line {rows[0].line:,}: the header is not valid UTF-8") from None
 
@@ -113,11 +114,11 @@ def _judge(file: EventFile, some: list[Record], header: list[str], shape: Shape,
     values: dict[str, list[str | None]] = {name: [] for name in columns}
     fault = None
     for record in some:
-        fault = _fault(record, len(header), columns)
+        fault = fault_of(record, len(header), columns)
         if fault:
             break
         for name, index in columns.items():
-            values[name].append(_decode(record.fields[index]) or None)
+            values[name].append(decoded(record.fields[index]) or None)
     raw = pl.DataFrame(values, schema=dict.fromkeys(columns, pl.String))
     _, bad = judge(raw, shape, file.partition)
     if bad.any():
@@ -128,13 +129,14 @@ def _judge(file: EventFile, some: list[Record], header: list[str], shape: Shape,
         raise _bad(file, some[raw.height], fault)
 
 
-def _fault(record: Record, expected: int, columns: dict[str, int]) -> str | None:
+def fault_of(record: Record, expected: int, columns: dict[str, int]) -> str | None:
+    """What keeps a record from being read before its values are looked at: its length, or bytes that are not UTF-8."""
     if len(record.fields) != expected:
         fields = "1 field" if len(record.fields) == 1 else f"{len(record.fields)} fields"
         return f"{fields} where the header has {expected}"
     for name, index in columns.items():
         try:
-            _decode(record.fields[index])
+            decoded(record.fields[index])
         except UnicodeDecodeError as error:
             return f"invalid UTF-8 in {name}, at byte {error.start + 1} of the field"
     return None
@@ -144,5 +146,6 @@ def _bad(file: EventFile, record: Record, fault: str) -> BadRow:
     return BadRow(f"{file}: line {record.line:,}: {fault}", hint=SKIP_HINT)
 
 
-def _decode(text: str) -> str:
+def decoded(text: str) -> str:
+    """The text that a field's bytes are; raises UnicodeDecodeError when they are none."""
     return text.encode("latin-1").decode("utf-8")

@@ -27,3 +27,4 @@ WRITERS: dict[str, Callable[[Stats], str]] = {
     "markdown": to_markdown,
 }
 FORMATS = ("table", *WRITERS)
+DESCRIPTION_FORMATS = ("table", "json")
