@@ -2,4 +2,5 @@
 
 from mmstats.cli import main
 
-main()
+if __name__ == "__main__":  # a worker process loads this module as well, under another name
+    main()

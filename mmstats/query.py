@@ -58,6 +58,22 @@ class Extensions:
 
 
 @dataclass(frozen=True, slots=True)
+class Extension:
+    """A switch beyond the API: its `name` at the doors, its `field` in `Extensions`."""
+
+    name: str
+    field: str
+    help: str
+
+
+EXTENSIONS = (
+    Extension("all", "unlimited", "Answer all rows, without a limit."),
+    Extension("exact", "exact", "Count distinct visitors exactly: slower, and more memory."),
+    Extension("fill", "fill", "With an interval: a row of 0 for buckets without events."),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter of the question.
 
@@ -220,7 +236,8 @@ def _read(parameter: Parameter, texts: Sequence[str]) -> Any:
 def _refuse(faults: dict[str, list[str]], strangers: Sequence[str]) -> None:
     """Raise for wrong parameters, or else for grouping columns outside the allow-list."""
     if faults and strangers:
-        faults["group_by"] = [f"has the unknown column {name!r}" for name in strangers]
+        unknown = [f"has the unknown column {name!r}" for name in strangers]
+        faults["group_by"] = [*faults.get("group_by", ()), *unknown]
     if faults:
         raise InvalidParams(faults, hint=_hint(faults))
     if strangers:

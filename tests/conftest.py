@@ -3,7 +3,7 @@
 import gzip
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from mmstats.cli import run
+from tests.serving import Serving, serving
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,13 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
         return Ran(code, written.out, written.err)
 
     return query
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Serving]:
+    """A server of the sample as anybody starts it, shared by all tests that leave it as it is."""
+    with serving("--sample") as running:
+        yield running
 
 
 Rows = Sequence[Mapping[str, Any]]

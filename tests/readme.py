@@ -9,13 +9,17 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from mmstats.cli.app import app
 from mmstats.cli.exits import MEANING
 from mmstats.query import PARAMETERS
+from mmstats.serve.envelope import MEANING as MEANING_OF_CODE
+from mmstats.serve.envelope import STATUS
 from mmstats.settings import SETTINGS
+from tests.serving import serving
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -49,15 +53,41 @@ def help_texts() -> str:
     """The help of every command, as the program prints it."""
     import typer
 
-    group = typer.main.get_command(app)
-    commands = [[], *([name] for name in group.commands)]  # type: ignore[attr-defined]
-    return "\n\n".join(f"```console\n$ {' '.join(['mmstats', *names, '--help'])}\n```" for names in commands)
+    commands = _commands(typer.main.get_command(app), ["mmstats"])
+    return "\n\n".join(f"```console\n$ {' '.join(words)} --help\n```" for words in commands)
+
+
+def _commands(command: Any, words: list[str]) -> Iterator[list[str]]:
+    """The words that call a command, then those that call each command below it."""
+    yield words
+    for name, below in getattr(command, "commands", {}).items():
+        yield from _commands(below, [*words, name])
+
+
+def http_session() -> str:
+    """Questions over HTTP and what a server on the sample answers."""
+    asked = ["from=2026-05-01&to=2026-06-01&event=signup&group_by=source,medium", "from=2026-05-01&groupby=source"]
+    shown = []
+    with serving("--sample") as server:
+        for question in asked:
+            path = f"/v1/stats?{question}"
+            shown += [f"$ curl -H \"Authorization: Bearer $KEY\" 'http://127.0.0.1:8787{path}'"]
+            shown += [server.request(path).body.decode()]
+    return "\n".join(["```text", *shown, "```"])
+
+
+def http_errors() -> str:
+    """The table of the codes of errors over HTTP."""
+    rows = [f"| {status} | `{code}` | {MEANING_OF_CODE[code]} |" for code, status in STATUS.items()]
+    return "\n".join(["| status | code | when |", "| --- | --- | --- |", *rows])
 
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "parameters": parameters,
     "exit codes": exit_codes,
     "settings": settings,
+    "http session": http_session,
+    "http errors": http_errors,
     "help": help_texts,
 }
 

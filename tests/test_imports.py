@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LIBRARIES = ("polars", "polars_hash", "pyarrow", "typer", "rich")
+SERVER = ("starlette", "uvicorn", "anyio", "h11", "structlog", "prometheus_client", "cachetools", "asyncio")
 RUN = """
 import json, os, sys
 {work}
@@ -47,7 +48,7 @@ def test_importing_mmstats_loads_no_library() -> None:
     """`import mmstats` alone loads no engine and no terminal library."""
     _, modules = loaded("import mmstats; code = 0")
     assert "mmstats.api" in modules
-    absent(modules, LIBRARIES)
+    absent(modules, (*LIBRARIES, *SERVER))
 
 
 def test_asking_in_python_loads_no_terminal() -> None:
@@ -101,11 +102,35 @@ def test_help_and_wrong_questions_load_no_engine(arguments: list[str], code: int
 )
 @pytest.mark.parametrize("form", ["json", "csv"])
 def test_counts_to_a_pipe_load_the_engine_alone(question: list[str], form: str) -> None:
-    """Counting Parquet events to a pipe loads Polars, and neither Arrow, nor the hash plugin, nor Rich."""
+    """Counting Parquet events to a pipe loads Polars, and neither Arrow, the hash plugin, Rich nor the server."""
     ended, modules = run("query", "--sample", "--format", form, *question)
     assert ended == 0
     assert "polars" in modules
-    absent(modules, ("polars_hash", "pyarrow", "rich"))
+    absent(modules, ("polars_hash", "pyarrow", "rich", "mmstats.serve.app", *SERVER[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["serve", "--help"], 0),
+        (["serve", "--sample", "--port", "x"], 2),
+        (["serve", "--data", "-"], 2),
+        (["serve", "--sample", "--no-such"], 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
+)
+def test_a_server_that_does_not_start_is_not_loaded(arguments: list[str], code: int) -> None:
+    """The help of `serve` and its wrong options load neither the server's libraries nor an engine."""
+    ended, modules = run(*arguments)
+    assert ended == code
+    absent(modules, (*SERVER[:-1], "polars", "polars_hash", "pyarrow", "rich", "mmstats.engines.local"))
+
+
+def test_the_server_loads_no_engine() -> None:
+    """All that the server is made of loads neither the engine nor Arrow nor Typer."""
+    _, modules = loaded("import mmstats.serve.server; code = 0")
+    assert {"starlette", "uvicorn"} <= modules
+    absent(modules, ("polars", "polars_hash", "pyarrow", "typer", "mmstats.engines.local"))
 
 
 def test_distinct_visitors_load_the_hash() -> None:

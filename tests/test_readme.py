@@ -2,7 +2,9 @@
 
 import doctest
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -15,8 +17,16 @@ from mmstats.settings import FORMATS, SETTINGS
 from tests.readme import README, generate
 
 TEXT = README.read_text(encoding="utf-8")
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-FLAGS = sorted({flag for command in COMMANDS.values() for parameter in command.params for flag in parameter.opts})
+
+
+def _flags(command: Any) -> Iterator[str]:
+    """The flags of a command and of those below it."""
+    yield from (flag for parameter in command.params for flag in parameter.opts if flag.startswith("-"))
+    for below in getattr(command, "commands", {}).values():
+        yield from _flags(below)
+
+
+FLAGS = sorted(set(_flags(typer.main.get_command(app))))
 
 
 def test_generated_parts_are_fresh() -> None:

@@ -6,9 +6,11 @@ import typer
 
 from mmstats import __version__
 from mmstats.cli import options as opt
-from mmstats.cli.examples import DESCRIBE, QUERY, ROOT
+from mmstats.cli.examples import DESCRIBE, KEYS, KEYS_CREATE, KEYS_LIST, KEYS_REVOKE, QUERY, ROOT, SERVE
+from mmstats.cli.keyusage import KeyCommand, KeyGroup
 from mmstats.cli.shells import Completing
 from mmstats.cli.usage import Command
+from mmstats.render import DESCRIPTION_FORMATS
 
 app = typer.Typer(
     cls=Completing,
@@ -92,10 +94,78 @@ def describe_command(
     from mmstats.cli.describe import describe
     from mmstats.cli.output import ShowOptions
     from mmstats.cli.source import SourceOptions
-    from mmstats.render import DESCRIPTION_FORMATS
 
     return describe(
         SourceOptions(data or (), sample, map_ or (), input_format, timestamp_unit),
         ShowOptions(format, color, DESCRIPTION_FORMATS),
         check=check,
     )
+
+
+@app.command("serve", cls=Command, epilog=SERVE)
+def serve_command(
+    data: opt.Served = None,
+    sample: opt.Sample = False,
+    map_: opt.Map = None,
+    input_format: opt.InputFormat = None,
+    timestamp_unit: opt.TimestampUnit = None,
+    skip_bad_rows: opt.SkipBadRows = False,
+    trust_partitions: opt.TrustPartitions = False,
+    host: opt.Host = None,
+    port: opt.Port = None,
+    extensions: opt.AcceptExtensions = False,
+    no_auth: opt.NoAuth = False,
+    cors_origin: opt.CorsOrigin = None,
+    max_concurrency: opt.MaxConcurrency = None,
+    queue: opt.Queue = None,
+    query_timeout: opt.QueryTimeout = None,
+    rate_limit: opt.RateLimit = None,
+    log_format: opt.LogFormat = None,
+) -> int:
+    """Answer the same question over HTTP, as the hosted API does: GET /v1/stats."""
+    from mmstats.cli.serve import serve
+    from mmstats.cli.source import SourceOptions
+
+    once = {"host": host, "port": port, "max_concurrency": max_concurrency, "queue": queue}
+    once |= {"query_timeout": query_timeout, "rate_limit": rate_limit, "log_format": log_format}
+    given = {**{name: [value] for name, value in once.items() if value is not None}, "cors_origin": cors_origin or []}
+    source = SourceOptions(
+        data or (), sample, map_ or (), input_format, timestamp_unit, skip_bad_rows, trust_partitions
+    )
+    return serve(given, source, extensions=extensions, auth=not no_auth)
+
+
+keys = typer.Typer(help="Make, list and revoke API keys for your own server.")
+app.add_typer(keys, name="keys", cls=KeyGroup, epilog=KEYS)
+
+
+@keys.callback(invoke_without_command=True)
+def keys_root(context: typer.Context) -> None:
+    """Show the help when there is no command."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@keys.command("create", cls=KeyCommand, epilog=KEYS_CREATE)
+def keys_create_command(name: opt.KeyName = None) -> None:
+    """Make a key and print it: the only time that it is shown."""
+    from mmstats.cli.keys import create
+
+    create(name)
+
+
+@keys.command("list", cls=KeyCommand, epilog=KEYS_LIST)
+def keys_list_command(format: opt.KeysFormat = None, color: opt.Color = None) -> None:
+    """List the keys; their secrets are not kept."""
+    from mmstats.cli.keys import show_all
+    from mmstats.cli.output import ShowOptions
+
+    show_all(ShowOptions(format, color, DESCRIPTION_FORMATS))
+
+
+@keys.command("revoke", cls=KeyCommand, epilog=KEYS_REVOKE)
+def keys_revoke_command(prefix: opt.KeyPrefix) -> None:
+    """Forget a key, so that it is not accepted any more."""
+    from mmstats.cli.keys import revoke
+
+    revoke(prefix)

@@ -26,3 +26,43 @@ Examples:
 --check exits with 1 when a file or row cannot be read. A describe leaves the event names in your cache
 folder (MMSTATS_CACHE_DIR), so that your shell can complete --event.
 """
+
+SERVE = """\
+Examples:
+  mmstats serve --sample
+  mmstats serve --data events/ --port 0 --log-format json
+  mmstats serve --data events/ --host 0.0.0.0 --rate-limit 50/s
+
+Keys come from `mmstats keys create` (MMSTATS_KEYS_FILE) and from MMSTATS_SERVE_KEY; with none of them,
+a terminal is shown one that is good for this run.
+"""
+
+KEYS = """\
+Examples:
+  KEY=$(mmstats keys create --name laptop)
+  mmstats keys list
+  mmstats keys revoke 1aB2cD3e
+
+Digests of the keys are kept in your configuration folder, or in the file that MMSTATS_KEYS_FILE names.
+"""
+
+KEYS_CREATE = """\
+Examples:
+  mmstats keys create
+  KEY=$(mmstats keys create --name 'dashboard, staging')
+  MMSTATS_KEYS_FILE=/etc/mmstats/keys.json mmstats keys create
+"""
+
+KEYS_LIST = """\
+Examples:
+  mmstats keys list
+  mmstats keys list --format json | jq -r '.keys[].prefix'
+  MMSTATS_KEYS_FILE=/etc/mmstats/keys.json mmstats keys list
+"""
+
+KEYS_REVOKE = """\
+Examples:
+  mmstats keys revoke 1aB2cD3e
+  mmstats keys revoke "$KEY"
+  MMSTATS_KEYS_FILE=/etc/mmstats/keys.json mmstats keys revoke 1aB2cD3e
+"""

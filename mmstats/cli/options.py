@@ -6,8 +6,9 @@ import typer
 
 from mmstats.cli import complete
 from mmstats.dataset import INPUT_FORMATS
-from mmstats.query import BY_NAME
+from mmstats.query import BY_NAME, EXTENSIONS
 from mmstats.render import DESCRIPTION_FORMATS, FORMATS
+from mmstats.serve.options import OPTIONS, ServeOptions
 from mmstats.settings import COLORS, TIMESTAMP_UNITS
 
 
@@ -21,6 +22,18 @@ def _question(name: str) -> Any:
         show_default=False,
         autocompletion=complete.VALUES.get(name),
     )
+
+
+def _extension(name: str) -> Any:
+    extension = next(one for one in EXTENSIONS if one.name == name)
+    return _option(f"--{name}", extension.help)
+
+
+def _serving(name: str) -> Any:
+    option = next(one for one in OPTIONS if one.name == name)
+    default = getattr(ServeOptions(), name)
+    shown = f"  [default: {default}]" if default and "[default" not in option.help else ""
+    return typer.Option(option.flag, help=option.help + shown, metavar=option.metavar, show_default=False)
 
 
 def _option(flag: str, help: str, **more: Any) -> Any:
@@ -39,15 +52,15 @@ GroupBy = Annotated[list[str] | None, _question("group_by")]
 Interval = Annotated[str | None, _question("interval")]
 Limit = Annotated[str | None, _question("limit")]
 
-All = Annotated[bool, _option("--all", "Answer all rows, without a limit.")]
-Exact = Annotated[bool, _option("--exact", "Count distinct visitors exactly: slower, and more memory.")]
-Fill = Annotated[bool, _option("--fill", "With --interval: a row of 0 for buckets without events.")]
+All = Annotated[bool, _extension("all")]
+Exact = Annotated[bool, _extension("exact")]
+Fill = Annotated[bool, _extension("fill")]
 
 Data = Annotated[
     list[str] | None,
     _option("--data", "A file, folder or glob of events, or - for stdin; may be repeated.", metavar="LOCATION"),
 ]
-Sample = Annotated[bool, _option("--sample", "Ask the bundled sample.")]
+Sample = Annotated[bool, _option("--sample", "Take the bundled sample.")]
 Map = Annotated[
     list[str] | None,
     _option(
@@ -92,4 +105,34 @@ Check = Annotated[
 Color = Annotated[
     str | None,
     _option("--color", "Whether to colour tables  [default: auto]", **_one_of(COLORS)),
+]
+
+Served = Annotated[
+    list[str] | None, _option("--data", "A file, folder or glob of events; may be repeated.", metavar="LOCATION")
+]
+Host = Annotated[str | None, _serving("host")]
+Port = Annotated[str | None, _serving("port")]
+CorsOrigin = Annotated[list[str] | None, _serving("cors_origin")]
+MaxConcurrency = Annotated[str | None, _serving("max_concurrency")]
+Queue = Annotated[str | None, _serving("queue")]
+QueryTimeout = Annotated[str | None, _serving("query_timeout")]
+RateLimit = Annotated[str | None, _serving("rate_limit")]
+LogFormat = Annotated[str | None, _serving("log_format")]
+NoAuth = Annotated[bool, _option("--no-auth", "Ask for no key; only on a loopback address.")]
+AcceptExtensions = Annotated[
+    bool,
+    _option("--extensions", f"Accept parameters beyond the API: {', '.join(one.name for one in EXTENSIONS)}."),
+]
+
+KeyName = Annotated[str | None, _option("--name", "What the key is for, to know it again in the list.", metavar="NAME")]
+KeyPrefix = Annotated[
+    str, typer.Argument(help="The key's prefix, as listed, or the whole key.", metavar="PREFIX", show_default=False)
+]
+KeysFormat = Annotated[
+    str | None,
+    _option(
+        "--format",
+        "How to show the keys  [default: table on a terminal, else json]",
+        **_one_of(DESCRIPTION_FORMATS),
+    ),
 ]

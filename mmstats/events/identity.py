@@ -1,0 +1,73 @@
+"""What a dataset is at this moment: which files it has and how they were last changed, without reading them."""
+
+import errno
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from mmstats.dataset import Dataset
+from mmstats.errors import NotEvents, Unreadable
+from mmstats.events.location import find_files
+from mmstats.visible import visible
+
+# A file may change twice within one tick of its file system's clock and look the same; clocks of whole seconds are old.
+_TICK = 20_000_000
+_COARSE_TICK = 2_000_000_000
+_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A dataset at one moment.
+
+    `digest` changes with every file that is added, removed or changed. Only a `settled` one is known to change with
+    the next: a file that was written to a moment ago may be once more, within the same tick of the clock.
+    """
+
+    digest: str
+    files: int
+    settled: bool
+
+
+def identify(dataset: Dataset) -> Identity:
+    """The identity of a dataset as its files are now.
+
+    Raises NotEvents when there are none or one is a pipe, which can be read only once, and Unreadable for those that
+    may not be looked at.
+    """
+    _refuse_pipes(dataset.locations)
+    now = time.time_ns()
+    listing = find_files(dataset.locations, dataset.input_format)
+    digest = sha256(repr(dataset).encode("utf-8", "surrogateescape"))
+    settled = True
+    for file in listing.files:
+        status = _status(file.path)
+        known = (file.path, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+        digest.update(repr(known).encode("utf-8", "surrogateescape"))
+        settled = settled and _settled(status, now)
+    return Identity(digest.hexdigest(), len(listing.files), settled)
+
+
+def _refuse_pipes(locations: Iterable[str]) -> None:
+    for location in locations:
+        path = Path(location)
+        if location == "-" or path.is_fifo() or path.is_char_device():
+            raise NotEvents(f"{visible(location)}: a pipe can be read only once", hint="write it to a file first")
+
+
+def _status(path: str) -> os.stat_result:
+    try:
+        if not os.access(path, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return Path(path).stat()
+    except OSError as error:
+        raise Unreadable(f"{visible(path)}: {error.strerror}") from None
+
+
+def _settled(status: os.stat_result, now: int) -> bool:
+    coarse = status.st_mtime_ns % _SECOND == 0
+    changed = max(status.st_mtime_ns, status.st_ctime_ns)
+    return not changed <= now < changed + (_COARSE_TICK if coarse else _TICK)

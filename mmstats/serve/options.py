@@ -1,0 +1,123 @@
+"""How the server is to run: every option declared once, and the reading of them from text."""
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from mmstats.suggest import one_of
+
+LOG_FORMATS = ("text", "json")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_ORIGIN = re.compile(r"https?://[^/\s,@?#*]+|\*|null")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many requests in so many seconds; as many may come at once."""
+
+    requests: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """How the server is to run.
+
+    `query_timeout` is in seconds; a `rate_limit` of None is none; without `auth` nobody needs a key.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8787
+    cors_origin: frozenset[str] = frozenset()
+    max_concurrency: int = os.cpu_count() or 1
+    queue: int = 256
+    query_timeout: int = 60
+    rate_limit: Rate | None = None
+    log_format: str = "text"
+    extensions: bool = False
+    auth: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: its name, as a field of `ServeOptions` and with dashes as a flag, and how its text is read.
+
+    `read` raises ValueError with the rest of the sentence "this option …".
+    """
+
+    name: str
+    read: Callable[[str], Any]
+    help: str
+    metavar: str
+    repeatable: bool = False
+
+    @property
+    def flag(self) -> str:
+        """How the command line spells it."""
+        return "--" + self.name.replace("_", "-")
+
+
+def _integer(text: str, least: int, most: int) -> int:
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+    if not digits or not least <= int(text) <= most:
+        raise ValueError(f"must be an integer from {least} to {most}, not {text!r}")
+    return int(text)
+
+
+def _host(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
+def _rate(text: str) -> Rate:
+    match = re.fullmatch(r"0*([1-9][0-9]{0,8})/([smh])", text, re.ASCII)
+    if not match:
+        raise ValueError(f"must be a rate such as 50/s, 100/m or 1000/h, not {text!r}")
+    return Rate(int(match[1]), _SECONDS[match[2]])
+
+
+def _origin(text: str) -> str:
+    if not _ORIGIN.fullmatch(text):
+        raise ValueError(f"must be an origin such as https://app.example, without a path, not {text!r}")
+    return text.lower()
+
+
+OPTIONS = (
+    Option("host", _host, "The address to listen on.", "HOST"),
+    Option("port", partial(_integer, least=0, most=65535), "The port to listen on; 0 picks one.", "PORT"),
+    Option(
+        "cors_origin",
+        _origin,
+        "An origin whose pages may ask from a browser, such as https://app.example; may be repeated.",
+        "ORIGIN",
+        repeatable=True,
+    ),
+    Option(
+        "max_concurrency",
+        partial(_integer, least=1, most=1024),
+        "How many queries run at once  [default: as many as cores].",
+        "N",
+    ),
+    Option("queue", partial(_integer, least=0, most=100_000), "How many more queries may wait.", "N"),
+    Option("query_timeout", partial(_integer, least=1, most=86400), "Seconds that a query may take.", "SECONDS"),
+    Option("rate_limit", _rate, "How often one key may ask, such as 50/s, 100/m or 1000/h.", "N/UNIT"),
+    Option("log_format", partial(one_of, choices=LOG_FORMATS), "How the log is written.", "|".join(LOG_FORMATS)),
+)
+
+
+def read_options(given: Mapping[str, Sequence[str]], faults: dict[str, list[str]], **switches: bool) -> ServeOptions:
+    """The options that the texts given for each name say; what is wrong with one is added to the faults."""
+    values: dict[str, Any] = dict(switches)
+    for option in OPTIONS:
+        try:
+            texts = [option.read(text) for text in given.get(option.name, ())]
+        except ValueError as fault:
+            faults[option.name] = [str(fault)]
+            continue
+        if texts:
+            values[option.name] = frozenset(texts) if option.repeatable else texts[0]
+    return ServeOptions(**values)

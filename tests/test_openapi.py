@@ -1,0 +1,286 @@
+"""The OpenAPI document says what the server does, and the page that shows it needs nothing from elsewhere."""
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+import mmstats
+from mmstats.dataset import Dataset
+from mmstats.errors import DatasetError, InvalidQuestion, NotEvents
+from mmstats.instants import PATTERN, parse_instant
+from mmstats.query import DIMENSIONS, EXTENSIONS, MAX_LIMIT, PARAMETERS
+from mmstats.serve.app import build
+from mmstats.serve.envelope import HANDLERS, MEANING, STATUS, Refused
+from mmstats.serve.log import open_log
+from mmstats.serve.openapi import INSTANT, document
+from mmstats.serve.options import Rate, ServeOptions
+from mmstats.serve.question import REQUIRED, question_of
+from mmstats.serve.rate import Buckets
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "mmstats" / "serve" / "docs.html").read_text()
+OPEN = {"/healthz", "/readyz", "/openapi.json", "/docs"}
+KINDS = [pytest.param(extensions, keys, id=f"{extensions=}-{keys=}") for extensions in (0, 1) for keys in (0, 1)]
+
+
+def described(*, extensions: bool = False, keys: bool = False) -> dict[str, Any]:
+    """The document as a client reads it."""
+    found: dict[str, Any] = json.loads(json.dumps(document(extensions=extensions, keys=keys)))
+    return found
+
+
+def stats_of(found: dict[str, Any]) -> dict[str, Any]:
+    """The operation that answers the question."""
+    operation: dict[str, Any] = found["paths"]["/v1/stats"]["get"]
+    return operation
+
+
+def asked_of(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The parameters of the question by name."""
+    return {parameter["name"]: parameter for parameter in stats_of(found)["parameters"] if parameter["in"] == "query"}
+
+
+def faults(found: dict[str, Any], schema: dict[str, Any], value: object) -> list[str]:
+    """What is wrong with a value by a schema of the document."""
+    whole = {**schema, "components": found["components"]}
+    return [error.message for error in Draft202012Validator(whole).iter_errors(value)]
+
+
+def texts(value: object) -> Iterator[str]:
+    """Every text within a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from texts(part)
+
+
+@pytest.mark.parametrize(("extensions", "keys"), KINDS)
+def test_valid(extensions: bool, keys: bool) -> None:
+    """The document is OpenAPI 3.1, and the same each time."""
+    found = described(extensions=extensions, keys=keys)
+    OpenAPIV31SpecValidator(found).validate()
+    assert found["openapi"].startswith("3.1.")
+    assert json.dumps(document(extensions=extensions, keys=keys)) == json.dumps(found)
+
+
+def test_info() -> None:
+    """It tells the version that answers, its license, and that the server is where the document is."""
+    found = described()
+    assert (found["info"]["version"], found["info"]["license"]["identifier"]) == (mmstats.__version__, "Apache-2.0")
+    assert found["servers"] == [{"url": "/"}]
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda parameter: parameter.name)
+def test_parameters(parameter: Any) -> None:
+    """Each parameter of the question stands there as it is declared."""
+    told = asked_of(described())[parameter.name]
+    schema = told["schema"]
+    assert told["description"] == parameter.help
+    assert told["required"] == (parameter.name in REQUIRED)
+    default = [*parameter.default] if parameter.repeatable else parameter.default
+    assert schema.get("default") == default
+    assert schema.get("enum", schema.get("items", {}).get("enum", [])) == [*parameter.choices]
+    assert (schema.get("minimum"), schema.get("maximum")) == (parameter.bounds or (None, None))
+    if parameter.repeatable:
+        assert (schema["type"], told["style"], told["explode"]) == ("array", "form", False)
+
+
+def test_parameter_examples() -> None:
+    """Every example of a parameter is one that its schema allows."""
+    for told in asked_of(described()).values():
+        for shown in told.get("examples", {}).values():
+            assert Draft202012Validator(told["schema"]).is_valid(shown["value"]), (told["name"], shown)
+
+
+@pytest.mark.parametrize("keys", [False, True])
+def test_extensions(keys: bool) -> None:
+    """Only a server that accepts extensions tells of them."""
+    names = [parameter.name for parameter in PARAMETERS]
+    assert [*asked_of(described(keys=keys))] == names
+    told = asked_of(described(extensions=True, keys=keys))
+    assert [*told] == [*names, *(extension.name for extension in EXTENSIONS)]
+    for extension in EXTENSIONS:
+        assert told[extension.name]["description"] == extension.help
+        assert told[extension.name]["schema"] == {"type": "boolean", "default": False}
+
+
+@given(st.from_regex(INSTANT.removesuffix("$"), fullmatch=True))
+@example("2026-05-01T24:00")
+@example("2026-02-30")
+def test_instants_allowed(text: str) -> None:
+    """What the pattern of an instant allows is one, but for days that do not exist."""
+    if re.fullmatch(INSTANT.removesuffix("$"), text):
+        try:
+            parse_instant(text)
+        except ValueError as fault:
+            assert str(fault).startswith("is not a date and time between the years 1 and 9999")
+
+
+@given(st.from_regex(PATTERN.removesuffix("$"), fullmatch=True))
+@example("2026-05-01 00:00:00,123456789+0530")
+def test_instants_forbidden(text: str) -> None:
+    """What the pattern of an instant does not allow is none."""
+    if not re.fullmatch(INSTANT.removesuffix("$"), text):
+        with pytest.raises(ValueError, match=r"must be an ISO 8601 instant|is not a date"):
+            parse_instant(text)
+
+
+@pytest.mark.parametrize("code", STATUS)
+def test_errors(code: str) -> None:
+    """Every code stands under its status, with its meaning and an example that its own schema allows."""
+    found = described()
+    media = found["components"]["responses"][str(STATUS[code])]["content"]["application/json"]
+    shown = media["examples"][code]
+    assert shown["summary"] == MEANING[code]
+    assert shown["value"]["error"] == code
+    assert isinstance(shown["value"]["details"], dict)
+    assert faults(found, media["schema"], shown["value"]) == []
+    assert faults(found, media["schema"], {**shown["value"], "error": "another"})
+    assert faults(found, media["schema"], {**shown["value"], "more": 1})
+
+
+def test_no_other_errors() -> None:
+    """No status and no code is told of that there is not."""
+    told = described()["components"]["responses"]
+    shown = {
+        code: int(status)
+        for status, answer in told.items()
+        for code in answer["content"]["application/json"]["examples"]
+    }
+    assert shown == STATUS
+
+
+@pytest.mark.parametrize(
+    ("code", "query"),
+    [
+        ("invalid_params", "from=2026-05-01&to=2026-06-01&limit=5000"),
+        ("invalid_group_by", "from=2026-05-01&to=2026-06-01&group_by=campaign"),
+    ],
+)
+def test_error_examples_are_real(code: str, query: str) -> None:
+    """The examples of a wrong question are what the server sends."""
+    with pytest.raises(InvalidQuestion) as raised:
+        question_of(query.encode(), extensions=False)
+    sent: Any = HANDLERS[type(raised.value)](None, raised.value)  # type: ignore[arg-type]
+    shown = described()["components"]["responses"]["400"]["content"]["application/json"]["examples"]
+    assert json.loads(sent.body) == shown[code]["value"]
+
+
+def test_other_errors_are_as_told() -> None:
+    """What the server sends to who asks too often, or of a dataset that is gone, is as the document has it."""
+    buckets = Buckets(Rate(1, 60))
+    buckets.take("")
+    with pytest.raises(Refused) as raised:
+        buckets.take("")
+    gone: Any = HANDLERS[DatasetError](None, NotEvents("no such file: events/"))  # type: ignore[arg-type]
+    found = described()
+    for code, body in (("rate_limited", raised.value.body()), ("upstream_failed", gone.body)):
+        assert faults(found, {"$ref": f"#/components/schemas/{code}"}, json.loads(body)) == []
+
+
+def test_not_ready() -> None:
+    """A server that is not ready says so as the document has it."""
+    found = described()
+    told = found["paths"]["/readyz"]["get"]["responses"]["503"]["content"]["application/json"]
+    assert told["example"] == json.loads(Refused("upstream_failed").body())
+    assert faults(found, told["schema"], told["example"]) == []
+
+
+def answers() -> dict[str, Any]:
+    """The examples of an answer."""
+    found: dict[str, Any] = stats_of(described())["responses"]["200"]["content"]["application/json"]["examples"]
+    return found
+
+
+@pytest.mark.parametrize("name", answers())
+def test_answer_examples_are_real(name: str) -> None:
+    """The examples of an answer are what the bundled sample answers, by the schema."""
+    found, shown = described(), answers()[name]
+    asked: dict[str, Any] = dict(parse_qsl(shown["summary"]))
+    start, columns = asked.pop("from"), asked.pop("group_by", "")
+    answer = mmstats.stats(ROOT / "sample_data", from_=start, group_by=columns.split(",") if columns else (), **asked)
+    assert json.loads(answer.to_json()) == shown["value"]
+    assert faults(found, {"$ref": "#/components/schemas/answer"}, shown["value"]) == []
+
+
+def test_answer_schema() -> None:
+    """A row with everything that may be asked for is one by the schema, and nothing else is."""
+    found, schema = described(), {"$ref": "#/components/schemas/answer"}
+    answer = mmstats.stats(
+        ROOT / "sample_data", group_by=DIMENSIONS, interval="hour", metric="uniques", limit=MAX_LIMIT
+    )
+    body = json.loads(answer.to_json())
+    assert faults(found, schema, body) == []
+    assert faults(found, schema, {**body, "rows": [*body["rows"], {"value": 1}]})
+    for wrong in ({}, {"value": "1"}, {"value": -1}, {"value": 1, "campaign": "x"}, {"value": 1, "bucket": None}):
+        assert faults(found, schema, {**body, "rows": [wrong]}), wrong
+    assert not faults(described(extensions=True), schema, {**body, "rows": [{"value": 1}] * (MAX_LIMIT + 1)})
+
+
+def test_headers() -> None:
+    """The headers that a client needs are told of where they come."""
+    told = stats_of(described())["responses"]
+    assert {"ETag", "Mmstats-Truncated", "X-Request-Id", "Cache-Control"} <= {*told["200"]["headers"]}
+    assert "ETag" in told["304"]["headers"]
+    shared = described()["components"]["responses"]
+    assert all("Retry-After" in shared[status]["headers"] for status in ("429", "503"))
+
+
+def test_keys() -> None:
+    """Where keys are asked for, all but the open paths tell so; elsewhere nothing does."""
+    found = described(keys=True)
+    (name,) = found["components"]["securitySchemes"]
+    scheme = found["components"]["securitySchemes"][name]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    assert found["security"] == [{name: []}]
+    assert {path for path, item in found["paths"].items() if item["get"].get("security") == []} == OPEN
+    assert {path for path, item in found["paths"].items() if "401" in item["get"]["responses"]} == {
+        *found["paths"]
+    } - OPEN
+    plain = described()
+    assert "securitySchemes" not in plain["components"]
+    assert not any("security" in told for told in (plain, *(item["get"] for item in plain["paths"].values())))
+
+
+def test_every_path() -> None:
+    """The document tells of every path that is answered, and of no other."""
+    dataset = Dataset((str(ROOT / "sample_data"),))
+    app = build(dataset, ServeOptions(), None, open_log("text", io.StringIO()), loopback=True)
+    assert [getattr(route, "path", None) for route in app.routes] == [*described()["paths"]]
+
+
+def test_code_marks() -> None:
+    """Every text closes the code that it opens, for the page makes code of what is between."""
+    assert [text for text in texts(described(extensions=True, keys=True)) if text.count("`") % 2] == []
+
+
+def test_page_is_whole() -> None:
+    """The page loads nothing, neither from elsewhere nor from files beside it."""
+    assert re.findall(r"https?:|(?<!:)//[a-z]", PAGE) == []
+    assert re.findall(r"@import|url\(|\bimport\b|\bsrc\b", PAGE) == []
+    assert re.findall(r"<link[^>]*>", PAGE) == ['<link rel="icon" href="data:,">']
+    assert {target for target in re.findall(r'href="([^"#]*)', PAGE) if target} == {"data:,", "openapi.json"}
+    assert set(re.findall(r"fetch\(([^,]*),", PAGE)) == {'new URL("openapi.json"', "question()"}
+
+
+def test_page_never_makes_markup_of_data() -> None:
+    """The page sets text only, keeps nothing, and runs under a policy that forbids inline handlers and styles."""
+    assert re.findall(r"(?:inner|outer)HTML|insertAdjacent|document\.write|\beval\b|Function\(", PAGE) == []
+    assert re.findall(r"Storage|document\.cookie|indexedDB", PAGE) == []
+    assert re.findall(r"<[^>]* (?:on[a-z]+|style)=", PAGE) == []
+
+
+def test_page_without_script() -> None:
+    """Who runs no scripts is sent to the document."""
+    assert 'href="openapi.json"' in PAGE.partition("<noscript>")[2].partition("</noscript>")[0]

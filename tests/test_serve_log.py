@@ -1,0 +1,140 @@
+"""What the server writes down: one line a request, readable by machines, in which nobody else can write."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.serving import KEY, SECRET, Serving, question, serving, until
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Serving]:
+    """A server whose log is JSON, in which every line is."""
+    with serving("--sample", "--log-format", "json", "--cors-origin", "https://app.example") as running:
+        yield running
+        assert all(json.loads(line)["event"] for line in running.log().splitlines())
+
+
+def told(server: Serving, request: str) -> dict[str, Any]:
+    """The one line of the JSON log that is of the request with this id."""
+
+    def found() -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in server.log().splitlines()]
+        return [line for line in lines if line.get("request_id") == request]
+
+    (line,) = until(found)
+    return line
+
+
+def test_a_request_is_one_line_with_all_its_fields(machine: Serving) -> None:
+    """A request's line says what was asked and what came of it, and where the answer came from."""
+    seen = []
+    tag = machine.stats(group_by="os").headers["ETag"]
+    for request, headers in (("hit", {}), ("known", {"If-None-Match": tag})):
+        machine.request(question(group_by="os"), {"X-Request-Id": request, **headers})
+        seen.append(told(machine, request))
+    machine.request(question(group_by="country"), {"X-Request-Id": "first"})
+    seen.append(told(machine, "first"))
+    for line in seen:
+        assert line.keys() >= {"timestamp", "level", "event", "method", "path", "status", "ms", "cache", "request_id"}
+        assert (line["event"], line["level"], line["method"], line["path"]) == ("request", "info", "GET", "/v1/stats")
+        assert line["ms"] >= 0
+    assert [line["cache"] for line in seen] == ["hit", "not modified", "miss"]
+    assert [line["status"] for line in seen] == [200, 304, 200]
+    assert seen[0]["rows"] == len(machine.stats(group_by="os").json["rows"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/v1/stats", {}, 400),
+        ("GET", "/v1/stats", {"Authorization": "x"}, 401),
+        ("GET", "/none", {}, 404),
+        ("POST", "/v1/stats", {}, 405),
+        ("GET", "/healthz", {"Host": "evil.example"}, 400),
+        ("GET", "/healthz", {"Origin": "https://evil.example"}, 403),
+        ("OPTIONS", "/v1/stats", {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}, 200),
+        ("HEAD", "/healthz", {}, 200),
+    ],
+)
+def test_what_is_refused_is_written_down_too(
+    machine: Serving, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    """Every request that is one is written down with its status, and the reply names its id."""
+    reply = machine.request(path, headers, method=method)
+    line = told(machine, reply.headers["X-Request-Id"])
+    assert (line["method"], line["path"], line["status"], reply.status) == (method, path, status, status)
+
+
+@pytest.mark.parametrize("given", ["abc", "A-b_9.c", "x" * 64, "0191e7a2-1c1e-7b5c-9d44-5b7d8f5a2f10"])
+def test_a_sane_request_id_is_taken_over(machine: Serving, given: str) -> None:
+    """A client's own request id comes back to it and stands in the log."""
+    assert machine.request("/healthz", {"X-Request-Id": given}).headers["X-Request-Id"] == given
+    assert told(machine, given)["path"] == "/healthz"
+
+
+@pytest.mark.parametrize(
+    "given", ["x" * 65, "", "a b", "a\tb", 'a"b', "a=b", "é", "\x7f", "a,b", "{}", "../x"], ids=ascii
+)
+def test_any_other_request_id_is_replaced(machine: Serving, given: str) -> None:
+    """An id that is too long or of other characters is replaced by one of the server's own."""
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: " + given.encode() + b"\r\n\r\n"
+    reply = machine.raw(sent=request)
+    if reply.status == 200:
+        assert reply.headers["X-Request-Id"] not in ("", given)
+        assert told(machine, reply.headers["X-Request-Id"])["status"] == 200
+    else:
+        assert reply.error == (400, "invalid_params")
+
+
+INJECTIONS = {
+    "line break": ("/a%0Atimestamp=x%20event=request", "/a\\ntimestamp=x event=request"),
+    "carriage return": ("/a%0D%0Ab", "/a\\r\\nb"),
+    "escape": ("/%1B%5B2J", "/\\x1b[2J"),
+    "null": ("/%00", "/\\x00"),
+    "C1 control": ("/%C2%9B", "/\\x9b"),
+    "line separator": ("/%E2%80%A8", "/\\u2028"),
+    "right to left": ("/%E2%80%AE", "/\\u202e"),
+    "quote": ("/%22%20status=200", '/" status=200'),
+}
+
+
+@pytest.mark.parametrize(("path", "shown"), INJECTIONS.values(), ids=INJECTIONS)
+def test_a_path_cannot_write_in_the_log(machine: Serving, server: Serving, path: str, shown: str) -> None:
+    """Whatever a path holds, its request is one line, of text as of JSON, that says what was asked."""
+    request = "injected-" + path.encode().hex()[:40]
+    machine.request(path, {"X-Request-Id": request})
+    assert told(machine, request)["path"] == shown
+    server.request(path, {"X-Request-Id": request})
+    (line,) = until(lambda: [line for line in server.log().split("\n") if line.endswith(f"request_id={request}")])
+    assert line.startswith("timestamp=")
+    assert line.isprintable()
+    assert " status=404 " in line
+
+
+def test_a_long_path_is_cut(machine: Serving) -> None:
+    """A path of many thousands of characters does not fill the log."""
+    reply = machine.request("/" + "a" * 50_000)
+    assert reply.error == (404, "not_found")
+    assert len(told(machine, reply.headers["X-Request-Id"])["path"]) <= 1000
+
+
+def test_an_unknown_method_is_one_kind_in_the_metrics(machine: Serving) -> None:
+    """Methods and paths of a client's invention do not grow the metrics."""
+    for index in range(3):
+        machine.request(f"/invented/{index}", method=f"INVENT{index}")
+    text = machine.request("/metrics").body.decode().lower()
+    assert "invent" not in text
+    assert 'mmstats_http_requests_total{method="other",path="other",status="404"} 3.0' in text
+
+
+def test_no_log_shows_a_key(machine: Serving, server: Serving) -> None:
+    """After answers and refusals of every kind, no log has any of the key in it."""
+    for running in (machine, server):
+        for headers in ({}, {"Authorization": f"Basic {KEY}"}, {"Authorization": f"Bearer {KEY}!"}, {"Origin": KEY}):
+            reply = running.request(question(event=KEY), headers)
+            assert SECRET not in reply.body.decode()
+            until(lambda sought=reply.headers["X-Request-Id"], running=running: sought in running.log())  # type: ignore[misc]
+        assert SECRET not in running.log()
