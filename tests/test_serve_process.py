@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,9 +28,11 @@ def listens(server: Serving) -> bool:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Serving:
+def own(tmp_path: Path) -> Iterator[Serving]:
     """A server that its test ends."""
-    return start(["--sample"], {}, str(tmp_path))
+    running = start(["--sample"], {}, str(tmp_path))
+    yield running
+    stop(running, signal.SIGKILL)  # where the test could not
 
 
 @pytest.mark.parametrize(("by", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"])

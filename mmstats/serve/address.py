@@ -9,7 +9,7 @@ from typing import Any
 from mmstats.errors import OutputError
 from mmstats.visible import visible
 
-_BACKLOG = 2048
+BACKLOG = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def bind(address: Address) -> socket.socket:
         if address.family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind(address.name)
-        listening.listen(_BACKLOG)
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         host, port = address.name[:2]

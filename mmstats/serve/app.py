@@ -1,23 +1,21 @@
 """The application: which path is answered by what, and what every request passes on its way there."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from mmstats.answer import encode
 from mmstats.dataset import Dataset
-from mmstats.errors import DatasetError
 from mmstats.serve.compression import Compression
-from mmstats.serve.envelope import HANDLERS, Refused
+from mmstats.serve.envelope import HANDLERS
 from mmstats.serve.gate import Gate
 from mmstats.serve.kept import KeptAnswers
 from mmstats.serve.keyring import Keyring
@@ -28,61 +26,20 @@ from mmstats.serve.observed import HEADER, Observed
 from mmstats.serve.openapi import document
 from mmstats.serve.options import ServeOptions
 from mmstats.serve.origins import Origins
+from mmstats.serve.pages import Pages
 from mmstats.serve.rate import Buckets
 from mmstats.serve.runs import Limits, Runs
 from mmstats.serve.stats import ClientGone, StatsDoor
-from mmstats.serve.worker import Answer
+from mmstats.visible import visible
 
 _EXPOSED = ("ETag", "Mmstats-Truncated", "Retry-After", HEADER)
-_PAGE = Path(__file__).with_name("docs.html")
-# The page needs nothing but itself and this server, and shows in no other's frame.
-_PAGE_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Pages:
-    """What is open to everybody, and the metrics, which are not."""
-
-    gate: Gate
-    lookout: Lookout
-    metrics: Metrics
-    openapi: bytes
-
-    async def health(self, _: Request) -> Response:
-        """Whether the server is up."""
-        return Response(b'{"status":"up"}', media_type="application/json")
-
-    async def readiness(self, _: Request) -> Response:
-        """Whether the dataset can be read."""
-        try:
-            await self.lookout.identity()
-        except DatasetError:
-            return Refused("upstream_failed").response(503)
-        return Response(b'{"status":"ready"}', media_type="application/json")
-
-    async def description(self, _: Request) -> Response:
-        """The OpenAPI document."""
-        return Response(self.openapi, media_type="application/json")
-
-    async def page(self, _: Request) -> Response:
-        """The page that shows the OpenAPI document to a person."""
-        return HTMLResponse(_PAGE.read_bytes(), headers={"Content-Security-Policy": _PAGE_POLICY})
-
-    async def figures(self, request: Request) -> Response:
-        """What the server counts of itself."""
-        self.gate.check(request)
-        text, content_type = self.metrics.text(request.headers.get("accept", ""))
-        return Response(text, headers={"Content-Type": content_type})
 
 
 def build(dataset: Dataset, options: ServeOptions, keyring: Keyring | None, log: Log, *, loopback: bool) -> Starlette:
     """The application that answers questions of a dataset; without a keyring, to everybody."""
     metrics, lookout, kept = Metrics(), Lookout(dataset), KeptAnswers()
     limits = Limits(options.max_concurrency, options.queue, options.query_timeout)
-    runs = Runs(dataset, limits, lambda answer: _report(answer, log))
+    runs = Runs(dataset, limits, lambda event, message: log.warning(event, message=visible(message)))
     gate = Gate(keyring, Buckets(options.rate_limit) if options.rate_limit else None)
     _watch(metrics, runs, kept)
     description = document(extensions=options.extensions, keys=keyring is not None)
@@ -93,7 +50,7 @@ def build(dataset: Dataset, options: ServeOptions, keyring: Keyring | None, log:
         Route("/readyz", pages.readiness),
         Route("/metrics", pages.figures),
         Route("/openapi.json", pages.description),
-        Route("/docs", pages.page),
+        Route("/docs", pages.docs),
     ]
     app = Starlette(
         routes=routes,
@@ -120,8 +77,6 @@ def _cross_origin(options: ServeOptions) -> list[Middleware]:
 def _lifespan(runs: Runs) -> Any:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        import asyncio
-
         preparing = asyncio.create_task(runs.prepare())
         yield
         preparing.cancel()
@@ -134,11 +89,6 @@ def _watch(metrics: Metrics, runs: Runs, kept: KeptAnswers) -> None:
     metrics.watch("mmstats_queries_running", "Queries that hold a place.", lambda: runs.running)
     metrics.watch("mmstats_queries_waiting", "Queries that wait for a place.", lambda: runs.waiting)
     metrics.watch("mmstats_kept_bytes", "Memory of the answers kept.", lambda: kept.bytes)
-
-
-def _report(answer: Answer, log: Log) -> None:
-    for notice in answer.notices:
-        log.warning("notice", message=notice)
 
 
 def _nobody(_: Request, __: Exception) -> Response:

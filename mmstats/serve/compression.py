@@ -1,5 +1,7 @@
 """Answers compressed for those who ask for it."""
 
+import re
+
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,5 +28,5 @@ def _accepts(accepted: str) -> bool:
     for coding in accepted.lower().split(","):
         name, _, weight = coding.replace(" ", "").partition(";")
         if name == "gzip":
-            return weight.rstrip("0").rstrip(".") != "q="
+            return not re.fullmatch(r"q=0(\.0*)?", weight)
     return False

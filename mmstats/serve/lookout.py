@@ -3,8 +3,6 @@
 import asyncio
 import time
 
-from anyio import to_thread
-
 from mmstats.dataset import Dataset
 from mmstats.errors import DatasetError
 from mmstats.events.identity import Identity, identify
@@ -40,7 +38,7 @@ class Lookout:
     async def _again(self) -> None:
         started = time.monotonic()
         try:
-            self._seen = await to_thread.run_sync(identify, self._dataset)
+            self._seen = await asyncio.to_thread(identify, self._dataset)
         except DatasetError as error:
             self._seen = error
         finally:

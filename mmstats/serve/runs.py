@@ -1,30 +1,28 @@
 """Queries as they run: off the event loop, so many at once, shared by all who ask the same, stopped when nobody waits.
 
-A run holds its place until its process has ended, whether it answered, took too long or lost all who waited.
+A run holds its place until its process is free or has ended, whether it answered, took too long or lost all who waited.
 """
 
 import asyncio
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import anyio
-from anyio.to_process import run_sync
-
 from mmstats.dataset import Dataset
 from mmstats.query import StatsQuery
-from mmstats.serve import worker
 from mmstats.serve.envelope import Refused
+from mmstats.serve.process import Worker
 from mmstats.serve.worker import Answer
+
+_IDLE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many queries run at once, how many more may wait, and the seconds that one may take (None: any)."""
+    """How many queries run at once, how many more may wait, and the seconds that one may take."""
 
     concurrency: int
     queue: int
-    timeout: float | None
+    timeout: float
 
 
 class Run:
@@ -48,19 +46,15 @@ class Run:
 
 
 class Runs:
-    """All queries that run or wait for a place, over one dataset."""
+    """All queries that run or wait for a place, over one dataset; `tell` hears what the log should have of them."""
 
-    def __init__(self, dataset: Dataset, limits: Limits, finished: Callable[[Answer], None]) -> None:
-        self._dataset, self._limits, self._finished = dataset, limits, finished
-        self._places = anyio.CapacityLimiter(limits.concurrency)
-        self._processes = anyio.CapacityLimiter(math.inf)
+    def __init__(self, dataset: Dataset, limits: Limits, tell: Callable[[str, str], None]) -> None:
+        self._dataset, self._limits, self._tell = dataset, limits, tell
+        self._places = asyncio.Semaphore(limits.concurrency)
+        self._idle: dict[Worker, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[Answer]] = set()
         self._by_question: dict[str, Run] = {}
-
-    @property
-    def running(self) -> int:
-        """How many queries hold a place."""
-        return int(self._places.borrowed_tokens)
+        self.running = 0
 
     @property
     def waiting(self) -> int:
@@ -95,18 +89,59 @@ class Runs:
 
     async def _answer(self, query: StatsQuery) -> Answer:
         async with self._places:
-            with anyio.move_on_after(self._limits.timeout):
-                found = await run_sync(worker.answer, query, self._dataset, cancellable=True, limiter=self._processes)
-                self._finished(found)
-                return found
-        raise Refused("upstream_failed", {"message": f"the query took longer than {self._limits.timeout:g} seconds"})
+            self.running += 1
+            try:
+                return await self._asked(query)
+            finally:
+                self.running -= 1
+
+    async def _asked(self, query: StatsQuery) -> Answer:
+        """The answer of a worker, which is ended when it is cut short; an error that it answers leaves it whole."""
+        worker = self._taken() or await self._new()
+        try:
+            async with asyncio.timeout(self._limits.timeout) as patience:
+                answer = await worker.answer(query, self._dataset)
+        except (asyncio.CancelledError, TimeoutError):
+            worker.kill()
+            await asyncio.shield(worker.end())
+            if patience.expired():
+                message = f"the query took longer than {self._limits.timeout:g} seconds"
+                raise Refused("upstream_failed", {"message": message}) from None
+            raise
+        finally:
+            self._give_back(worker)
+        for notice in answer.notices:
+            self._tell("notice", notice)
+        return answer
+
+    async def _new(self) -> Worker:
+        return await Worker.start(lambda line: self._tell("worker", line))
+
+    def _taken(self) -> Worker | None:
+        """The worker that was asked last of those that nobody asks."""
+        while self._idle:
+            worker, retiring = self._idle.popitem()
+            retiring.cancel()
+            if worker.alive:
+                return worker
+        return None
+
+    def _give_back(self, worker: Worker) -> None:
+        if worker.alive:
+            self._idle[worker] = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._retire, worker)
+
+    def _retire(self, worker: Worker) -> None:
+        del self._idle[worker]
+        worker.kill()
 
     async def prepare(self) -> None:
-        """Start a first process, so that the first question does not wait for the engine to load."""
-        await run_sync(worker.prepare, cancellable=True, limiter=self._processes)
+        """Start a first worker, so that the first question does not wait for the engine to load."""
+        self._give_back(await self._new())
 
     async def stop(self) -> None:
-        """Stop all that runs and wait until it has."""
+        """End all that runs and all workers, and wait until they have ended."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        while worker := self._taken():
+            await worker.end()

@@ -3,15 +3,17 @@
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
+from starlette.applications import Starlette
 
 from mmstats.dataset import Dataset
 from mmstats.errors import InvalidParams
 from mmstats.events.identity import identify
-from mmstats.serve.address import bind, resolve
+from mmstats.serve.address import BACKLOG, Address, bind, resolve
 from mmstats.serve.app import build
 from mmstats.serve.connection import HEAD_SECONDS, Connection, make_room
 from mmstats.serve.keyring import Keyring
@@ -20,12 +22,24 @@ from mmstats.serve.options import ServeOptions
 
 # After the longest query, how long a client may take to receive its answer before a stopping server gives it up.
 _GRACE_SECONDS = 5
+# The event loop accepts as many connections in a row as may wait; a flood of them must not hold up those who ask.
+_ACCEPTED_AT_ONCE = 128
 
 
 class Server(uvicorn.Server):
     """The library's server, which after a graceful stop would end the process by the signal once more."""
 
-    ended_by = 0
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._started = started
+        self.ended_by = 0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and only then say so: from now on a signal ends the server in order."""
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(BACKLOG)
+        self._started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the library's signature
         """Stop in order at the first signal; a second interrupt stops at once."""
@@ -42,17 +56,27 @@ def serve(
 
     Raises DatasetError when the events cannot be had, OutputError when the address cannot be.
     """
-    files = identify(dataset).files
     address = resolve(options.host, options.port)
     if not (options.auth or address.is_loopback):
         raise InvalidParams({"no_auth": [f"is only for a loopback address, not {options.host}"]})
+    files = identify(dataset).files
     make_room()
-    # A module of that name in the folder that we are started in must not be taken for a library by the workers.
-    os.environ["PYTHONSAFEPATH"] = "1"
     listening = bind(address)
-    url = type(address)(address.family, listening.getsockname()).url
+    url = Address(address.family, listening.getsockname()).url
+
+    def announce() -> None:
+        log.info("started", url=url, files=files, pid=os.getpid())
+        started(url)
+
     app = build(dataset, options, keyring, log, loopback=address.is_loopback)
-    config = uvicorn.Config(
+    server = Server(_config(app, options), announce)
+    asyncio.run(server.serve([listening]))
+    log.info("stopped", signal=signal.Signals(server.ended_by).name if server.ended_by else None)
+    return server.ended_by
+
+
+def _config(app: Starlette, options: ServeOptions) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         http=Connection,
         ws="none",
@@ -60,14 +84,9 @@ def serve(
         loop="asyncio",
         log_config=None,
         access_log=False,
+        backlog=_ACCEPTED_AT_ONCE,
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=int(HEAD_SECONDS),
         timeout_graceful_shutdown=options.query_timeout + _GRACE_SECONDS,
     )
-    server = Server(config)
-    log.info("started", url=url, files=files, pid=os.getpid())
-    started(url)
-    asyncio.run(server.serve([listening]))
-    log.info("stopped", signal=signal.Signals(server.ended_by).name if server.ended_by else None)
-    return server.ended_by
