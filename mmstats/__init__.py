@@ -19,8 +19,7 @@ from mmstats.errors import (
     OutputError,
     Unreadable,
 )
-
-__version__ = "0.1.0"
+from mmstats.version import __version__
 
 __all__ = [
     "BadRow",
@@ -35,5 +34,6 @@ __all__ = [
     "Row",
     "Stats",
     "Unreadable",
+    "__version__",
     "stats",
 ]

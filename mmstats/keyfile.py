@@ -96,8 +96,9 @@ class KeyFile:
         try:
             _make(target.parent)
             if target.exists() and not target.is_file():  # beside a device is no place for a lock
-                raise self._refused("not a file", _ELSEWHERE)
+                raise self._unwritable("not a file")
             with FileLock(lock, timeout=_PATIENCE, mode=0o600):
+                _as_owned(lock, target)
                 yield target
         except Timeout:
             raise self._unwritable(f"another process has held {lock} for {_PATIENCE} seconds") from None

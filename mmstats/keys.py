@@ -12,7 +12,8 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _KEY = re.compile(
     rf"(?P<kind>{'|'.join(KINDS)})_(?P<env>[a-z0-9]+)_(?P<prefix>[A-Za-z0-9]{{8}})_(?P<secret>[A-Za-z0-9]{{32,}})"
 )
-_LIKE_A_KEY = re.compile(rf"((?:{'|'.join(KINDS)})_)\S+", re.IGNORECASE)
+_KIND = rf"((?:{'|'.join(KINDS)})_)"
+_LIKE_A_KEY = re.compile(rf"{_KIND}[a-z0-9]+_[a-z0-9]{{8}}_\S*|(?<![a-z0-9_]){_KIND}\S{{24,}}", re.IGNORECASE)
 _SHAPES = {
     "prefix": re.compile(r"[A-Za-z0-9]{8}"),
     "created": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"),
@@ -85,7 +86,7 @@ def read_name(text: str) -> str:
 
 def conceal(text: str) -> str:
     """`text` with whatever looks like a key, or begins like one, cut after its kind."""
-    return _LIKE_A_KEY.sub(r"\1…", text)
+    return _LIKE_A_KEY.sub(lambda found: f"{found[1] or found[2]}…", text)
 
 
 @dataclass(frozen=True, slots=True)

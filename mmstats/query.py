@@ -180,9 +180,12 @@ def read_question(
     extensions: Extensions = Extensions(),
     *,
     required: Collection[str] = (),
+    beyond: Collection[str] = (),
     faults: Mapping[str, list[str]] | None = None,
 ) -> StatsQuery:
     """The question that the texts given for each parameter ask; `faults` are those a door has found already.
+
+    A name that is no parameter may have been meant for one of those that a door knows `beyond` them.
 
     Raises InvalidParams with every wrong parameter at once, or InvalidGroupBy when the grouping columns alone are
     wrong.
@@ -191,7 +194,7 @@ def read_question(
     found = dict(faults or {})
     for name, texts in given.items():
         try:
-            parameter = _known(name)
+            parameter = _known(name, beyond)
             values[parameter.field] = _read(parameter, texts)
         except ValueError as fault:
             found[name] = [str(fault)]
@@ -217,9 +220,10 @@ def _at_odds(
     return faults
 
 
-def _known(name: str) -> Parameter:
+def _known(name: str, beyond: Collection[str]) -> Parameter:
     if name not in BY_NAME:
-        raise ValueError(f"is not a parameter; {did_you_mean(name, BY_NAME) or 'known: ' + ', '.join(BY_NAME)}")
+        names = [*BY_NAME, *beyond]
+        raise ValueError(f"is not a parameter; {did_you_mean(name, names) or 'known: ' + ', '.join(names)}")
     return BY_NAME[name]
 
 

@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from starlette.requests import Request
 
 import mmstats
 from mmstats.dataset import Dataset
@@ -22,10 +23,11 @@ from mmstats.query import DIMENSIONS, EXTENSIONS, MAX_LIMIT, PARAMETERS
 from mmstats.serve.app import build
 from mmstats.serve.envelope import HANDLERS, MEANING, STATUS, Refused
 from mmstats.serve.log import open_log
+from mmstats.serve.observed import Told
 from mmstats.serve.openapi import INSTANT, document
-from mmstats.serve.options import Rate, ServeOptions
+from mmstats.serve.options import ServeOptions
 from mmstats.serve.question import REQUIRED, question_of
-from mmstats.serve.rate import Buckets
+from mmstats.serve.rate import TooOften
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "mmstats" / "serve" / "docs.html").read_text()
@@ -172,20 +174,19 @@ def test_error_examples_are_real(code: str, query: str) -> None:
     """The examples of a wrong question are what the server sends."""
     with pytest.raises(InvalidQuestion) as raised:
         question_of(query.encode(), extensions=False)
-    sent: Any = HANDLERS[type(raised.value)](None, raised.value)  # type: ignore[arg-type]
+    request = Request({"type": "http", "state": {"told": Told()}})
+    sent: Any = HANDLERS[type(raised.value)](request, raised.value)
     shown = described()["components"]["responses"]["400"]["content"]["application/json"]["examples"]
     assert json.loads(sent.body) == shown[code]["value"]
 
 
 def test_other_errors_are_as_told() -> None:
     """What the server sends to who asks too often, or of a dataset that is gone, is as the document has it."""
-    buckets = Buckets(Rate(1, 60))
-    buckets.take("")
-    with pytest.raises(Refused) as raised:
-        buckets.take("")
-    gone: Any = HANDLERS[DatasetError](None, NotEvents("no such file: events/"))  # type: ignore[arg-type]
+    request = Request({"type": "http", "state": {"told": Told()}})
+    often: Any = HANDLERS[TooOften](request, TooOften(60))
+    gone: Any = HANDLERS[DatasetError](request, NotEvents("no such file: events/"))
     found = described()
-    for code, body in (("rate_limited", raised.value.body()), ("upstream_failed", gone.body)):
+    for code, body in (("rate_limited", often.body), ("upstream_failed", gone.body)):
         assert faults(found, {"$ref": f"#/components/schemas/{code}"}, json.loads(body)) == []
 
 

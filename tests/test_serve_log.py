@@ -55,7 +55,7 @@ def test_a_request_is_one_line_with_all_its_fields(machine: Serving) -> None:
         ("POST", "/v1/stats", {}, 405),
         ("GET", "/healthz", {"Host": "evil.example"}, 400),
         ("GET", "/healthz", {"Origin": "https://evil.example"}, 403),
-        ("OPTIONS", "/v1/stats", {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}, 200),
+        ("OPTIONS", "/v1/stats", {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}, 204),
         ("HEAD", "/healthz", {}, 200),
     ],
 )

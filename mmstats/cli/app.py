@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from mmstats import __version__
 from mmstats.cli import options as opt
 from mmstats.cli.examples import DESCRIBE, KEYS, KEYS_CREATE, KEYS_LIST, KEYS_REVOKE, QUERY, ROOT, SERVE
 from mmstats.cli.keyusage import KeyCommand, KeyGroup
 from mmstats.cli.shells import Completing
 from mmstats.cli.usage import Command
 from mmstats.render import DESCRIPTION_FORMATS
+from mmstats.version import __version__
 
 app = typer.Typer(
     cls=Completing,

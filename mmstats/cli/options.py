@@ -31,8 +31,8 @@ def _extension(name: str) -> Any:
 
 def _serving(name: str) -> Any:
     option = next(one for one in OPTIONS if one.name == name)
-    default = getattr(ServeOptions(), name)
-    shown = f"  [default: {default}]" if default and "[default" not in option.help else ""
+    default = option.default or getattr(ServeOptions(), name)
+    shown = f"  [default: {default}]" if default else ""
     return typer.Option(option.flag, help=option.help + shown, metavar=option.metavar, show_default=False)
 
 

@@ -5,7 +5,9 @@ import shlex
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 from mmstats.cli import stdout
 from mmstats.cli.exits import ExitCode
@@ -13,11 +15,9 @@ from mmstats.cli.source import SourceOptions
 from mmstats.dataset import Dataset, choose
 from mmstats.errors import InvalidParams, InvalidSettings, OutputError
 from mmstats.keyfile import KeyFile, keys_file
-from mmstats.keys import Key, StoredKey, new_key, read_key
-from mmstats.serve.options import ServeOptions, read_options
+from mmstats.keys import Key, new_key, read_key
+from mmstats.serve.options import KEY_VARIABLE, read_options
 from mmstats.settings import settings_here
-
-KEY_VARIABLE = "MMSTATS_SERVE_KEY"
 
 
 def serve(given: Mapping[str, Sequence[str]], source: SourceOptions, *, extensions: bool, auth: bool) -> int:
@@ -30,15 +30,15 @@ def serve(given: Mapping[str, Sequence[str]], source: SourceOptions, *, extensio
     if faults:
         raise InvalidParams(faults)
     dataset = _dataset(asked)
-    keys = _Keys(options)
+    keys = _keys() if options.auth else None
 
     from mmstats.serve.keyring import Keyring  # after validation: a wrong option loads no server
     from mmstats.serve.log import open_log
     from mmstats.serve.server import serve as run
 
-    log = open_log(options.log_format, sys.stderr)
-    keyring = Keyring(keys.file, keys.given, log) if options.auth else None
-    ended_by = run(dataset, options, keyring, log, keys.announce)
+    log = open_log(options.log_format, sys.stderr or Path(os.devnull).open("w"))  # noqa: SIM115 - open to the end
+    keyring = Keyring(keys.file, keys.given, log) if keys else None
+    ended_by = run(dataset, options, keyring, log, lambda url: _announce(url, keys))
     return ExitCode.INTERRUPTED if ended_by == signal.SIGINT else ExitCode.ANSWERED
 
 
@@ -49,36 +49,43 @@ def _dataset(asked: Dataset) -> Dataset:
     return dataset
 
 
+@dataclass(frozen=True)
 class _Keys:
-    """The keys of this run: those of the key file, the environment's, or else one made for it."""
+    """The keys of a run beside those of the key file; `shown` is one made for it, to be shown to a person."""
 
-    def __init__(self, options: ServeOptions) -> None:
-        self.file = KeyFile(keys_file(os.environ))
-        self._shown: Key | None = None
-        self._needed = options.auth
-        own = _key_of_environment()
-        if options.auth and own is None and not self.file.read():
-            own = self._shown = _made()
-        self.given = [StoredKey.of(own, None, datetime.now(UTC))] if own else []
+    file: KeyFile
+    given: tuple[Key, ...] = ()
+    shown: Key | None = None
 
-    def announce(self, url: str) -> None:
-        """Print where the server is; for a person, also a request that it answers."""
-        lines = [url]
-        if sys.stdout is not None and sys.stdout.isatty():
-            question = shlex.quote(f"{url}/v1/stats?from=2000-01-01&to=2100-01-01&group_by=event_name")
-            lines += ["", *(["A key for this run only:", ""] if self._shown else [])]
-            lines += [f"  curl {self._header()}{question}", ""]
-            lines += [f"{url}/docs describes it in a browser. Ctrl-C ends it.", ""]
-        try:
-            stdout.write_text("\n".join(lines) + "\n")
-        except (stdout.ClosedPipe, OutputError):
-            return  # nobody reads it; the server serves all the same
 
-    def _header(self) -> str:
-        if not self._needed:
-            return ""
-        key = self._shown.text if self._shown else "<your key>"
-        return f"-H {shlex.quote(f'Authorization: Bearer {key}')} "
+def _keys() -> _Keys:
+    file = KeyFile(keys_file(os.environ))
+    own = _key_of_environment()
+    if own:
+        return _Keys(file, (own,))
+    if file.read():
+        return _Keys(file)
+    made = _made()
+    return _Keys(file, (made,), made)
+
+
+def _announce(url: str, keys: _Keys | None) -> None:
+    """Print where the server is; for a person, also a request that it answers."""
+    lines = [url]
+    if sys.stdout is not None and sys.stdout.isatty():
+        question = shlex.quote(f"{url}/v1/stats?from=2000-01-01&to=2100-01-01&group_by=event_name")
+        lines += ["", *(["A key for this run only:", ""] if keys and keys.shown else [])]
+        lines += [f"  curl {_header(keys)}{question}", "", f"{url}/docs describes it in a browser. Ctrl-C ends it.", ""]
+    # When nobody reads it, the server serves all the same.
+    with suppress(stdout.ClosedPipe, OutputError):
+        stdout.write_text("\n".join(lines) + "\n")
+
+
+def _header(keys: _Keys | None) -> str:
+    if keys is None:
+        return ""
+    key = keys.shown.text if keys.shown else "<your key>"
+    return f"-H {shlex.quote(f'Authorization: Bearer {key}')} "
 
 
 def _key_of_environment() -> Key | None:

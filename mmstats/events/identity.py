@@ -39,7 +39,6 @@ def identify(dataset: Dataset) -> Identity:
     may not be looked at.
     """
     _refuse_pipes(dataset.locations)
-    now = time.time_ns()
     listing = find_files(dataset.locations, dataset.input_format)
     digest = sha256(repr(dataset).encode("utf-8", "surrogateescape"))
     settled = True
@@ -47,7 +46,10 @@ def identify(dataset: Dataset) -> Identity:
         status = _status(file.path)
         known = (file.path, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
         digest.update(repr(known).encode("utf-8", "surrogateescape"))
-        settled = settled and _settled(status, now)
+        settled = settled and _settled(status, time.time_ns())
+    # A file that came and went leaves its mark on its folder.
+    for folder in sorted({str(Path(file.path).parent) for file in listing.files}):
+        digest.update(f"{folder} {_status(folder).st_ctime_ns}".encode("utf-8", "surrogateescape"))
     return Identity(digest.hexdigest(), len(listing.files), settled)
 
 
@@ -68,6 +70,5 @@ def _status(path: str) -> os.stat_result:
 
 
 def _settled(status: os.stat_result, now: int) -> bool:
-    coarse = status.st_mtime_ns % _SECOND == 0
-    changed = max(status.st_mtime_ns, status.st_ctime_ns)
-    return not changed <= now < changed + (_COARSE_TICK if coarse else _TICK)
+    changed = status.st_ctime_ns  # the time of modification is for anybody to set
+    return now >= changed + (_COARSE_TICK if changed % _SECOND == 0 else _TICK)

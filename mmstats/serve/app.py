@@ -7,7 +7,6 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,7 +21,7 @@ from mmstats.serve.keyring import Keyring
 from mmstats.serve.log import Log
 from mmstats.serve.lookout import Lookout
 from mmstats.serve.metrics import Metrics
-from mmstats.serve.observed import HEADER, Observed
+from mmstats.serve.observed import Observed
 from mmstats.serve.openapi import document
 from mmstats.serve.options import ServeOptions
 from mmstats.serve.origins import Origins
@@ -30,14 +29,13 @@ from mmstats.serve.pages import Pages
 from mmstats.serve.rate import Buckets
 from mmstats.serve.runs import Limits, Runs
 from mmstats.serve.stats import ClientGone, StatsDoor
+from mmstats.serve.target import Target
 from mmstats.visible import visible
-
-_EXPOSED = ("ETag", "Mmstats-Truncated", "Retry-After", HEADER)
 
 
 def build(dataset: Dataset, options: ServeOptions, keyring: Keyring | None, log: Log, *, loopback: bool) -> Starlette:
     """The application that answers questions of a dataset; without a keyring, to everybody."""
-    metrics, lookout, kept = Metrics(), Lookout(dataset), KeptAnswers()
+    metrics, lookout, kept = Metrics(), Lookout(dataset, options.query_timeout), KeptAnswers()
     limits = Limits(options.max_concurrency, options.queue, options.query_timeout)
     runs = Runs(dataset, limits, lambda event, message: log.warning(event, message=visible(message)))
     gate = Gate(keyring, Buckets(options.rate_limit) if options.rate_limit else None)
@@ -55,32 +53,28 @@ def build(dataset: Dataset, options: ServeOptions, keyring: Keyring | None, log:
     app = Starlette(
         routes=routes,
         middleware=[
+            Middleware(Target),
             Middleware(Observed, log=log, metrics=metrics, paths=frozenset(route.path for route in routes)),
             Middleware(Origins, named=options.cors_origin, loopback=loopback),
-            *_cross_origin(options),
             Middleware(Compression),
         ],
         exception_handlers={**HANDLERS, ClientGone: _nobody},
         lifespan=_lifespan(runs),
     )
     app.router.redirect_slashes = False
+    app.state.close = runs.close
     return app
-
-
-def _cross_origin(options: ServeOptions) -> list[Middleware]:
-    if not options.cors_origin:
-        return []
-    allowed: dict[str, Any] = {"allow_methods": ["*"], "allow_headers": ["*"], "expose_headers": _EXPOSED}
-    return [Middleware(CORSMiddleware, allow_origins=sorted(options.cors_origin), **allowed)]
 
 
 def _lifespan(runs: Runs) -> Any:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         preparing = asyncio.create_task(runs.prepare())
-        yield
-        preparing.cancel()
-        await runs.stop()
+        try:
+            yield
+        finally:
+            await preparing
+            await runs.stop()
 
     return lifespan
 

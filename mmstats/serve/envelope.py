@@ -11,6 +11,8 @@ from starlette.types import ExceptionHandler
 from mmstats.answer import encode
 from mmstats.errors import DatasetError, InvalidGroupBy, InvalidParams
 from mmstats.keys import conceal
+from mmstats.serve.rate import TooOften
+from mmstats.serve.runs import Overloaded
 
 STATUS = {
     "invalid_params": 400,
@@ -71,37 +73,61 @@ class Refused(Exception):
         return Response(self.body(), status, dict(self.headers), media_type="application/json")
 
 
-def _refused(_: Request, error: Exception) -> Response:
+def _sent(request: Request, refused: Refused) -> Response:
+    """The refusal of a request, told the log as well."""
+    told = request.scope["state"]["told"]
+    told.error, told.message = refused.code, refused.details.get("message")
+    return refused.response()
+
+
+def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
-    return error.response()
+    return _sent(request, error)
 
 
-def _invalid_params(_: Request, error: Exception) -> Response:
+def _invalid_params(request: Request, error: Exception) -> Response:
     assert isinstance(error, InvalidParams)
-    faults = {conceal(name): list(map(conceal, said)) for name, said in error.field_errors.items()}
-    return Refused("invalid_params", {"fieldErrors": faults}).response()
+    faults: dict[str, list[str]] = {}
+    for name, said in error.field_errors.items():
+        faults.setdefault(conceal(name), []).extend(map(conceal, said))
+    return _sent(request, Refused("invalid_params", {"fieldErrors": faults}))
 
 
-def _invalid_group_by(_: Request, error: Exception) -> Response:
+def _invalid_group_by(request: Request, error: Exception) -> Response:
     assert isinstance(error, InvalidGroupBy)
     details = {"allowed": error.allowed, "invalid": list(map(conceal, error.invalid))}
-    return Refused("invalid_group_by", details, more={"allowed": error.allowed}).response()
+    return _sent(request, Refused("invalid_group_by", details, more={"allowed": error.allowed}))
 
 
-def _upstream_failed(_: Request, error: Exception) -> Response:
+def _upstream_failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, DatasetError)
-    return Refused("upstream_failed", {"message": error.message}).response()
+    return _sent(request, Refused("upstream_failed", {"message": error.message}))
+
+
+def _rate_limited(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TooOften)
+    after = error.after
+    return _sent(request, Refused("rate_limited", more={"retry_after_s": after}, headers={"Retry-After": str(after)}))
+
+
+def _overloaded(request: Request, _: Exception) -> Response:
+    return _sent(request, overloaded())
+
+
+def overloaded() -> Refused:
+    """More queries than are admitted: try again soon."""
+    return Refused("overloaded", headers={"Retry-After": "1"})
 
 
 def _unrouted(request: Request, error: Exception) -> Response:
     """No such path, or no such method of a path, which for OPTIONS is the answer."""
     assert isinstance(error, HTTPException)
     if error.status_code == STATUS["not_found"]:
-        return Refused("not_found").response()
+        return _sent(request, Refused("not_found"))
     allow = {"Allow": f"{(error.headers or {})['Allow']}, OPTIONS"}
     if request.method == "OPTIONS":
         return Response(status_code=204, headers=allow)
-    return Refused("method_not_allowed", headers=allow).response()
+    return _sent(request, Refused("method_not_allowed", headers=allow))
 
 
 HANDLERS: Mapping[Any, ExceptionHandler] = {
@@ -109,5 +135,7 @@ HANDLERS: Mapping[Any, ExceptionHandler] = {
     InvalidParams: _invalid_params,
     InvalidGroupBy: _invalid_group_by,
     DatasetError: _upstream_failed,
+    TooOften: _rate_limited,
+    Overloaded: _overloaded,
     HTTPException: _unrouted,
 }

@@ -23,7 +23,7 @@ class Gate:
     def admit(self, request: Request) -> None:
         """Let a request in that asks for events.
 
-        Raises Refused for one without a key that is known here, or whose key asks too often.
+        Raises Refused for one without a key that is known here, TooOften for one whose key asks too often.
         """
         owner = self.check(request)
         if self._buckets:

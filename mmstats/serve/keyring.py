@@ -12,10 +12,12 @@ from mmstats.serve.log import Log
 class Keyring:
     """Knows keys; one that is revoked in the file is not known at the next request."""
 
-    def __init__(self, file: KeyFile, given: Sequence[StoredKey], log: Log) -> None:
-        self._file, self._given, self._log = file, tuple(given), log
+    def __init__(self, file: KeyFile, given: Sequence[Key], log: Log) -> None:
+        self._file, self._log = file, log
+        self._given = tuple(StoredKey.of(key, None, datetime.now(UTC)) for key in given)
         self._stored: dict[str, list[StoredKey]] = {}
         self._state: object = ()
+        self._complaint = ""
         self._decoy = StoredKey.of(new_key(), None, datetime.now(UTC))
 
     def knows(self, key: Key) -> bool:
@@ -32,10 +34,12 @@ class Keyring:
             return
         try:
             stored = self._file.read()
-        except MmstatsError as error:  # nobody is let in by a file that cannot be read
-            self._log.error("keys", message=error.message)
-            stored = ()
-        self._state = state
+            self._state, complaint = state, ""
+        except MmstatsError as error:  # nobody is let in by a file that cannot be read; it is tried again
+            stored, complaint = (), error.message
+        if complaint and complaint != self._complaint:
+            self._log.error("keys", message=complaint)
+        self._complaint = complaint
         self._stored = {}
         for one in (*self._given, *stored):
             self._stored.setdefault(one.prefix, []).append(one)

@@ -1,5 +1,6 @@
 """The server's log: one structured line an event on stderr, as text for a person or as JSON for a machine."""
 
+import contextlib
 import logging
 from typing import Any, TextIO
 
@@ -25,11 +26,25 @@ def open_log(form: str, stream: TextIO) -> Log:
         library.handlers, library.propagate = [handler], False
         library.setLevel(logging.WARNING)
     log: Log = structlog.wrap_logger(
-        structlog.WriteLogger(stream),
+        _Lines(stream),
         processors=[*stamped, *shown],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     return log
+
+
+class _Lines:
+    """Writes lines to a stream; one that nobody reads any more is no reason to stop serving."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def info(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    warning = error = info
 
 
 def _renderer(form: str) -> Any:

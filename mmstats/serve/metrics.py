@@ -25,6 +25,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self.in_flight = Gauge("mmstats_http_requests_in_flight", "Requests on their way.", registry=self._registry)
         self.answers = Counter(
             "mmstats_answers", "Questions answered, by where the answer came from.", ("cache",), registry=self._registry
         )

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmstats import __version__
 from mmstats.query import EXTENSIONS, PARAMETERS, Parameter
 from mmstats.serve import responses
 from mmstats.serve.question import REQUIRED
+from mmstats.version import __version__
 
 # What `parse_instant` reads, but for days that a month lacks and what an offset moves out of the years 1 to 9999.
 INSTANT = (

@@ -3,13 +3,15 @@
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from mmstats.suggest import one_of
 
 LOG_FORMATS = ("text", "json")
+KEY_VARIABLE = "MMSTATS_SERVE_KEY"
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _ORIGIN = re.compile(r"https?://[^/\s,@?#*]+|\*|null")
 
@@ -22,6 +24,11 @@ class Rate:
     seconds: int
 
 
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
     """How the server is to run.
@@ -32,7 +39,7 @@ class ServeOptions:
     host: str = "127.0.0.1"
     port: int = 8787
     cors_origin: frozenset[str] = frozenset()
-    max_concurrency: int = os.cpu_count() or 1
+    max_concurrency: int = field(default_factory=_cores)
     queue: int = 256
     query_timeout: int = 60
     rate_limit: Rate | None = None
@@ -53,6 +60,7 @@ class Option:
     help: str
     metavar: str
     repeatable: bool = False
+    default: str = ""
 
     @property
     def flag(self) -> str:
@@ -70,7 +78,7 @@ def _integer(text: str, least: int, most: int) -> int:
 def _host(text: str) -> str:
     if not text:
         raise ValueError("must not be empty")
-    return text
+    return text.removeprefix("[").removesuffix("]")
 
 
 def _rate(text: str) -> Rate:
@@ -81,9 +89,17 @@ def _rate(text: str) -> Rate:
 
 
 def _origin(text: str) -> str:
-    if not _ORIGIN.fullmatch(text):
+    if not _ORIGIN.fullmatch(text) or not _has_port(text):
         raise ValueError(f"must be an origin such as https://app.example, without a path, not {text!r}")
     return text.lower()
+
+
+def _has_port(origin: str) -> bool:
+    """Whether the port of an origin, where it names one, is one."""
+    try:
+        return urlsplit(origin).port != 0
+    except ValueError:
+        return False
 
 
 OPTIONS = (
@@ -99,8 +115,9 @@ OPTIONS = (
     Option(
         "max_concurrency",
         partial(_integer, least=1, most=1024),
-        "How many queries run at once  [default: as many as cores].",
+        "How many queries run at once.",
         "N",
+        default="as many as cores",
     ),
     Option("queue", partial(_integer, least=0, most=100_000), "How many more queries may wait.", "N"),
     Option("query_timeout", partial(_integer, least=1, most=86400), "Seconds that a query may take.", "SECONDS"),

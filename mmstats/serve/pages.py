@@ -2,7 +2,8 @@
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class Pages:
     lookout: Lookout
     metrics: Metrics
     openapi: bytes
+    docs_page: str = field(default_factory=lambda: _DOCS.read_text(encoding="utf-8"))
 
     async def health(self, _: Request) -> Response:
         """Whether the server is up."""
@@ -45,8 +47,7 @@ class Pages:
 
     async def docs(self, _: Request) -> Response:
         """The page that shows the OpenAPI document to a person."""
-        text = _DOCS.read_text(encoding="utf-8")
-        return HTMLResponse(text, headers={"Content-Security-Policy": _policy(text)})
+        return HTMLResponse(self.docs_page, headers={"Content-Security-Policy": _policy(self.docs_page)})
 
     async def figures(self, request: Request) -> Response:
         """What the server counts of itself."""
@@ -55,6 +56,7 @@ class Pages:
         return Response(text, headers={"Content-Type": content_type})
 
 
+@lru_cache(1)
 def _policy(page: str) -> str:
     """What a page may do: run its own script, look as it says, ask this server, and nothing else."""
     script, style = (_digest(re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)) for tag in ("script", "style"))

@@ -1,21 +1,25 @@
 """The server's side of a worker: started, asked, and ended so that nothing of it is left."""
 
 import asyncio
+import os
 import pickle
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
+from pathlib import Path
 
 from mmstats.dataset import Dataset
+from mmstats.errors import Unreadable
 from mmstats.query import StatsQuery
+from mmstats.serve.options import KEY_VARIABLE
 from mmstats.serve.worker import LENGTH, Answer
 
-# With our own search path, and without the folder that we were started in: its modules are no libraries (-P).
+_LONGEST_LINE = 1 << 16
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from mmstats.serve.worker import main; main()"
 
 
-class WorkerDied(Exception):
-    """A worker ended in the middle of a question, as by a crash of the engine or for want of memory."""
+class WorkerDied(Unreadable):
+    """A worker ended in the middle of a question, as by a file that the engine cannot stand, or for want of memory."""
 
 
 class Worker:
@@ -29,14 +33,18 @@ class Worker:
     @classmethod
     async def start(cls, report: Callable[[str], None]) -> "Worker":
         """A new worker, which loads the engine while it waits for its first question."""
-        command = (sys.executable, "-P", "-c", _PROGRAM, *sys.path)
-        # In a session of its own, the terminal's interrupt is for the server alone.
-        return cls(
-            await asyncio.create_subprocess_exec(
-                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
-            ),
-            report,
+        command = (sys.executable, "-P", "-c", _PROGRAM, *_search_path())
+        environment = {name: value for name, value in os.environ.items() if name != KEY_VARIABLE}
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            limit=_LONGEST_LINE,
+            env=environment,
+            start_new_session=True,  # the terminal's interrupt is for the server alone
         )
+        return cls(process, report)
 
     async def answer(self, query: StatsQuery, dataset: Dataset) -> Answer:
         """What it answers; given up in the middle, it is good for nothing but to be ended.
@@ -52,8 +60,9 @@ class Worker:
             (length,) = LENGTH.unpack(await stdout.readexactly(LENGTH.size))
             outcome = pickle.loads(await stdout.readexactly(length))  # noqa: S301 - from our own worker
         except (asyncio.IncompleteReadError, ConnectionError):
-            raise WorkerDied(f"a worker ended with {await self._process.wait()}") from None
-        if isinstance(outcome, BaseException):
+            ended = await self._process.wait()
+            raise WorkerDied(f"the query's process ended with {ended}: out of memory, or a damaged file?") from None
+        if isinstance(outcome, Exception):
             raise outcome
         assert isinstance(outcome, Answer)
         return outcome
@@ -76,7 +85,18 @@ class Worker:
         await self._printing
 
     async def _listen(self, report: Callable[[str], None]) -> None:
-        assert self._process.stderr is not None
-        while chunk := await self._process.stderr.read(4096):
-            for line in chunk.decode(errors="replace").splitlines():
-                report(line)
+        printed = self._process.stderr
+        assert printed is not None
+        while not printed.at_eof():
+            try:
+                line = await printed.readline()
+            except ValueError:  # longer than may be kept
+                continue
+            if line.strip():
+                report(line.decode(errors="replace").rstrip())
+
+
+def _search_path() -> list[str]:
+    """Where a worker finds libraries: not in the folder that we were started in, which may hold anything."""
+    here, own = Path.cwd(), str(Path(__file__).parents[2])
+    return [*(place for place in sys.path if place and Path(place) != here), own]

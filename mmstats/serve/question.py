@@ -24,8 +24,9 @@ def question_of(query_string: bytes, *, extensions: bool) -> StatsQuery:
     faults: dict[str, list[str]] = {}
     if len(given.get("group_by", ())) > 1:
         faults["group_by"] = ["may be given only once"]
-    beyond = _extensions(given, faults, accepted=extensions)
-    return read_question(given, beyond, required=REQUIRED, faults=faults)
+    asked = _extensions(given, faults, accepted=extensions)
+    beyond = [extension.name for extension in EXTENSIONS] if extensions else []
+    return read_question(given, asked, required=REQUIRED, beyond=beyond, faults=faults)
 
 
 def _fields(query_string: bytes) -> Iterable[tuple[str, str]]:

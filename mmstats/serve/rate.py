@@ -4,8 +4,15 @@ import math
 import time
 from collections.abc import Callable
 
-from mmstats.serve.envelope import Refused
 from mmstats.serve.options import Rate
+
+
+class TooOften(Exception):
+    """A key has spent its tokens; `after` so many seconds there is one again."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__(after)
+        self.after = after
 
 
 class Buckets:
@@ -18,13 +25,12 @@ class Buckets:
     def take(self, owner: str) -> None:
         """Take one token of the owner's.
 
-        Raises Refused, saying after how many seconds there is one again, when there is none.
+        Raises TooOften when there is none.
         """
         now = self._clock()
         per_second = self._rate.requests / self._rate.seconds
         tokens, at = self._level.get(owner, (float(self._rate.requests), now))
         tokens = min(self._rate.requests, tokens + (now - at) * per_second)
         if tokens < 1:
-            after = max(1, math.ceil((1 - tokens) / per_second))
-            raise Refused("rate_limited", more={"retry_after_s": after}, headers={"Retry-After": str(after)})
+            raise TooOften(max(1, math.ceil((1 - tokens) / per_second)))
         self._level[owner] = (tokens - 1, now)

@@ -4,12 +4,13 @@ A run holds its place until its process is free or has ended, whether it answere
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from mmstats.dataset import Dataset
+from mmstats.errors import Unreadable
 from mmstats.query import StatsQuery
-from mmstats.serve.envelope import Refused
 from mmstats.serve.process import Worker
 from mmstats.serve.worker import Answer
 
@@ -25,6 +26,10 @@ class Limits:
     timeout: float
 
 
+class Overloaded(Exception):
+    """More queries than run and wait at once, or a server that is about to stop."""
+
+
 class Run:
     """One query on its way to an answer for all who wait for it."""
 
@@ -33,16 +38,21 @@ class Run:
         self.stopped = False
         self._awaited = 0
 
-    async def answer(self) -> Answer:
-        """The answer; when the last who waited for it goes away, the run is stopped."""
+    def join(self) -> "asyncio.Future[Answer]":
+        """Wait for the answer from now on; when the last who waits goes away, the run is stopped."""
         self._awaited += 1
-        try:
-            return await asyncio.shield(self.task)
-        finally:
-            self._awaited -= 1
-            if not self._awaited:
-                self.stopped = True
-                self.task.cancel()
+        joined = asyncio.ensure_future(self._outcome())
+        joined.add_done_callback(self._leave)
+        return joined
+
+    async def _outcome(self) -> Answer:
+        return await asyncio.shield(self.task)
+
+    def _leave(self, _: "asyncio.Future[Answer]") -> None:
+        self._awaited -= 1
+        if not self._awaited:
+            self.stopped = True
+            self.task.cancel()
 
 
 class Runs:
@@ -54,6 +64,7 @@ class Runs:
         self._idle: dict[Worker, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[Answer]] = set()
         self._by_question: dict[str, Run] = {}
+        self._closing = False
         self.running = 0
 
     @property
@@ -69,10 +80,10 @@ class Runs:
     def start(self, key: str, query: StatsQuery) -> Run:
         """A new run.
 
-        Raises Refused when as many run and wait as may.
+        Raises Overloaded when as many run and wait as may.
         """
-        if len(self._tasks) >= self._limits.concurrency + self._limits.queue:
-            raise Refused("overloaded", headers={"Retry-After": "1"})
+        if self._closing or len(self._tasks) >= self._limits.concurrency + self._limits.queue:
+            raise Overloaded
         run = Run(asyncio.create_task(self._answer(query)))
         self._tasks.add(run.task)
         self._by_question[key] = run
@@ -89,6 +100,8 @@ class Runs:
 
     async def _answer(self, query: StatsQuery) -> Answer:
         async with self._places:
+            if self._closing:
+                raise Overloaded
             self.running += 1
             try:
                 return await self._asked(query)
@@ -105,8 +118,7 @@ class Runs:
             worker.kill()
             await asyncio.shield(worker.end())
             if patience.expired():
-                message = f"the query took longer than {self._limits.timeout:g} seconds"
-                raise Refused("upstream_failed", {"message": message}) from None
+                raise Unreadable(f"the query took longer than {self._limits.timeout:g} seconds") from None
             raise
         finally:
             self._give_back(worker)
@@ -115,7 +127,11 @@ class Runs:
         return answer
 
     async def _new(self) -> Worker:
-        return await Worker.start(lambda line: self._tell("worker", line))
+        try:
+            return await Worker.start(lambda line: self._tell("worker", line))
+        except OSError as error:  # no more processes, memory or files are to be had now
+            self._tell("worker", f"cannot be started: {error.strerror}")
+            raise Overloaded from None
 
     def _taken(self) -> Worker | None:
         """The worker that was asked last of those that nobody asks."""
@@ -136,7 +152,12 @@ class Runs:
 
     async def prepare(self) -> None:
         """Start a first worker, so that the first question does not wait for the engine to load."""
-        self._give_back(await self._new())
+        with contextlib.suppress(Overloaded):
+            self._give_back(await self._new())
+
+    def close(self) -> None:
+        """Let what runs finish, and nothing new begin."""
+        self._closing = True
 
     async def stop(self) -> None:
         """End all that runs and all workers, and wait until they have ended."""

@@ -19,9 +19,10 @@ from mmstats.serve.observed import Told
 from mmstats.serve.question import question_of
 from mmstats.serve.runs import Runs
 from mmstats.serve.worker import Answer
+from mmstats.version import __version__
 
 T = TypeVar("T")
-_ALWAYS_ASK = {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+_ALWAYS_ASK = {"Cache-Control": "private, no-cache"}
 
 
 class ClientGone(Exception):
@@ -42,45 +43,52 @@ class StatsDoor:
     async def answer(self, request: Request) -> Response:
         """The answer to one request.
 
-        Raises Refused, InvalidQuestion or DatasetError, and ClientGone when nobody waits for it any more.
+        Raises what stands in the table of errors, and ClientGone when nobody waits for it any more.
         """
         self.gate.admit(request)
         query = question_of(request.scope["query_string"], extensions=self.extensions)
-        told: Told = request.scope["state"]["told"]
-        identity = await self.lookout.identity()
+        identity = self.lookout.known()
+        if identity is None:
+            identity = await _while_there(request, self.lookout.identity())
         key = _key(identity, query)
-        headers = {**_ALWAYS_ASK, "ETag": f'W/"{key}"'} if identity.settled else {"Cache-Control": "no-store"}
         if identity.settled and _names(request.headers.getlist("if-none-match"), key):
-            self._tell(told, "not modified")
-            return Response(status_code=304, headers=headers)
-        found = await self._find(request, identity, key, query)
-        told.rows = found.rows
-        if found.truncated:
-            headers["Mmstats-Truncated"] = "true"
-        return Response(found.body, headers=headers, media_type="application/json")
-
-    async def _find(self, request: Request, identity: Identity, key: str, query: StatsQuery) -> Answer:
-        """The answer from where it is had soonest: kept, on its way for somebody else, or computed."""
-        told: Told = request.scope["state"]["told"]
+            self._tell(request, "not modified")
+            return Response(status_code=304, headers=_tagged(key))
         kept = self.kept.find(identity.digest, key)
         if kept:
-            self._tell(told, "hit")
-            return kept
-        run = self.runs.find(key)
-        self._tell(told, "shared" if run else "miss")
-        found = await _while_there(request, (run or self.runs.start(key, query)).answer())
-        if identity.settled:
-            self.kept.keep(identity.digest, key, found)
-        return found
+            self._tell(request, "hit", kept)
+            return _response(kept, _tagged(key))
+        return await _while_there(request, self._computed(request, identity, key, query))
 
-    def _tell(self, told: Told, cache: str) -> None:
+    async def _computed(self, request: Request, identity: Identity, key: str, query: StatsQuery) -> Response:
+        """The answer that is on its way for somebody else, or computed; kept if it is of the dataset as it was."""
+        run = self.runs.find(key)
+        found = await (run or self.runs.start(key, query)).join()
+        self._tell(request, "shared" if run else "miss", found)
+        if not (identity.settled and await self.lookout.unchanged(identity)):
+            return _response(found, {"Cache-Control": "no-store"})
+        self.kept.keep(identity.digest, key, found)
+        return _response(found, _tagged(key))
+
+    def _tell(self, request: Request, cache: str, found: Answer | None = None) -> None:
+        told: Told = request.scope["state"]["told"]
         told.cache = cache
+        told.rows = found.rows if found else None
         self.metrics.answers.labels(cache).inc()
 
 
+def _tagged(key: str) -> dict[str, str]:
+    return {**_ALWAYS_ASK, "ETag": f'W/"{key}"'}
+
+
+def _response(found: Answer, headers: dict[str, str]) -> Response:
+    cut = {"Mmstats-Truncated": "true"} if found.truncated else {}
+    return Response(found.body, headers={**headers, **cut}, media_type="application/json")
+
+
 def _key(identity: Identity, query: StatsQuery) -> str:
-    """What names the answer to a question, asked of a dataset as it is."""
-    return sha256(f"{identity.digest} {query}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    """What names the answer that this version gives to a question, asked of a dataset as it is."""
+    return sha256(f"{__version__} {identity.digest} {query}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def _names(conditions: Iterable[str], key: str) -> bool:

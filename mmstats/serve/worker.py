@@ -1,15 +1,18 @@
 """One question after the other answered in a process of its own, which can be stopped at any instant.
 
 The server writes a pickled question to its stdin; it writes the length of a pickled answer or error, and that, to its
-stdout. It ends with its stdin, so with its server.
+stdout. It ends with its stdin, so with its server, in the middle of a query too.
 """
 
 import os
 import pickle
+import signal
 import struct
 import sys
+import threading
 import traceback
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 from mmstats.dataset import Dataset
 from mmstats.query import StatsQuery
@@ -29,33 +32,48 @@ class Answer:
 
 def main() -> None:
     """Answer questions until there are no more."""
+    for ignored in (signal.SIGINT, signal.SIGTERM):  # meant for the server, which lets a query finish
+        signal.signal(ignored, signal.SIG_IGN)
     # What a library prints must not come between the answers.
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
+        questions: SimpleQueue[tuple[StatsQuery, Dataset]] = SimpleQueue()
+        threading.Thread(target=_listen, args=(questions,), daemon=True).start()
         from mmstats.engines import engine_for
 
         engine_for()  # loaded before the first question comes
         while True:
-            try:
-                query, dataset = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own server
-            except EOFError:
-                return
-            reply = pickle.dumps(_outcome(query, dataset))
+            reply = pickle.dumps(_outcome(*questions.get()))
             answers.write(LENGTH.pack(len(reply)) + reply)
             answers.flush()
 
 
-def _outcome(query: StatsQuery, dataset: Dataset) -> Answer | BaseException:
+def _listen(questions: "SimpleQueue[tuple[StatsQuery, Dataset]]") -> None:
+    """Take questions in; when the server has gone there is nobody to answer."""
+    try:
+        while True:
+            questions.put(pickle.load(sys.stdin.buffer))  # noqa: S301 - from our own server
+    except EOFError:
+        os._exit(0)
+
+
+def _outcome(query: StatsQuery, dataset: Dataset) -> Answer | Exception:
     """The answer, or the error that stands for it, with where it came from written on it."""
     from mmstats.engines import engine_for
 
     try:
         stats = engine_for()(query, dataset)
         return Answer(stats.to_json().encode(), len(stats.rows), stats.truncated, tuple(stats.notices))
-    except BaseException as error:  # a panic of the engine is no Exception
-        try:
-            error.add_note(traceback.format_exc())
-            pickle.loads(pickle.dumps(error))  # noqa: S301 - made on this line
-        except Exception:
-            return RuntimeError(traceback.format_exc())
-        return error
+    except Exception as error:
+        error.add_note(traceback.format_exc())
+        return error if _travels(error) else RuntimeError(traceback.format_exc())
+    except BaseException:  # a panic of the engine
+        return RuntimeError(traceback.format_exc())
+
+
+def _travels(error: Exception) -> bool:
+    """Whether an error can be sent to the server."""
+    try:
+        return isinstance(pickle.loads(pickle.dumps(error)), type(error))  # noqa: S301 - made on this line
+    except Exception:
+        return False
