@@ -12,6 +12,7 @@ import polars as pl
 import polars_hash
 
 from mmstats.engines.plan import VALUE, answered
+from mmstats.events.visitor import hashed
 from mmstats.query import StatsQuery
 
 TRIALS = {1: 400, 10: 400, 100: 400, 1_000: 400, 10_000: 400, 100_000: 200, 1_000_000: 200}
@@ -84,7 +85,7 @@ def _estimates(size: int, trials: int, kind: str, seed: int) -> Iterator[pl.Seri
                 (pl.col("number") // size).cast(pl.String).alias("path"),
                 (pl.col("number") + seed * _STRIDE).cast(pl.String).alias("id"),
             )
-            .with_columns(KINDS[kind].alias("anonymous_id"))
+            .with_columns(hashed(KINDS[kind]).alias("anonymous_id"))
         )
         question = StatsQuery("uniques", group_by=("path",), limit=None)
         yield answered(question, events).collect(engine="streaming")[VALUE]

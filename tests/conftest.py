@@ -57,6 +57,16 @@ class Ran:
 Ask = Callable[..., Ran]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is kept from one test for another, and nobody's own cache is touched: a file is where it would be."""
+    file = tmp_path_factory.mktemp("no cache") / "file"
+    file.write_text("")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MMSTATS_CACHE_DIR", str(file))
+        yield
+
+
 @pytest.fixture
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Ask:
     """Run `mmstats query --data LOCATION …` in the test's own folder, beyond the reach of anybody's settings."""

@@ -115,7 +115,9 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "mmstats query --event signup --group-by source,medium" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["query", "-h"], ["query", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["query", "-h"], ["query", "--help"], ["import", "-h"]], ids=" ".join
+)
 def test_help_ends_with_three_examples(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Every help teaches by three examples."""
     assert run(arguments) == 0

@@ -79,6 +79,8 @@ def test_a_wrong_question_in_python_loads_no_engine() -> None:
         (["query", "--groupby", "source"], 2),
         (["query", "--format", "xml"], 2),
         (["query", "--event", "a", "--event", "b"], 2),
+        (["import", "--help"], 0),
+        (["import", "events", "--to", ""], 2),
         (["qeury"], 2),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
@@ -103,7 +105,7 @@ def test_help_and_wrong_questions_load_no_engine(arguments: list[str], code: int
 @pytest.mark.parametrize("form", ["json", "csv"])
 def test_counts_to_a_pipe_load_the_engine_alone(question: list[str], form: str) -> None:
     """Counting Parquet events to a pipe loads Polars, and neither Arrow, the hash plugin, Rich nor the server."""
-    ended, modules = run("query", "--sample", "--format", form, *question)
+    ended, modules = run("query", "--no-cache", "--sample", "--format", form, *question)
     assert ended == 0
     assert "polars" in modules
     absent(modules, ("polars_hash", "pyarrow", "rich", "mmstats.serve.app", *SERVER[:-1]))
@@ -135,5 +137,7 @@ def test_the_server_loads_no_engine() -> None:
 
 def test_distinct_visitors_load_the_hash() -> None:
     """Estimating distinct visitors loads the hash plugin, counting them exactly does not."""
-    assert "polars_hash" in run("query", "--sample", "--metric", "uniques")[1]
-    absent(run("query", "--sample", "--metric", "uniques", "--exact")[1], ("polars_hash", "pyarrow", "rich"))
+    assert "polars_hash" in run("query", "--no-cache", "--sample", "--metric", "uniques")[1]
+    absent(
+        run("query", "--no-cache", "--sample", "--metric", "uniques", "--exact")[1], ("polars_hash", "pyarrow", "rich")
+    )

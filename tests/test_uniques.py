@@ -20,6 +20,7 @@ from mmstats.answer import Stats
 from mmstats.dataset import Dataset
 from mmstats.engines import plan, sketch
 from mmstats.engines.local import answer
+from mmstats.events.visitor import hashed
 from mmstats.query import StatsQuery
 from tests import reference
 from tests.drawn import FORMATS, write
@@ -43,7 +44,7 @@ def visits(ids: Sequence[str | None], path: str | None = None) -> list[Event]:
 
 def registers_of(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     """The product's registers of a frame with the column `id`."""
-    return sketch.registers(frame.lazy(), keys, "id").collect(engine="streaming")
+    return sketch.registers(frame.lazy(), keys, hashed(pl.col("id"))).collect(engine="streaming")
 
 
 def as_sketch(registers: pl.DataFrame) -> reference.Sketch:
@@ -77,7 +78,7 @@ def test_reference_hash_is_xxh64(data: bytes, seed: int, digest: int) -> None:
 @settings(max_examples=100, deadline=None)
 def test_hash_is_xxh64_of_utf8_with_seed_42(texts: list[str | None]) -> None:
     """Every text is hashed as the reference hashes its UTF-8 bytes, whatever its length; null stays null."""
-    found = pl.DataFrame({"id": texts}, schema={"id": pl.String}).select(sketch.hashed("id"))["id"].to_list()
+    found = pl.DataFrame({"id": texts}, schema={"id": pl.String}).select(hashed(pl.col("id")))["id"].to_list()
     assert found == [None if text is None else reference.xxh64(text.encode(), 42) for text in texts]
 
 
@@ -302,5 +303,7 @@ def test_values_are_64_bit_integers_throughout() -> None:
     """Count, estimate and exact count are Int64 before the answer is made, so that no sum can wrap."""
     frame = pl.LazyFrame({"timestamp": [None], "path": ["/"], "anonymous_id": ["v"]}).cast({"timestamp": pl.Datetime})
     for query in (StatsQuery(), UNIQUES, BY_PATH, StatsQuery("uniques", exact=True, group_by=("path",))):
-        assert plan.answered(query, frame).collect_schema()[plan.VALUE] == pl.Int64
-        assert plan.answered(query, frame).collect(engine="streaming")[plan.VALUE].dtype == pl.Int64
+        wanted = plan.wanted_of(query)
+        events = frame.with_columns(hashed(pl.col("anonymous_id"))) if wanted.hashed else frame
+        assert plan.answered(query, events).collect_schema()[plan.VALUE] == pl.Int64
+        assert plan.answered(query, events).collect(engine="streaming")[plan.VALUE].dtype == pl.Int64

@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from mmstats.cli import options as opt
-from mmstats.cli.examples import DESCRIBE, KEYS, KEYS_CREATE, KEYS_LIST, KEYS_REVOKE, QUERY, ROOT, SERVE
+from mmstats.cli.examples import CACHE, DESCRIBE, IMPORT, KEYS, KEYS_CREATE, KEYS_LIST, KEYS_REVOKE, QUERY, ROOT, SERVE
 from mmstats.cli.keyusage import KeyCommand, KeyGroup
 from mmstats.cli.shells import Completing
-from mmstats.cli.usage import Command
+from mmstats.cli.usage import Command, Group
 from mmstats.render import DESCRIPTION_FORMATS
 from mmstats.version import __version__
 
@@ -60,6 +60,7 @@ def query_command(
     timestamp_unit: opt.TimestampUnit = None,
     skip_bad_rows: opt.SkipBadRows = False,
     trust_partitions: opt.TrustPartitions = False,
+    no_cache: opt.NoCache = False,
     format: opt.Format = None,
     color: opt.Color = None,
 ) -> None:
@@ -76,6 +77,7 @@ def query_command(
         Extensions(exact=exact, fill=fill, unlimited=all_),
         SourceOptions(data or (), sample, map_ or (), input_format, timestamp_unit, skip_bad_rows, trust_partitions),
         ShowOptions(format, color),
+        cached=not no_cache,
     )
 
 
@@ -100,6 +102,22 @@ def describe_command(
         ShowOptions(format, color, DESCRIPTION_FORMATS),
         check=check,
     )
+
+
+@app.command("import", cls=Command, epilog=IMPORT)
+def import_command(
+    source: opt.Sources,
+    to: opt.Store,
+    map_: opt.Map = None,
+    input_format: opt.InputFormat = None,
+    timestamp_unit: opt.TimestampUnit = None,
+    skip_bad_rows: opt.SkipBadRows = False,
+) -> None:
+    """Take events into a store, which is faster to ask: sorted, typed Parquet by day."""
+    from mmstats.cli.import_ import import_
+    from mmstats.cli.source import SourceOptions
+
+    import_(SourceOptions(source, False, map_ or (), input_format, timestamp_unit, skip_bad_rows), to)
 
 
 @app.command("serve", cls=Command, epilog=SERVE)
@@ -133,6 +151,33 @@ def serve_command(
         data or (), sample, map_ or (), input_format, timestamp_unit, skip_bad_rows, trust_partitions
     )
     return serve(given, source, extensions=extensions, auth=not no_auth)
+
+
+cache = typer.Typer(help="Look at what is kept to answer a question sooner when it is asked again, or drop it.")
+app.add_typer(cache, name="cache", cls=Group, epilog=CACHE)
+
+
+@cache.callback(invoke_without_command=True)
+def cache_root(context: typer.Context) -> None:
+    """Show the help when there is no command."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@cache.command("info", cls=Command, epilog=CACHE)
+def cache_info_command() -> None:
+    """Say where the cache is, how many answers it holds and how large it is, as JSON."""
+    from mmstats.cli.cache import info
+
+    info()
+
+
+@cache.command("clear", cls=Command, epilog=CACHE)
+def cache_clear_command() -> None:
+    """Drop all that is kept."""
+    from mmstats.cli.cache import clear
+
+    clear()
 
 
 keys = typer.Typer(help="Make, list and revoke API keys for your own server.")

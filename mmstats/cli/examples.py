@@ -27,6 +27,18 @@ Examples:
 folder (MMSTATS_CACHE_DIR), so that your shell can complete --event.
 """
 
+IMPORT = """\
+Examples:
+  mmstats import events/ --to store
+  mmstats import 'logs/*.ndjson.gz' --map event_name=type --skip-bad-rows --to store
+  zcat today.csv.gz | mmstats import - --to store
+
+Ask it with --data store. A source is a file, known by where it lies and what it holds: the same again
+adds nothing, and where its content has changed its rows are replaced. Rows of a file that is not there
+any more stay. Either all is imported or, whatever happens, nothing. Other tools read the store as
+store/day=*/*.parquet; where an import was killed, import again before they do.
+"""
+
 SERVE = """\
 Examples:
   mmstats serve --sample
@@ -35,6 +47,16 @@ Examples:
 
 Keys come from `mmstats keys create` (MMSTATS_KEYS_FILE) and from MMSTATS_SERVE_KEY; with none of them,
 a terminal is shown one that is good for this run.
+"""
+
+CACHE = """\
+Examples:
+  mmstats cache info
+  mmstats cache clear
+  MMSTATS_CACHE_DIR=/tmp/cache mmstats cache info
+
+The cache is in your cache folder, or where MMSTATS_CACHE_DIR says. It is bounded: what was not used for
+longest goes first. An answer is used only while every file is as it was.
 """
 
 KEYS = """\

@@ -107,6 +107,7 @@ Color = Annotated[
     _option("--color", "Whether to colour tables  [default: auto]", **_one_of(COLORS)),
 ]
 
+NoCache = Annotated[bool, _option("--no-cache", "Compute the answer although it may be kept, and do not keep it.")]
 Served = Annotated[
     list[str] | None, _option("--data", "A file, folder or glob of events; may be repeated.", metavar="LOCATION")
 ]
@@ -123,6 +124,12 @@ AcceptExtensions = Annotated[
     bool,
     _option("--extensions", f"Accept parameters beyond the API: {', '.join(one.name for one in EXTENSIONS)}."),
 ]
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(help="Files, folders or globs of events, or - for stdin.", metavar="SOURCE", show_default=False),
+]
+Store = Annotated[str, _option("--to", "The folder of the store, made where there is none.", metavar="STORE")]
 
 KeyName = Annotated[str | None, _option("--name", "What the key is for, to know it again in the list.", metavar="NAME")]
 KeyPrefix = Annotated[

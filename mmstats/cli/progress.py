@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Display
+    from rich.progress import ProgressColumn, TaskID
 
 _PATIENCE = 1.0  # seconds
 
@@ -14,12 +15,15 @@ _PATIENCE = 1.0  # seconds
 class Progress:
     """Shows how much has been read and for how long, from the second second on.
 
-    Used as a context manager; `advance` may be called from any thread.
+    Once it is known how much there is, also how fast it goes and how long it will take. Used as a context manager;
+    `advance` may be called from any thread.
     """
 
     def __init__(self) -> None:
         self._bytes = 0
+        self._work, self._total = "reading", 0
         self._display: Display | None = None
+        self._task: TaskID
         self._lock = threading.Lock()
         self._timer = threading.Timer(_PATIENCE, self._begin)
         self._timer.daemon = True
@@ -29,6 +33,14 @@ class Progress:
         self._bytes += size
         if self._display:
             self._display.update(self._task, completed=self._bytes)
+
+    def expect(self, work: str, total: int) -> None:
+        """Work of another kind begins, which will read so many bytes."""
+        with self._lock:
+            self._work, self._total, self._bytes = work, total, 0
+            if self._display:
+                self._display.remove_task(self._task)
+                self._task = self._display.add_task(work, total=total)
 
     def __enter__(self) -> "Progress":
         if sys.stderr is not None and sys.stderr.isatty():
@@ -48,13 +60,22 @@ class Progress:
 
     def _begin(self) -> None:
         from rich.console import Console
-        from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress
 
         with self._lock:
             if self._done:
                 return
-            columns = (SpinnerColumn(), TextColumn("reading"), DownloadColumn(), TimeElapsedColumn())
-            display = Progress(*columns, console=Console(stderr=True), transient=True)
-            self._task = display.add_task("reading", total=None, completed=self._bytes)
+            display = Progress(*_columns(self._total > 0), console=Console(stderr=True), transient=True)
+            self._task = display.add_task(self._work, total=self._total or None, completed=self._bytes)
             display.start()
             self._display = display
+
+
+def _columns(total_is_known: bool) -> "list[ProgressColumn]":
+    from rich import progress as columns
+
+    shown = [columns.SpinnerColumn(), columns.TextColumn("{task.description}")]
+    if total_is_known:
+        shown += [columns.BarColumn(), columns.DownloadColumn(), columns.TransferSpeedColumn()]
+        return [*shown, columns.TimeRemainingColumn()]
+    return [*shown, columns.DownloadColumn(), columns.TimeElapsedColumn()]

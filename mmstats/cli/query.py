@@ -1,18 +1,26 @@
 """`mmstats query`: ask the stats question of a dataset and show the answer."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from mmstats.answer import Stats
+from mmstats.cache import ANSWERS, Cache, cache_folder
 from mmstats.cli.interrupts import keep_interruptible
 from mmstats.cli.output import ShowOptions, show
 from mmstats.cli.progress import Progress
 from mmstats.cli.source import SourceOptions, completed
-from mmstats.query import Extensions, read_question
+from mmstats.dataset import Dataset
+from mmstats.query import Extensions, StatsQuery, read_question
 from mmstats.settings import settings_here
 
 
 def query(
-    given: Mapping[str, Sequence[str] | None], extensions: Extensions, source: SourceOptions, shown: ShowOptions
+    given: Mapping[str, Sequence[str] | None],
+    extensions: Extensions,
+    source: SourceOptions,
+    shown: ShowOptions,
+    *,
+    cached: bool = True,
 ) -> None:
     """Answer the question that the options ask; everything wrong with them is said at once, before any data is read."""
     faults: dict[str, list[str]] = {}
@@ -23,10 +31,20 @@ def query(
     settings = settings_here(os.environ)
     dataset = completed(asked, settings)
 
-    from mmstats.engines import engine_for  # after validation: a wrong question loads no engine
-
-    answer = engine_for()
-    keep_interruptible()
     with Progress() as progress:
-        stats = answer(question, dataset, progress.advance)
+        stats = _answered(question, dataset, progress.advance, cached=cached)
     show(stats, question, *shown.chosen(settings))
+
+
+def _answered(question: StatsQuery, dataset: Dataset, advance: Callable[[int], None], *, cached: bool) -> Stats:
+    """The answer, kept from an earlier question or computed; only then is an engine loaded."""
+    from mmstats.engines import again, engine_for
+
+    def compute() -> Stats:
+        ask = engine_for()
+        keep_interruptible()
+        return ask(question, dataset, advance)
+
+    if not cached:
+        return compute()
+    return again.answer(question, dataset, Cache(cache_folder(os.environ) / ANSWERS), compute)

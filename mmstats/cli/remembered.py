@@ -3,12 +3,12 @@
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-CACHE_VARIABLE = "MMSTATS_CACHE_DIR"
+from mmstats.cache import cache_folder, replace_file
+
 VERSION = 1
 
 
@@ -17,9 +17,9 @@ def remember(locations: Sequence[str], names: Sequence[str]) -> None:
     if "-" in locations:
         return
     with contextlib.suppress(OSError, ValueError):  # a text that is no UTF-8 is a ValueError
-        file = _file(locations)
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(file, json.dumps({"version": VERSION, "events": list(names)}, ensure_ascii=False).encode())
+        replace_file(
+            _file(locations), json.dumps({"version": VERSION, "events": list(names)}, ensure_ascii=False).encode()
+        )
 
 
 def recall(locations: Sequence[str]) -> list[str]:
@@ -35,29 +35,8 @@ def recall(locations: Sequence[str]) -> list[str]:
 
 def _file(locations: Sequence[str]) -> Path:
     key = b"\0".join(sorted({os.fsencode(_absolute(location)) for location in locations}))
-    return _folder() / f"{sha256(key).hexdigest()}.json"
+    return cache_folder(os.environ) / f"{sha256(key).hexdigest()}.json"
 
 
 def _absolute(location: str) -> str:
     return location if "://" in location else os.path.abspath(location)  # noqa: PTH100 – pathlib's keeps `..`
-
-
-def _folder() -> Path:
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named)
-    from platformdirs import user_cache_dir
-
-    return Path(user_cache_dir("mmstats"))
-
-
-def _replace(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all, whoever writes it at the same time."""
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(temporary).replace(file)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -11,6 +11,7 @@ from mmstats.dataset import Dataset
 from mmstats.engines import plan
 from mmstats.engines.fill import filled
 from mmstats.events.opened import Events, open_events
+from mmstats.events.visitor import VISITOR
 from mmstats.query import StatsQuery
 
 
@@ -44,7 +45,7 @@ def _collect(frame: pl.LazyFrame) -> pl.DataFrame:
 
 def _notices(query: StatsQuery, events: Events) -> tuple[str, ...]:
     notices = events.notices()
-    if query.metric == "uniques" and plan.VISITOR not in events.log.found and events.files:
+    if query.metric == "uniques" and VISITOR not in events.log.found and events.files:
         notices.append(
             "the data has no column 'anonymous_id', so no visitors to count: --map anonymous_id=COLUMN names it"
         )

@@ -2,11 +2,11 @@
 
 import polars as pl
 
-from mmstats.engines import sketch
+from mmstats.engines import packed, sketch
 from mmstats.events.schema import Wanted
+from mmstats.events.visitor import VISITOR
 from mmstats.query import StatsQuery
 
-VISITOR = "anonymous_id"
 VALUE = "value"
 _TRUNCATE = {"hour": "1h", "day": "1d", "week": "1w"}  # the engine's weeks start on Monday, as the contract's do
 
@@ -16,7 +16,8 @@ def wanted_of(query: StatsQuery) -> Wanted:
     visitor = (VISITOR,) if query.metric == "uniques" else ()
     start, end = (bound and bound.replace(tzinfo=None) for bound in (query.start, query.end))
     # The timestamp comes always: the reader drops it where nothing asks for it.
-    return Wanted(("timestamp", *query.group_by, *visitor), start, end, query.event)
+    hashed = query.metric == "uniques" and not query.exact
+    return Wanted(("timestamp", *query.group_by, *visitor), start, end, query.event, hashed)
 
 
 def answered(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:
@@ -37,7 +38,9 @@ def _aggregated(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:
     if query.exact:
         once = events.select(*keys, VISITOR).unique()
         return _grouped(once, keys, pl.col(VISITOR).count().cast(pl.Int64))
-    return _grouped(sketch.registers(events, keys, VISITOR), keys, sketch.estimate())
+    if len(keys) == 1:
+        return packed.estimated(events, keys[0], pl.col(VISITOR), VALUE)
+    return _grouped(sketch.registers(events, keys, pl.col(VISITOR)), keys, sketch.estimate())
 
 
 def _grouped(frame: pl.LazyFrame, keys: list[str], value: pl.Expr) -> pl.LazyFrame:
@@ -52,6 +55,15 @@ def ordered(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
     buckets = ["bucket"] if query.interval else []
     by = [*buckets, VALUE, *query.group_by]
     descending = [column == VALUE for column in by]
-    cut = rows.sort(by, descending=descending, nulls_last=True).head(query.limit or len(rows))
+    likely = _likely(query, rows) if query.limit and len(rows) > query.limit else rows
+    cut = likely.sort(by, descending=descending, nulls_last=True).head(query.limit or len(rows))
     as_text = [pl.col(name).dt.strftime("%Y-%m-%d %H:%M:%S") for name in buckets]
     return cut.with_columns(as_text).select(*query.labels, VALUE)
+
+
+def _likely(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows among which those of the limit are, so that the others need not be sorted by all their labels."""
+    limit = query.limit or len(rows)
+    if query.interval:
+        return rows.filter(pl.col("bucket") <= rows["bucket"].sort(nulls_last=True).item(limit - 1))
+    return rows.filter(pl.col(VALUE) >= rows[VALUE].top_k(limit).min())

@@ -28,42 +28,39 @@ whole, and the largest as well, halves the variance of its best estimators for t
 import polars as pl
 
 PRECISION = 14
-SEED = 42
 REGISTERS = 1 << PRECISION
 _VALUES = 1 << 32
 
 REGISTER, VALUE, LOW, HIGH = "register", "register value", "register low", "register high"
 
 
-def hashed(identifier: str) -> pl.Expr:
-    """The 64-bit hash of the UTF-8 bytes of a column of ids (XXH64, seed 42); null for null."""
-    import polars_hash  # a plugin, needed only for this metric
-
-    expression: pl.Expr = polars_hash.col(identifier).nchash.xxhash64(seed=SEED)
-    return expression
-
-
-def registers(events: pl.LazyFrame, keys: list[str], identifier: str) -> pl.LazyFrame:
-    """The registers that each group touches, with the ends of their values.
+def registers(events: pl.LazyFrame, keys: list[str], h: pl.Expr) -> pl.LazyFrame:
+    """The registers that each group touches by the hashes `h` of ids, with the ends of their values.
 
     A null id touches the null register, so that a group of nothing else is not lost.
     """
-    h = hashed(identifier)
-    return (
-        events.select(
-            *keys,
-            (h & (REGISTERS - 1)).cast(pl.UInt16).alias(REGISTER),
-            (h // _VALUES).cast(pl.UInt32).alias(VALUE),
-        )
-        .group_by(*keys, REGISTER)
-        .agg(pl.col(VALUE).min().alias(LOW), pl.col(VALUE).max().alias(HIGH))
-    )
+    return events.select(*keys, register(h), value(h)).group_by(*keys, REGISTER).agg(ends())
+
+
+def register(h: pl.Expr) -> pl.Expr:
+    """The register that a hash chooses."""
+    return (h & (REGISTERS - 1)).cast(pl.UInt16).alias(REGISTER)
+
+
+def value(h: pl.Expr) -> pl.Expr:
+    """The value that a hash shows its register."""
+    return (h // _VALUES).cast(pl.UInt32).alias(VALUE)
+
+
+def ends() -> list[pl.Expr]:
+    """What a register keeps of the values that it is shown."""
+    return [pl.col(VALUE).min().alias(LOW), pl.col(VALUE).max().alias(HIGH)]
 
 
 def estimate() -> pl.Expr:
     """The estimated number of distinct ids of a group's registers, as an integer."""
     span = pl.col(HIGH).cast(pl.Int64) - pl.col(LOW).cast(pl.Int64)
-    shown = pl.col(REGISTER).count().cast(pl.Int64) + (span > 0).sum().cast(pl.Int64)
+    shown = pl.col(LOW).count().cast(pl.Int64) + (span > 0).sum().cast(pl.Int64)
     # m·2^32 − Σ(max − min); at least m, since no span reaches 2^32. All products stay below 2^63.
     free = REGISTERS * _VALUES - span.sum()
     return (2 * shown * (REGISTERS * _VALUES) + free) // (2 * free)

@@ -1,7 +1,9 @@
 """What a dataset is at this moment: which files it has and how they were last changed, without reading them."""
 
 import errno
+import glob
 import os
+import stat
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,12 +26,14 @@ class Identity:
     """A dataset at one moment.
 
     `digest` changes with every file that is added, removed or changed. Only a `settled` one is known to change with
-    the next: a file that was written to a moment ago may be once more, within the same tick of the clock.
+    the next: a file that was written to a moment ago may be once more, within the same tick of the clock. The last
+    change was at `changed`, in nanoseconds since 1970.
     """
 
     digest: str
     files: int
     settled: bool
+    changed: int
 
 
 def identify(dataset: Dataset) -> Identity:
@@ -41,23 +45,34 @@ def identify(dataset: Dataset) -> Identity:
     _refuse_pipes(dataset.locations)
     listing = find_files(dataset.locations, dataset.input_format)
     digest = sha256(repr(dataset).encode("utf-8", "surrogateescape"))
-    settled = True
+    settled, changed = True, 0
     for file in listing.files:
         status = _status(file.path)
-        known = (file.path, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+        changed = max(changed, status.st_ctime_ns)
+        place = (file.path, status.st_dev, status.st_ino)
+        known = (*place, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         digest.update(repr(known).encode("utf-8", "surrogateescape"))
         settled = settled and _settled(status, time.time_ns())
-    # A file that came and went leaves its mark on its folder.
-    for folder in sorted({str(Path(file.path).parent) for file in listing.files}):
+    # A file that came and went leaves its mark on the folder that it was found in.
+    found = {file.path for file in listing.files} - set(dataset.locations)
+    for folder in sorted({str(Path(path).parent) for path in found}):
         digest.update(f"{folder} {_status(folder).st_ctime_ns}".encode("utf-8", "surrogateescape"))
-    return Identity(digest.hexdigest(), len(listing.files), settled)
+    return Identity(digest.hexdigest(), len(listing.files), settled, changed)
 
 
 def _refuse_pipes(locations: Iterable[str]) -> None:
     for location in locations:
-        path = Path(location)
-        if location == "-" or path.is_fifo() or path.is_char_device():
+        matches = glob.iglob(location, recursive=True) if glob.has_magic(location) else [location]
+        if location == "-" or any(map(_is_pipe, matches)):
             raise NotEvents(f"{visible(location)}: a pipe can be read only once", hint="write it to a file first")
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False  # what is wrong with it is said when its files are looked for
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
 def _status(path: str) -> os.stat_result:

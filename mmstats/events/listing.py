@@ -7,10 +7,11 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from mmstats.errors import NotEvents
-from mmstats.events.eventfile import EventFile
+from mmstats.events.eventfile import EventFile, Stored
 from mmstats.events.formats import COMPRESSIONS, EXTENSIONS, Format, format_of
 from mmstats.events.hive import partition_of
 from mmstats.events.stdin import spooled
+from mmstats.events.store import read_manifest
 from mmstats.visible import visible
 
 KNOWN = f"event files end in {', '.join(EXTENSIONS)} (text also .gz, .zst)"
@@ -20,11 +21,13 @@ KNOWN = f"event files end in {', '.join(EXTENSIONS)} (text also .gz, .zst)"
 class Listing:
     """The event files found, each once, and how many other files were passed over.
 
-    What came through a pipe is kept in `spool`, a temporary folder that goes with the listing.
+    A store is there although it may be empty: `stores` are counted. What came through a pipe is kept in `spool`, a
+    temporary folder that goes with the listing.
     """
 
     files: list[EventFile] = field(default_factory=list)
     unknown: int = 0
+    stores: int = 0
     seen: set[str] = field(default_factory=set)
     spool: "TemporaryDirectory[str] | None" = None
 
@@ -39,6 +42,18 @@ class Listing:
             self.seen.add(name)
             self.spool = self.spool or TemporaryDirectory(prefix="mmstats-")
             self.files.append(spooled(stream, name, input_format, self.spool.name))
+
+    def add_store(self, folder: str) -> None:
+        """Take up the files that a store's manifest lists, and no others; what its folders say is in them."""
+        self.stores += 1
+        manifest = read_manifest(folder)
+        columns = frozenset(manifest.columns)
+        for file in manifest.files:
+            path = str(Path(folder, file.path))
+            real = os.path.realpath(path)
+            if real not in self.seen:
+                self.seen.add(real)
+                self.files.append(EventFile(path, Format("parquet"), stored=Stored(file.rows, *file.span, columns)))
 
     def add(self, path: str, input_format: str | None, *, named: bool) -> None:
         """Take up one file; `named` when the user named this very file, so that it can't be passed over."""

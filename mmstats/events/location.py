@@ -12,6 +12,7 @@ from typing import BinaryIO
 from mmstats.errors import NotEvents, Unreadable
 from mmstats.events.listing import KNOWN, Listing
 from mmstats.events.stdin import standard_input
+from mmstats.events.store import is_store
 from mmstats.suggest import nearest
 from mmstats.visible import visible
 
@@ -21,7 +22,8 @@ _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 def find_files(locations: Sequence[str], input_format: str | None = None) -> Listing:
     """All event files of the locations: files, folders and globs.
 
-    A folder gives every event file below it but those whose name, or whose folder's name, starts with `.` or `_`.
+    A folder gives every event file below it but those whose name, or whose folder's name, starts with `.` or `_`; a
+    folder that is a store gives those that its manifest lists.
     Raises NotEvents when a location names nothing or nothing of a known format, Unreadable when a folder may not be
     listed.
     """
@@ -38,7 +40,7 @@ def find_files(locations: Sequence[str], input_format: str | None = None) -> Lis
 
 
 def _require_some(listing: Listing, locations: Sequence[str]) -> None:
-    if not listing.files:
+    if not listing.files and not listing.stores:
         others = {0: "no files", 1: "only 1 file of another kind"}
         found = others.get(listing.unknown, f"only {listing.unknown} files of other kinds")
         raise NotEvents(f"{', '.join(map(visible, locations))}: no event files, {found}", hint=KNOWN)
@@ -76,8 +78,7 @@ def _take_path(path: str, input_format: str | None, listing: Listing, *, named: 
         with _open(path) as stream:
             listing.add_stream(stream, path, input_format)
     elif stat.S_ISDIR(mode):
-        for file in _walk(path, set()):
-            listing.add(file, input_format, named=False)
+        _take_folder(path, input_format, listing, set())
     else:
         listing.add(path, input_format, named=named)
 
@@ -101,10 +102,13 @@ def _mode(path: str) -> int:
         raise Unreadable(f"{visible(path)}: {error.strerror}", hint=_permission(error)) from None
 
 
-def _walk(folder: str, above: set[str]) -> Iterator[str]:
-    """The files below a folder, in order; a link back to a folder above is not followed again."""
+def _take_folder(folder: str, input_format: str | None, listing: Listing, above: set[str]) -> None:
+    """Take up the files below a folder, in order; a link back to a folder above is not followed again."""
     real = os.path.realpath(folder)
     if real in above:
+        return
+    if is_store(folder):
+        listing.add_store(folder)
         return
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -115,9 +119,9 @@ def _walk(folder: str, above: set[str]) -> Iterator[str]:
             continue
         mode = _mode(entry.path)
         if stat.S_ISDIR(mode):
-            yield from _walk(entry.path, above | {real})
+            _take_folder(entry.path, input_format, listing, above | {real})
         elif stat.S_ISREG(mode) or not mode:
-            yield entry.path
+            listing.add(entry.path, input_format, named=False)
 
 
 def _expand(pattern: str) -> Iterator[str]:

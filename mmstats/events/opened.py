@@ -22,6 +22,7 @@ from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 from mmstats.events.schema import ColumnMap, Wanted
 from mmstats.events.statistics import counted
+from mmstats.events.visitor import VISITOR, hashed
 
 _READERS: dict[str, Callable[[EventFile, Shape, ReadLog], Iterator[pl.DataFrame]]] = {
     "ndjson": read_json,
@@ -40,7 +41,7 @@ def open_events(dataset: Dataset, wanted: Wanted, advance: Callable[[int], None]
     Unreadable when a folder may not be listed.
     """
     listing = find_files(dataset.locations, dataset.input_format)
-    files = [file for file in listing.files if not dataset.trust_partitions or _meets(file, wanted)]
+    files = [file for file in listing.files if _meets(file, wanted, trust_partitions=dataset.trust_partitions)]
     shape = Shape(wanted, ColumnMap(dataset.columns), dataset.timestamp_unit)
     try:
         return Events(files, shape, ReadLog(dataset.skip_bad_rows, advance), listing)
@@ -58,9 +59,13 @@ def kept_until_read(listing: Listing) -> Iterator[Listing]:
         listing.close()
 
 
-def _meets(file: EventFile, wanted: Wanted) -> bool:
-    """Whether the folders of a file leave any of the range in it."""
-    span = span_of(file.partition)
+def _meets(file: EventFile, wanted: Wanted, *, trust_partitions: bool) -> bool:
+    """Whether what a store's manifest says of a file, or its folders where they are trusted, leave any of the range."""
+    if file.stored:
+        return (wanted.end is None or file.stored.first < wanted.end) and (
+            wanted.start is None or wanted.start <= file.stored.last
+        )
+    span = span_of(file.partition) if trust_partitions else None
     if span is None:
         return True
     first, end = span
@@ -77,7 +82,7 @@ class Events:
         self._text = [file for file in files if file.format.is_text]
         parts = parts_of((file for file in files if not file.format.is_text), shape, log)
         # Each with whether it has rows to leave out: a filter that the good case does not pay for.
-        self._parts = [(part, judge(part, log)) for part in parts]
+        self._parts = [(part, not part.is_stored and judge(part, log)) for part in parts]
 
     def __enter__(self) -> Self:
         return self
@@ -89,6 +94,13 @@ class Events:
     def frame(self) -> pl.LazyFrame:
         """The wanted columns of the wanted events, lazily."""
         return self._with_text([part.events(part.scan(), leave_out_bad=bad) for part, bad in self._parts])
+
+    def hand_over(self, take: Callable[[pl.DataFrame], None]) -> None:
+        """Give all the wanted events to `take`, a bounded number at a time, and read on when it has returned."""
+        for part, bad in self._parts:
+            part.events(part.scan(), leave_out_bad=bad).sink_batches(take, engine="streaming")
+        for frame in self._read_text(None, None, None, None):
+            take(frame)
 
     def counted(self) -> tuple[int, pl.LazyFrame]:
         """How many of the wanted events statistics prove, without reading them, and the rest to be counted."""
@@ -105,9 +117,10 @@ class Events:
 
     def _with_text(self, frames: list[pl.LazyFrame]) -> pl.LazyFrame:
         wanted = self._shape.wanted
-        if self._text:
-            frames = [*frames, register_io_source(self._read_text, schema=pl.Schema(wanted.schema))]
-        return pl.concat(frames) if frames else pl.LazyFrame(schema=wanted.schema)
+        if self._text or not frames:
+            text = register_io_source(self._read_text, schema=pl.Schema(wanted.schema))
+            frames = [*frames, text.with_columns(hashed(pl.col(VISITOR))) if wanted.hashed else text]
+        return pl.concat(frames)
 
     def _read_text(
         self, columns: list[str] | None, predicate: pl.Expr | None, _rows: int | None, _batch: int | None

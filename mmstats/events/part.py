@@ -11,8 +11,11 @@ from mmstats.errors import Unreadable
 from mmstats.events import typed
 from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
+from mmstats.events.layout import SCHEMA, VISITOR_HASH
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
+from mmstats.events.schema import REQUIRED
+from mmstats.events.visitor import VISITOR, hashed
 from mmstats.visible import visible
 
 # What the engine raises when it cannot decode a file; a panic is one, though no Exception.
@@ -36,6 +39,11 @@ class Part:
         first, *others = (file.partition for file in self.files)
         named = [name for name in first if name in self.shape.raw and name not in self.schema]
         return tuple(name for name in named if any(other[name] != first[name] for other in others))
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the files are a store's, whose rows were judged when they were imported."""
+        return self.files[0].stored is not None
 
     @cached_property
     def partition(self) -> Partition:
@@ -92,6 +100,8 @@ class Part:
         columns = {name: self.text(name) for name in wanted.schema if name != "timestamp"}
         if "timestamp" in wanted.schema:
             columns["timestamp"] = typed.instant(*self.timestamp, self.shape.timestamp_unit)
+        if wanted.hashed:
+            columns[VISITOR] = pl.col(VISITOR_HASH) if self.is_stored else hashed(columns[VISITOR])
         # Not one select, which would be a single row where folders say all that is wanted.
         named = [columns[name].alias(name) for name in wanted.schema]
         return scan.filter(*kept).with_columns(named).select(*wanted.schema)
@@ -145,15 +155,29 @@ def parts_of(files: Iterable[EventFile], shape: Shape, log: ReadLog) -> list[Par
     column that must be there.
     """
     groups: dict[object, tuple[pl.Schema, list[EventFile]]] = {}
+    stored: list[EventFile] = []
     for file in files:
+        if file.stored:
+            stored.append(file)
+            continue
         schema = read_schema(file)
         log.found |= shape.found(file, schema)
         told = frozenset(_told(file, schema, shape))
         key = (file.format, is_stream(file), told, tuple(schema.items()))
         groups.setdefault(key, (schema, []))[1].append(file)
-    return [
+    parts = [
         Part(some, schema, shape) for schema, group in groups.values() for some in _by_folders(group, schema, shape)
     ]
+    return [*_stored_part(stored, shape, log), *parts]
+
+
+def _stored_part(stored: list[EventFile], shape: Shape, log: ReadLog) -> Iterator[Part]:
+    """The files of stores as one scan: their columns are known without a look at them."""
+    if stored:
+        as_stored = shape.as_stored()
+        columns = {*REQUIRED, *(name for file in stored if file.stored for name in file.stored.columns)}
+        log.found |= as_stored.found(stored[0], columns)
+        yield Part(tuple(stored), SCHEMA, as_stored)
 
 
 def _by_folders(files: list[EventFile], schema: pl.Schema, shape: Shape) -> Iterator[tuple[EventFile, ...]]:

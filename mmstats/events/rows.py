@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from mmstats.columns import EVENT_COLUMNS
 from mmstats.errors import NotEvents
 from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
@@ -20,6 +21,11 @@ class Shape:
     wanted: Wanted
     columns: ColumnMap = field(default_factory=ColumnMap)
     timestamp_unit: str | None = None
+
+    def as_stored(self) -> "Shape":
+        """The same of a store: what was mapped or told of timestamps was applied when the events were imported."""
+        own = {name: source for name, source in self.columns.mapped.items() if name not in EVENT_COLUMNS}
+        return Shape(self.wanted, ColumnMap(own))
 
     @property
     def raw(self) -> list[str]:

@@ -22,14 +22,15 @@ TIMESTAMP = pl.Datetime("us")
 class Wanted:
     """What a question needs of the events.
 
-    `columns` are delivered; only events from `start` to before `end` (naive, UTC) and, if it is not None, of the name
-    `event` are.
+    `columns` are delivered, as text but for the timestamp; where visitors are `hashed`, `anonymous_id` is its hash.
+    Only events from `start` to before `end` (naive, UTC) and, if it is not None, of the name `event` are.
     """
 
     columns: tuple[str, ...]
     start: datetime | None = None
     end: datetime | None = None
     event: str | None = None
+    hashed: bool = False
 
     @property
     def bounded(self) -> bool:
@@ -44,7 +45,7 @@ class Wanted:
 
     @property
     def schema(self) -> dict[str, pl.DataType]:
-        """The columns delivered and their types."""
+        """The columns and their types, as they are before a visitor is hashed."""
         return {name: TIMESTAMP if name == "timestamp" else pl.String() for name in self.columns}
 
     def in_range(self, instant: pl.Expr) -> pl.Expr:

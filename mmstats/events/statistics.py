@@ -137,7 +137,7 @@ def _of_event(part: Part, chunks: Chunks) -> Verdict:
         return Verdict.ALL
     sources = part.sources("event_name")
     known = _complete(chunks, sources[0]) if len(sources) == 1 else None
-    if known is None or part.schema.get(sources[0]) != pl.String:
+    if known is None or part.schema.get(sources[0]) not in {pl.String, pl.Categorical}:
         return Verdict.SOME
     name = wanted.encode()
     low, high = (value if isinstance(value, bytes) else str(value).encode() for value in (known.min_raw, known.max_raw))

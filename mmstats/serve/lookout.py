@@ -52,7 +52,7 @@ class Lookout:
             if self._look:
                 await asyncio.shield(self._look)  # began before now
             self._until = 0.0
-            return (await self.identity()) == before
+            return (await self.identity()).digest == before.digest
         return False
 
     async def _looked(self) -> None:

@@ -1,0 +1,105 @@
+"""What is kept in the user's cache folder: entries by key, whole or not at all, the least recently used dropped first.
+
+Nothing in it is missed when it is gone, and nothing that cannot be kept is an error.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from pathlib import Path
+
+CACHE_VARIABLE = "MMSTATS_CACHE_DIR"
+ANSWERS = "answers"  # the folder of answers in it
+MOST_BYTES = 512 << 20
+_LARGEST_SHARE = 8  # an entry may take an eighth of all
+_DIGEST_BYTES = 16
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where the cache is: in the folder that the environment names, else in the platform's."""
+    if environ.get(CACHE_VARIABLE):
+        return Path(environ[CACHE_VARIABLE])
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("mmstats"))
+
+
+def replace_file(file: Path, content: bytes) -> None:
+    """Write a file whole or not at all, whoever writes it at the same time; its folder is made for its owner alone.
+
+    Raises OSError when it cannot be written.
+    """
+    for folder in (file.parent.parent, file.parent):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        Path(temporary).replace(file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class Cache:
+    """Entries in a folder, each a file of its own with a digest before its content; safe with other processes."""
+
+    def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
+        self.folder, self.most_bytes = folder, most_bytes
+
+    def find(self, key: str) -> bytes | None:
+        """The content kept under a key; an entry that is damaged is dropped."""
+        file = self.folder / key
+        with contextlib.suppress(OSError):
+            kept = file.read_bytes()
+            digest, content = kept[:_DIGEST_BYTES], kept[_DIGEST_BYTES:]
+            if digest == _digest(content):
+                os.utime(file)  # used just now
+                return content
+            file.unlink(missing_ok=True)
+        return None
+
+    def keep(self, key: str, content: bytes) -> None:
+        """Keep content under a key, and drop what was not used for longest where all is more than there may be."""
+        if len(content) > self.most_bytes // _LARGEST_SHARE:
+            return
+        with contextlib.suppress(OSError):
+            replace_file(self.folder / key, _digest(content) + content)
+            self._shrink()
+
+    def entries(self) -> list[os.DirEntry[str]]:
+        """The files of the entries."""
+        try:
+            return [entry for entry in os.scandir(self.folder) if not entry.name.startswith(".")]
+        except FileNotFoundError:
+            return []
+
+    def clear(self) -> None:
+        """Drop all entries, and what a process that was killed has left.
+
+        Raises OSError for one that cannot be.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            for entry in os.scandir(self.folder):
+                Path(entry.path).unlink(missing_ok=True)
+
+    def _shrink(self) -> None:
+        sizes = sorted(self._by_age())
+        total = sum(size for _, size, _ in sizes)
+        for _, size, path in sizes:
+            if total <= self.most_bytes:
+                return
+            Path(path).unlink(missing_ok=True)
+            total -= size
+
+    def _by_age(self) -> Iterator[tuple[int, int, str]]:
+        for entry in self.entries():
+            with contextlib.suppress(FileNotFoundError):
+                status = entry.stat()
+                yield status.st_mtime_ns, status.st_size, entry.path
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=_DIGEST_BYTES).digest()

@@ -1,0 +1,152 @@
+"""Import: the events of files taken into a store, all of them or none."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from mmstats.columns import EVENT_COLUMNS
+from mmstats.dataset import Dataset
+from mmstats.events.eventfile import EventFile
+from mmstats.events.listing import Listing
+from mmstats.events.location import find_files
+from mmstats.events.opened import Events, kept_until_read
+from mmstats.events.readlog import ReadLog
+from mmstats.events.rows import Shape
+from mmstats.events.schema import ColumnMap, Wanted
+from mmstats.events.store import Manifest, StoreSource
+from mmstats.store.days import settled
+from mmstats.store.folder import StoreFolder, check_free, opened
+from mmstats.store.sources import FoundSource, found_source, outside
+from mmstats.store.writing import DayWriter, rewrite
+
+
+def _ignore(*_: object) -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is told how an import goes.
+
+    `expect` is told of the work that begins and how many bytes it will read, `advance` of bytes read, `say` of what
+    keeps the import waiting.
+    """
+
+    expect: Callable[[str, int], None] = _ignore
+    advance: Callable[[int], None] = _ignore
+    say: Callable[[str], None] = _ignore
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import has done: sources by what became of them, the rows that they gave, and what the store is now."""
+
+    added: int
+    replaced: int
+    unchanged: int
+    rows: int
+    store: Manifest
+    notices: tuple[str, ...]
+
+
+def import_events(dataset: Dataset, store: Path, watch: Watch | None = None) -> Imported:
+    """Take the events of a dataset into a store.
+
+    Sources that the store has already are passed over, changed ones replace what they gave before. Raises DatasetError
+    when something cannot be read, OutputError when the store cannot be written; then it stays as it was.
+    """
+    watch = watch or Watch()
+    with kept_until_read(find_files(dataset.locations, dataset.input_format)) as listing:
+        check_free(store)
+        files = outside(listing.files, store)
+        with opened(store, watch.say) as folder:
+            return _Import(dataset, listing, folder, watch).run(files)
+
+
+class _Import:
+    def __init__(self, dataset: Dataset, listing: Listing, folder: StoreFolder, watch: Watch) -> None:
+        self._dataset, self._listing, self._folder, self._watch = dataset, listing, folder, watch
+        self._shape = Shape(Wanted(EVENT_COLUMNS), ColumnMap(dataset.columns), dataset.timestamp_unit)
+        self._log = ReadLog(dataset.skip_bad_rows, watch.advance)
+        self._known = {source.location: source for source in folder.manifest.sources}
+
+    def run(self, files: Sequence[EventFile]) -> Imported:
+        """Import what the store does not have yet."""
+        found = self._found(files)
+        new = [source for source in found if not self._has(source)]
+        old = {source.location: self._known[source.location] for source in new if source.location in self._known}
+        manifest = self._imported(new, {one.id for one in old.values()}) if new else self._folder.manifest
+        rows = sum(one.rows for one in manifest.sources if one.id >= self._folder.manifest.next_source)
+        notices = Events([], self._shape, self._log, self._listing).notices()
+        return Imported(len(new) - len(old), len(old), len(found) - len(new), rows, manifest, tuple(notices))
+
+    def _found(self, files: Sequence[EventFile]) -> list[FoundSource]:
+        self._watch.expect("checking", _bytes(files))
+        found = (found_source(file, self._dataset, self._watch.advance) for file in files)
+        return list({source.location: source for source in found}.values())  # pipes may bring the same twice
+
+    def _has(self, source: FoundSource) -> bool:
+        return source.is_known_as(self._known.get(source.location), skip_bad_rows=self._dataset.skip_bad_rows)
+
+    def _imported(self, new: Sequence[FoundSource], gone: set[int]) -> Manifest:
+        before, writer = self._folder.manifest, DayWriter(self._folder)
+        self._watch.expect("importing", _bytes([source.file for source in new]))
+        taken = [self._taken(source, number, writer) for number, source in enumerate(new, before.next_source)]
+        writer.flush()
+        files = settled([*before.files, *writer.files], gone, partial(rewrite, folder=self._folder))
+        kept = [source for source in before.sources if source.id not in gone]
+        columns = tuple(name for name in EVENT_COLUMNS if name in self._log.found or name in before.columns)
+        manifest = Manifest((*kept, *taken), tuple(files), columns, before.next_source + len(new))
+        self._folder.commit(manifest)
+        return manifest
+
+    def _taken(self, source: FoundSource, number: int, writer: DayWriter) -> StoreSource:
+        file = source.file
+        events = Events([file], self._shape, self._log, self._listing)
+        with events.blamed():
+            steps = _Steps(file, self._watch.advance)
+
+            def take(batch: pl.DataFrame) -> None:
+                writer.add(batch, number)
+                steps.advance(batch.height)
+
+            events.hand_over(take)
+        writer.end_source()
+        steps.finish()
+        source.check_unchanged()
+        left_out = self._log.bad_rows[str(file)]
+        return StoreSource(number, source.location, source.digest, source.read_as, steps.rows, left_out)
+
+
+class _Steps:
+    """How far a file of columns has been read, in bytes; text files tell of themselves."""
+
+    def __init__(self, file: EventFile, advance: Callable[[int], None]) -> None:
+        self._advance, self._told, self.rows = advance, 0, 0
+        self._bytes = 0 if file.format.is_text else _bytes([file])
+        self._all = 0
+        if file.format.name == "parquet":
+            self._all = (
+                pl.scan_parquet(file.path, glob=False, hive_partitioning=False).select(pl.len()).collect().item()
+            )
+
+    def advance(self, rows: int) -> None:
+        """So many more rows have been read."""
+        self.rows += rows
+        if self._all:
+            self._tell(self._bytes * min(self.rows, self._all) // self._all)
+
+    def finish(self) -> None:
+        """The file has been read."""
+        self._tell(self._bytes)
+
+    def _tell(self, done: int) -> None:
+        self._advance(done - self._told)
+        self._told = done
+
+
+def _bytes(files: Sequence[EventFile]) -> int:
+    return sum(Path(file.path).stat().st_size for file in files)

@@ -1,0 +1,217 @@
+"""What was asked before is answered from what is kept, and never otherwise than the files say."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmstats.answer import Stats
+from mmstats.cache import Cache
+from mmstats.cli import run
+from mmstats.dataset import Dataset, sample_folder
+from mmstats.engines import again, engine_for
+from mmstats.query import StatsQuery
+from tests.conftest import Ask
+from tests.drawn import Drawn, datasets, questions
+
+LINE = '{"timestamp":"2026-05-01T00:00:00Z","event_name":"%s"}\n'
+QUERY = StatsQuery(group_by=("event_name",))
+
+
+@pytest.fixture(scope="module")
+def at_once() -> object:
+    """Files that were written this very moment count as settled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(again, "_SETTLED", -(10**9))
+        yield
+
+
+def asked(dataset: Dataset, cache: Cache, query: StatsQuery = QUERY) -> tuple[Stats, bool]:
+    """The answer, and whether it had to be computed."""
+    computed = []
+
+    def compute() -> Stats:
+        computed.append(True)
+        return engine_for()(query, dataset)
+
+    return again.answer(query, dataset, cache, compute), bool(computed)
+
+
+@pytest.mark.usefixtures("at_once")
+@settings(max_examples=60, deadline=None)
+@given(datasets(), st.lists(questions(), min_size=1, max_size=3))
+def test_a_kept_answer_is_the_answer(drawn: Drawn, asking: list[StatsQuery]) -> None:
+    """Kept or computed, the answer to a question is the same to the byte, its notices and its cut too."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder, "events")
+        data.mkdir()
+        drawn.write(data)
+        dataset, cache = Dataset((str(data),)), Cache(Path(folder, "cache"))
+        for query in asking:
+            plain = engine_for()(query, dataset)
+            for _ in range(2):
+                stats, _computed = asked(dataset, cache, query)
+                assert stats == plain
+                assert stats.to_json() == plain.to_json()
+        assert not asked(dataset, cache, asking[0])[1]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_files_that_change_are_read_again(tmp_path: Path) -> None:
+    """An answer is not used once a file has been added, written to, replaced by one like it, or removed."""
+    data = tmp_path / "events"
+    data.mkdir()
+    file, other = data / "a.ndjson", data / "b.ndjson"
+    file.write_text(LINE % "a")
+    dataset, cache = Dataset((str(data),)), Cache(tmp_path / "cache")
+
+    def rows() -> tuple[list[tuple[object, object]], bool]:
+        stats, computed = asked(dataset, cache)
+        return [(row["event_name"], row["value"]) for row in stats.rows], computed
+
+    assert rows() == ([("a", 1)], True)
+    assert rows() == ([("a", 1)], False)
+    other.write_text(LINE % "b")
+    assert rows() == ([("a", 1), ("b", 1)], True)
+    before = file.stat()
+    (tmp_path / "new").write_text(LINE % "c")
+    (tmp_path / "new").replace(file)  # as large as before, and as old
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert rows() == ([("b", 1), ("c", 1)], True)
+    other.unlink()
+    assert rows() == ([("c", 1)], True)
+    assert rows() == ([("c", 1)], False)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_how_data_is_read_is_part_of_the_question(tmp_path: Path) -> None:
+    """The same files read in another way are another dataset."""
+    file = tmp_path / "a.ndjson"
+    file.write_text('{"timestamp":1,"event_name":"a","type":"b"}\n')
+    cache = Cache(tmp_path / "cache")
+    plain = Dataset((str(file),))
+    for dataset in (plain, replace(plain, columns={"event_name": "type"}), replace(plain, timestamp_unit="ms")):
+        assert asked(dataset, cache)[1]
+        assert not asked(dataset, cache)[1]
+
+
+@pytest.mark.parametrize("change", [lambda _: None, lambda file: os.utime(file, (0, 0))], ids=["new", "made old"])
+def test_files_written_a_moment_ago_are_not_trusted(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    """An answer of files that were changed within the last two seconds is not kept, whatever age they claim."""
+    file = tmp_path / "a.ndjson"
+    file.write_text(LINE % "a")
+    change(file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(again, "_SETTLED", 2_000_000_000)
+        patch.setattr("time.time_ns", lambda: file.stat().st_ctime_ns + 1_999_999_999)
+        cache = Cache(tmp_path / "cache")
+        assert asked(Dataset((str(file),)), cache)[1]
+        assert cache.entries() == []
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("damage", [b"", b"x", b"\0" * 16 + b"{}"])
+def test_a_damaged_entry_is_dropped(tmp_path: Path, damage: bytes) -> None:
+    """An entry that is not as it was written is dropped and the answer computed."""
+    dataset, cache = Dataset((sample_folder(),)), Cache(tmp_path / "cache")
+    whole, _ = asked(dataset, cache)
+    (entry,) = cache.entries()
+    Path(entry.path).write_bytes(damage)
+    assert asked(dataset, cache) == (whole, True)
+    assert asked(dataset, cache) == (whole, False)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_the_command_line_keeps_answers(
+    ask: Ask, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`query` keeps its answer for its owner alone, `--no-cache` does not; `cache` tells of them and drops them."""
+    monkeypatch.setenv("MMSTATS_CACHE_DIR", str(tmp_path / "cache"))
+    for options, answers in ((["--no-cache"], 0), ([], 1), ([], 1)):
+        assert ask(sample_folder(), *options).value == 3759
+        assert run(["cache", "info"]) == 0
+        told = json.loads(capfd.readouterr().out)
+        assert told["answers"] == answers
+    folder = Path(told["folder"])
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+    assert run(["cache", "clear"]) == 0
+    assert capfd.readouterr().err == "note: dropped 1 kept answer\n"
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.usefixtures("at_once")
+def test_notices_are_said_again(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a reader should know of an answer is said with the kept one too."""
+    monkeypatch.setenv("MMSTATS_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.ndjson").write_text(LINE % "a")
+    (tmp_path / "data" / "other.bin").write_text("x")
+    first, second = (ask(tmp_path / "data") for _ in range(2))
+    assert first == second
+    assert "1 file of unknown extension" in second.err
+
+
+def test_an_answer_that_is_kept_needs_no_engine(tmp_path: Path) -> None:
+    """Asked again, the command line does not even import the engine."""
+    program = (
+        "import sys; from mmstats.engines import again; again._SETTLED = -(10**9); from mmstats.cli import run; "
+        "code = run(['query', '--sample', '--group-by', 'os']); "
+        "print(code, sorted({'polars', 'pyarrow'} & set(sys.modules)), file=sys.stderr)"
+    )
+    environment = {**os.environ, "MMSTATS_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    first, second = (subprocess.run(command, env=environment, capture_output=True, check=True) for _ in range(2))
+    assert first.stdout == second.stdout
+    assert first.stderr.endswith(b"0 ['polars']\n")
+    assert second.stderr.endswith(b"0 []\n")
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_cache_that_cannot_be_written_is_no_error(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where nothing can be kept, questions are answered all the same."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MMSTATS_CACHE_DIR", str(tmp_path / "file"))
+    assert (ask(sample_folder()).value, ask(sample_folder()).err) == (3759, "")
+
+
+def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
+    """Beyond its size the cache drops what was not used for longest, and keeps nothing that is large by itself."""
+    cache = Cache(tmp_path / "cache", most_bytes=8 * 116)
+    for number in range(8):
+        cache.keep(f"{number}", b"x" * 100)
+        os.utime(tmp_path / "cache" / f"{number}", (number, number))
+    assert cache.find("0") == b"x" * 100
+    cache.keep("new", b"x" * 100)
+    cache.keep("large", b"x" * 117)
+    assert sorted(entry.name for entry in cache.entries()) == ["0", "2", "3", "4", "5", "6", "7", "new"]
+
+
+def write_and_read(folder: str) -> int:
+    """Keep, find and drop the same few entries again and again; how many were found wrong."""
+    cache, wrong = Cache(Path(folder), most_bytes=4096), 0
+    for number in range(300):
+        key = str(number % 5)
+        cache.keep(key, key.encode() * 300)
+        found = cache.find(key)
+        wrong += found is not None and found != key.encode() * 300
+        if number % 50 == 0:
+            cache.clear()
+    return wrong
+
+
+def test_processes_share_a_cache(tmp_path: Path) -> None:
+    """Processes that keep, find and drop the same entries at once see whole ones or none."""
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        assert list(pool.map(write_and_read, [str(tmp_path / "cache")] * 4)) == [0] * 4
