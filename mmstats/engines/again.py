@@ -1,9 +1,11 @@
 """A question asked again of files that are as they were: its answer is kept, and no engine is needed."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from mmstats.answer import Stats, encode
@@ -44,8 +46,17 @@ def _identity(dataset: Dataset) -> Identity | None:
 
 
 def _key(query: StatsQuery, identity: Identity) -> str:
-    asked = f"{__version__} {identity.digest} {query}"
+    asked = f"{_program()} {identity.digest} {query}"
     return sha256(asked.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _program() -> str:
+    """What this program is: its version, and its files, which change without it where it is worked on."""
+    files = []
+    for folder, _, names in os.walk(Path(__file__).parents[1]):
+        paths = (Path(folder, name) for name in names if name.endswith(".py"))
+        files += [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths]
+    return f"{__version__} {sorted(files)}"
 
 
 def _written(stats: Stats) -> bytes:
