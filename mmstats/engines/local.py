@@ -1,27 +1,53 @@
 """The engine on this machine: Polars, streaming, over files."""
 
 import contextlib
-import time
 from collections.abc import Callable
 
 import polars as pl
 
 from mmstats.answer import Stats
 from mmstats.dataset import Dataset
-from mmstats.engines import plan
+from mmstats.engines import grouped, plan
 from mmstats.engines.fill import filled
+from mmstats.engines.packing import TooWide
+from mmstats.engines.streaming import collected
 from mmstats.events.opened import Events, open_events
 from mmstats.events.visitor import VISITOR
 from mmstats.query import StatsQuery
+
+_MANY_LABELS = 5  # from so many on grouping by their texts is slower than numbering these
 
 
 def answer(query: StatsQuery, dataset: Dataset, advance: Callable[[int], None] = lambda _: None) -> Stats:
     """What the events of the dataset answer to the question; `advance` is told of bytes read."""
     with open_events(dataset, plan.wanted_of(query), advance) as events, events.blamed():
-        rows = _total(query, events) if _is_total(query) else _collect(plan.answered(query, events.frame()))
-    rows = filled(query, rows) if query.fill else rows
-    shown = plan.ordered(query, rows)
-    return Stats(query.metric, query.labels, shown.to_dicts(), rows.height, _notices(query, events))
+        rows = _rows(query, events)
+    if query.fill:
+        frame = filled(query, rows.frame)
+        rows = plan.Rows(frame, frame.height)
+    shown = plan.ordered(query, rows.frame)
+    return Stats(query.metric, query.labels, shown.to_dicts(), rows.groups, _notices(query, events))
+
+
+def _rows(query: StatsQuery, events: Events) -> plan.Rows:
+    if _is_total(query):
+        return _whole(_total(query, events))
+    pack = _packing(query)
+    if pack:
+        with contextlib.suppress(TooWide):
+            return pack(query, plan.bucketed(query, events.frame()))
+    return _whole(collected(plan.answered(query, events.frame())))
+
+
+def _whole(frame: pl.DataFrame) -> plan.Rows:
+    return plan.Rows(frame, frame.height)
+
+
+def _packing(query: StatsQuery) -> Callable[[StatsQuery, pl.LazyFrame], plan.Rows] | None:
+    """How to answer by packed integers, where that is the better way."""
+    if query.metric == "uniques":
+        return None if query.exact else grouped.estimated
+    return grouped.counted if len(query.group_by) >= _MANY_LABELS else None
 
 
 def _is_total(query: StatsQuery) -> bool:
@@ -31,16 +57,7 @@ def _is_total(query: StatsQuery) -> bool:
 def _total(query: StatsQuery, events: Events) -> pl.DataFrame:
     """The number of events: what statistics prove, and what is left to count."""
     known, rest = events.counted()
-    return _collect(plan.answered(query, rest)).select(pl.col(plan.VALUE) + known)
-
-
-def _collect(frame: pl.LazyFrame) -> pl.DataFrame:
-    try:
-        return frame.collect(engine="streaming")
-    except KeyboardInterrupt:
-        with contextlib.suppress(KeyboardInterrupt):
-            time.sleep(0)  # Python raises for the same signal once more, which would cut our cleaning up short
-        raise
+    return collected(plan.answered(query, rest)).select(pl.col(plan.VALUE) + known)
 
 
 def _notices(query: StatsQuery, events: Events) -> tuple[str, ...]:

@@ -1,14 +1,27 @@
 """What a question does to events: bucket, group, aggregate, order, limit, as lazy expressions; pure."""
 
+from dataclasses import dataclass
+
 import polars as pl
 
-from mmstats.engines import packed, sketch
+from mmstats.engines import sketch
 from mmstats.events.schema import Wanted
 from mmstats.events.visitor import VISITOR
 from mmstats.query import StatsQuery
 
 VALUE = "value"
 _TRUNCATE = {"hour": "1h", "day": "1d", "week": "1w"}  # the engine's weeks start on Monday, as the contract's do
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of an answer in no order: the labels and `value`.
+
+    There are as many `groups`; where a limit cuts, `frame` may have only those rows that it may leave.
+    """
+
+    frame: pl.DataFrame
+    groups: int
 
 
 def wanted_of(query: StatsQuery) -> Wanted:
@@ -22,10 +35,11 @@ def wanted_of(query: StatsQuery) -> Wanted:
 
 def answered(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:
     """All rows of the answer, in no order: the labels and `value`."""
-    return _aggregated(query, _bucketed(query, events))
+    return _aggregated(query, bucketed(query, events))
 
 
-def _bucketed(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:
+def bucketed(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:
+    """The events with the start of their bucket, where there is an interval."""
     if query.interval is None:
         return events
     return events.with_columns(pl.col("timestamp").dt.truncate(_TRUNCATE[query.interval]).alias("bucket"))
@@ -38,8 +52,6 @@ def _aggregated(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:
     if query.exact:
         once = events.select(*keys, VISITOR).unique()
         return _grouped(once, keys, pl.col(VISITOR).count().cast(pl.Int64))
-    if len(keys) == 1:
-        return packed.estimated(events, keys[0], pl.col(VISITOR), VALUE)
     return _grouped(sketch.registers(events, keys, pl.col(VISITOR)), keys, sketch.estimate())
 
 
@@ -55,15 +67,20 @@ def ordered(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
     buckets = ["bucket"] if query.interval else []
     by = [*buckets, VALUE, *query.group_by]
     descending = [column == VALUE for column in by]
-    likely = _likely(query, rows) if query.limit and len(rows) > query.limit else rows
-    cut = likely.sort(by, descending=descending, nulls_last=True).head(query.limit or len(rows))
+    limit = query.limit or len(rows)
+    cut = likely(query, rows).sort(by, descending=descending, nulls_last=True).head(limit)
     as_text = [pl.col(name).dt.strftime("%Y-%m-%d %H:%M:%S") for name in buckets]
     return cut.with_columns(as_text).select(*query.labels, VALUE)
 
 
-def _likely(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows among which those of the limit are, so that the others need not be sorted by all their labels."""
+def likely(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows among which those of the limit are, so that the others need not be sorted by all their labels.
+
+    They need no labels but the bucket, of which a number that sorts as it does will do.
+    """
     limit = query.limit or len(rows)
+    if len(rows) <= limit or query.fill:
+        return rows
     if query.interval:
         return rows.filter(pl.col("bucket") <= rows["bucket"].sort(nulls_last=True).item(limit - 1))
     return rows.filter(pl.col(VALUE) >= rows[VALUE].top_k(limit).min())

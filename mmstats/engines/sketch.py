@@ -60,7 +60,11 @@ def ends() -> list[pl.Expr]:
 def estimate() -> pl.Expr:
     """The estimated number of distinct ids of a group's registers, as an integer."""
     span = pl.col(HIGH).cast(pl.Int64) - pl.col(LOW).cast(pl.Int64)
-    shown = pl.col(LOW).count().cast(pl.Int64) + (span > 0).sum().cast(pl.Int64)
+    return estimate_of(pl.col(LOW).count().cast(pl.Int64) + (span > 0).sum().cast(pl.Int64), span.sum())
+
+
+def estimate_of(shown: pl.Expr, spans: pl.Expr) -> pl.Expr:
+    """The estimate from c1 + 2·c2, the number of ends that registers show, and from S in the 2^32 parts of d."""
     # m·2^32 − Σ(max − min); at least m, since no span reaches 2^32. All products stay below 2^63.
-    free = REGISTERS * _VALUES - span.sum()
+    free = REGISTERS * _VALUES - spans
     return (2 * shown * (REGISTERS * _VALUES) + free) // (2 * free)
