@@ -17,7 +17,7 @@ TEXTS = (None, "", "a", "A", "b", "\ue000", "\ufffd", "\U00010000", "\U0001f600"
 AWKWARD = (" ", "null", "NULL", "true", "1.50", "a,b", 'say "x"', "two\nlines", "tab\t", "'", "\\", "\u2028", "-0")
 OPTIONAL = tuple(name for name in ("anonymous_id", *DIMENSIONS) if name != "event_name")
 _ENDS = tuple(map(datetime.fromisoformat, ("0001-01-01", "9999-12-31T23:59:59.999999")))
-FORMATS = ("parquet", "ndjson", "csv", "arrow")
+FORMATS = ("parquet", "ndjson", "csv", "arrow", "words.parquet")  # the last with Categoricals for texts
 COLUMNS = ("timestamp", "event_name", *OPTIONAL)
 _THEN = ("0001-01-08", "1969-12-29", "1970-01-01", "2024-02-29", "9999-12-27")
 _NOW = ("2026-05-03", "2026-05-04", "2026-05-10")
@@ -73,7 +73,7 @@ def questions(draw: st.DrawFn, fill: bool = False, when: st.SearchStrategy[datet
         start=start,
         end=end if end != start else None,
         event=draw(st.none() | st.none() | st.sampled_from([text for text in TEXTS[1:4] if text])),
-        group_by=tuple(draw(st.permutations(DIMENSIONS))[: draw(st.integers(0, 3))]),
+        group_by=tuple(draw(st.permutations(DIMENSIONS))[: draw(st.integers(0, 3) | st.just(len(DIMENSIONS)))]),
         interval=draw(st.sampled_from(INTERVALS if fill else (None, *INTERVALS))),
         limit=draw(st.sampled_from((1, 3, 7, 100, 1000, None))),
         exact=draw(st.booleans()),
@@ -86,6 +86,7 @@ def write(path: Path, events: Sequence[Event], columns: Sequence[str] = COLUMNS)
     kind = path.suffix.removeprefix(".")
     if kind in {"parquet", "arrow"}:
         frame = frame_of(events, columns)
+        frame = frame.cast({pl.String: pl.Categorical}) if ".words" in path.suffixes else frame
         frame.write_parquet(path) if kind == "parquet" else frame.write_ipc(path)
     else:
         lines = _lines(events, columns) if kind == "ndjson" else _records(events, columns)

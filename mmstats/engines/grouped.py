@@ -19,7 +19,7 @@ from mmstats.query import StatsQuery
 
 def estimated(query: StatsQuery, events: pl.LazyFrame) -> plan.Rows:
     """The estimated visitors of every group; raises TooWide where labels have too many values for packing."""
-    numbers, runs = Numbers(query), Runs(marks.condensed)
+    numbers, runs = Numbers(query, events), Runs(marks.condensed)
 
     def take(batch: pl.DataFrame) -> None:
         layout = Layout.of(batch, query.labels, marks.BITS)
@@ -33,7 +33,7 @@ def estimated(query: StatsQuery, events: pl.LazyFrame) -> plan.Rows:
 
 def counted(query: StatsQuery, events: pl.LazyFrame) -> plan.Rows:
     """The number of events of every group; raises TooWide where labels have too many values for packing."""
-    numbers, runs = Numbers(query), Runs(_added)
+    numbers, runs = Numbers(query, events), Runs(_added)
 
     def take(batch: pl.DataFrame) -> None:
         layout = Layout.of(batch, query.labels)

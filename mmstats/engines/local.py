@@ -32,11 +32,11 @@ def answer(query: StatsQuery, dataset: Dataset, advance: Callable[[int], None] =
 def _rows(query: StatsQuery, events: Events) -> plan.Rows:
     if _is_total(query):
         return _whole(_total(query, events))
-    pack = _packing(query)
+    frame, pack = events.frame(as_words=query.group_by), _packing(query)
     if pack:
         with contextlib.suppress(TooWide):
-            return pack(query, plan.bucketed(query, events.frame()))
-    return _whole(collected(plan.answered(query, events.frame())))
+            return pack(query, plan.bucketed(query, frame))
+    return _whole(collected(plan.answered(query, frame)))
 
 
 def _whole(frame: pl.DataFrame) -> plan.Rows:

@@ -10,13 +10,13 @@ _STEPS = {"hour": (_HOUR, 0), "day": (24 * _HOUR, 0), "week": (7 * 24 * _HOUR, 4
 
 
 class Numbers:
-    """The labels of one question, numbered as they are met; null is 0 among texts."""
+    """The labels of one question, numbered as they are met, or as they come, being Categoricals; null is 0 of them."""
 
-    def __init__(self, query: StatsQuery) -> None:
+    def __init__(self, query: StatsQuery, events: pl.LazyFrame) -> None:
         self.names = query.labels
         self._step, self._start = _STEPS[query.interval] if query.interval else (0, 0)
-        # Numbered anew for every question, and forgotten with it.
-        self._words = {name: pl.Categorical(pl.Categories.random()) for name in query.group_by}
+        schema = events.collect_schema()
+        self._words = {name: _words(schema[name]) for name in query.group_by}
         self._kept = [pl.Series(dtype=words) for words in self._words.values()]  # the engine drops what none uses
 
     def of_labels(self) -> list[pl.Expr]:
@@ -39,3 +39,8 @@ class Numbers:
             return (number * self._step + self._start).cast(pl.Datetime("us"))
         known = pl.when(number > 0).then(number - 1).cast(pl.UInt32)
         return known.cat.to(self._words[name]).cast(pl.String)
+
+
+def _words(dtype: pl.DataType) -> pl.Categorical:
+    """The words of a column that has some, or else new ones, for one question and forgotten with it."""
+    return dtype if isinstance(dtype, pl.Categorical) else pl.Categorical(pl.Categories.random())

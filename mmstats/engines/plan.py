@@ -34,8 +34,8 @@ def wanted_of(query: StatsQuery) -> Wanted:
 
 
 def answered(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:
-    """All rows of the answer, in no order: the labels and `value`."""
-    return _aggregated(query, bucketed(query, events))
+    """All rows of the answer, in no order: the labels, which may come as Categoricals, as text, and `value`."""
+    return _aggregated(query, bucketed(query, events)).with_columns(pl.col(query.group_by).cast(pl.String))
 
 
 def bucketed(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:

@@ -1,6 +1,6 @@
 """The events of a dataset, opened for one question: files found, formats told apart, one frame of all."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -91,9 +91,14 @@ class Events:
         with kept_until_read(self._listing):
             pass
 
-    def frame(self) -> pl.LazyFrame:
-        """The wanted columns of the wanted events, lazily."""
-        return self._with_text([part.events(part.scan(), leave_out_bad=bad) for part, bad in self._parts])
+    def frame(self, as_words: Collection[str] = ()) -> pl.LazyFrame:
+        """The wanted columns of the wanted events, lazily; `as_words` those that are Categorical in all the files."""
+        words = [name for name in as_words if self._has_words(name)]
+        scans = [part.events(part.scan(), leave_out_bad=bad, as_words=words) for part, bad in self._parts]
+        return self._with_text(scans)
+
+    def _has_words(self, column: str) -> bool:
+        return bool(self._parts) and not self._text and all(part.has_words(column) for part, _ in self._parts)
 
     def hand_over(self, take: Callable[[pl.DataFrame], None]) -> None:
         """Give all the wanted events to `take`, a bounded number at a time, and read on when it has returned."""

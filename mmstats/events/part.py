@@ -1,6 +1,6 @@
 """Files of Parquet and Arrow IPC as lazy scans: files of one schema are one, whatever their folders say."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -88,16 +88,22 @@ class Part:
         constants = [pl.lit(file.partition[name], pl.String).alias(name) for name in self._told]
         return scan.with_columns(constants) if constants else scan
 
-    def events(self, scan: pl.LazyFrame, *, leave_out_bad: bool = False) -> pl.LazyFrame:
-        """The events wanted of a scan; rows that cannot be read are filtered only where there are some."""
+    def events(
+        self, scan: pl.LazyFrame, *, leave_out_bad: bool = False, as_words: Collection[str] = ()
+    ) -> pl.LazyFrame:
+        """The events wanted of a scan; rows that cannot be read are filtered only where there are some.
+
+        The columns `as_words` are delivered as Categoricals, which they have to be in the files.
+        """
         wanted, kept = self.shape.wanted, []
         if wanted.bounded:
             kept.append(typed.in_range(*self.timestamp, wanted, self.shape.timestamp_unit))
         if wanted.event is not None:
-            kept.append(self.text("event_name") == wanted.event)
+            kept.append((self._word if self.has_words("event_name") else self.text)("event_name") == wanted.event)
         if leave_out_bad:
             kept.append(~self.bad)
         columns = {name: self.text(name) for name in wanted.schema if name != "timestamp"}
+        columns |= {name: self._word(name) for name in as_words}
         if "timestamp" in wanted.schema:
             columns["timestamp"] = typed.instant(*self.timestamp, self.shape.timestamp_unit)
         if wanted.hashed:
@@ -131,6 +137,14 @@ class Part:
             for name in self.sources(column)
         ]
         return pl.coalesce(texts) if len(texts) > 1 else texts[0] if texts else pl.lit(None, pl.String)
+
+    def has_words(self, column: str) -> bool:
+        """Whether an event column is one Categorical in the files: few values in a dictionary, as numbers."""
+        sources = self.sources(column)
+        return len(sources) == 1 and self.schema.get(sources[0]) == pl.Categorical()
+
+    def _word(self, column: str) -> pl.Expr:
+        return pl.col(self.sources(column)[0])
 
     def sources(self, column: str) -> list[str]:
         """The columns of the files and of what their folders say that serve as an event column."""
