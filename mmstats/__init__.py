@@ -17,6 +17,7 @@ from mmstats.errors import (
     MmstatsError,
     NotEvents,
     OutputError,
+    TooMuchMemory,
     Unreadable,
 )
 from mmstats.version import __version__
@@ -33,6 +34,7 @@ __all__ = [
     "OutputError",
     "Row",
     "Stats",
+    "TooMuchMemory",
     "Unreadable",
     "__version__",
     "stats",

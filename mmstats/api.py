@@ -9,8 +9,10 @@ from mmstats.columns import read_column
 from mmstats.dataset import Dataset, choose, read_option
 from mmstats.engines import engine_for
 from mmstats.instants import instant_text
+from mmstats.memory import bounded, can_be_bounded
 from mmstats.query import DEFAULT_LIMIT, MAX_LIMIT, Extensions, read_question
 from mmstats.settings import settings_here
+from mmstats.sizes import read_size
 
 Location = str | PathLike[str]
 
@@ -32,6 +34,7 @@ def stats(
     timestamp_unit: str | None = None,
     skip_bad_rows: bool = False,
     trust_partitions: bool = False,
+    max_memory: str | int | None = None,
 ) -> Stats:
     """Count events, or distinct visitors, over a time range, grouped and bucketed.
 
@@ -40,8 +43,12 @@ def stats(
     A `limit` of None lifts it, `exact` counts visitors exactly, `fill` gives buckets without events a row of 0, and
     `columns` maps event columns to the data's names, as `{"event_name": "type"}`.
 
-    Raises InvalidQuestion when the question is wrong, InvalidSettings when a settings file is, and DatasetError when
-    the events cannot be had; all are MmstatsError.
+    `max_memory`, bytes or such as `"700MiB"`, refuses the question when the whole process takes more than about so
+    much memory. That is done by an interrupt, which ends every other Polars query of the process too, and so is
+    possible only in the main thread and where the interrupt's handler is Python's own. No setting bounds it here.
+
+    Raises InvalidQuestion when the question is wrong, InvalidSettings when a settings file is, DatasetError when the
+    events cannot be had, and TooMuchMemory; all are MmstatsError.
     """
     faults: dict[str, list[str]] = {}
     given = {"metric": metric, "from": from_, "to": to, "event": event, "interval": interval, "limit": limit}
@@ -53,12 +60,14 @@ def stats(
         skip_bad_rows=skip_bad_rows,
         trust_partitions=trust_partitions,
     )
+    size = _size(max_memory, faults)
     query = read_question(
         {**_texts(given, faults), "group_by": _group_by(group_by, faults)},
         Extensions(exact=exact, fill=fill, unlimited=limit is None),
         faults=faults,
     )
-    return engine_for()(query, choose(dataset, settings_here(environ)))
+    chosen = choose(dataset, settings_here(environ))
+    return bounded(size, lambda: engine_for()(query, chosen))
 
 
 def _locations(data: object, faults: dict[str, list[str]]) -> tuple[str, ...]:
@@ -115,6 +124,27 @@ def _option(name: str, value: object, faults: dict[str, list[str]]) -> str | Non
     except TypeError as fault:
         faults[name] = [str(fault)]
         return None
+
+
+def _size(value: object, faults: dict[str, list[str]]) -> int | None:
+    try:
+        size = None if value is None else _bytes(value)
+    except (TypeError, ValueError) as fault:
+        faults["max_memory"] = [str(fault)]
+        return None
+    if size and not can_be_bounded():
+        faults["max_memory"] = ["needs the main thread, and Python's own handler of interrupts"]
+    return size
+
+
+def _bytes(value: object) -> int:
+    if isinstance(value, str):
+        return read_size(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"must be a str or int, not {type(value).__name__}")
+    if value < 1:
+        raise ValueError("must be more than nothing")
+    return value
 
 
 def _texts(given: Mapping[str, object], faults: dict[str, list[str]]) -> dict[str, list[str]]:

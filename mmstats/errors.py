@@ -9,10 +9,13 @@ MmstatsError
 │   ├── NotEvents            the dataset is not there, or what is there is not events
 │   └── Unreadable           a file that is there cannot be opened or decoded
 │       └── BadRow           a row that cannot be read, named by file and line
+├── TooMuchMemory            the answer takes more memory than it may
 └── OutputError              an output cannot be written
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+
+from mmstats.sizes import size_text
 
 
 def _rebuilt(kind: "type[MmstatsError]", args: tuple[object, ...], state: dict[str, object]) -> "MmstatsError":
@@ -91,6 +94,19 @@ class Unreadable(DatasetError):
 
 class BadRow(Unreadable):
     """A row that cannot be read, named by its file and its line or row."""
+
+
+class TooMuchMemory(MmstatsError):
+    """The answer takes more memory than it may; `size` is the bound, in bytes.
+
+    No InvalidQuestion: the data was read, and with a higher bound the same question is answered. But what helps is to
+    change the question or a flag, so that the command line ends as it does for a wrong one; the data is not at fault.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        hint = "a shorter range or fewer group-by columns take less; --max-memory is the bound"
+        super().__init__(f"the question needs more than {size_text(size)} of memory", hint=hint)
 
 
 class OutputError(MmstatsError):

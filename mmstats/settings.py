@@ -13,6 +13,7 @@ from typing import Any
 
 from mmstats.columns import read_column
 from mmstats.errors import InvalidSettings
+from mmstats.sizes import read_size
 from mmstats.suggest import did_you_mean, nearest
 from mmstats.visible import visible
 
@@ -20,6 +21,7 @@ PROJECT_FILE = "mmstats.toml"
 USER_FILE = "config.toml"
 CONFIG_VARIABLE = "MMSTATS_CONFIG"
 DATA_VARIABLE = "MMSTATS_DATA"
+MEMORY_VARIABLE = "MMSTATS_MAX_MEMORY"
 FORMATS = ("table", "json", "ndjson", "csv", "markdown")
 COLORS = ("auto", "always", "never")
 TIMESTAMP_UNITS = ("s", "ms", "us", "ns")
@@ -39,6 +41,7 @@ class Settings:
     timestamp_unit: str | None = None
     skip_bad_rows: bool = False
     trust_partitions: bool = False
+    max_memory: int | None = None
     data_from: str = ""
 
 
@@ -91,6 +94,12 @@ def _switch(value: Any) -> bool:
     return value
 
 
+def _size(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError
+    return read_size(str(value))
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "data",
@@ -105,6 +114,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("timestamp_unit", "a string", _text, "The unit of numeric timestamps.", TIMESTAMP_UNITS),
     Setting("skip_bad_rows", "true or false", _switch, "Leave out rows that cannot be read, and say so."),
     Setting("trust_partitions", "true or false", _switch, "Skip folders named for days out of range."),
+    Setting("max_memory", "a size such as 700MiB", _size, "About how much memory a question may take."),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -124,7 +134,7 @@ def settings_here(environ: Mapping[str, str]) -> Settings:
 def load_settings(folder: Path, environ: Mapping[str, str]) -> Settings:
     """What is set for a command that runs in `folder`: environment over project's file over user's own.
 
-    Raises InvalidSettings, naming the file, for one that cannot be read or followed.
+    Raises InvalidSettings, naming the file or the variable, for one that cannot be read or followed.
     """
     folder = folder.absolute()
     own = _own_file(folder, environ)
@@ -139,7 +149,16 @@ def load_settings(folder: Path, environ: Mapping[str, str]) -> Settings:
         values |= found | {"columns": columns}
     if environ.get(DATA_VARIABLE):
         values |= {"data": (environ[DATA_VARIABLE],), "data_from": DATA_VARIABLE}
+    if environ.get(MEMORY_VARIABLE):
+        values["max_memory"] = _size_of_variable(environ[MEMORY_VARIABLE])
     return Settings(**values)
+
+
+def _size_of_variable(text: str) -> int:
+    try:
+        return read_size(text)
+    except ValueError as fault:
+        raise InvalidSettings(visible(f"{MEMORY_VARIABLE} {fault}")) from None
 
 
 def _own_file(folder: Path, environ: Mapping[str, str]) -> Path:

@@ -362,6 +362,7 @@ def test_errors_are_one_tree() -> None:
         "NotEvents": "DatasetError",
         "Unreadable": "DatasetError",
         "BadRow": "Unreadable",
+        "TooMuchMemory": "MmstatsError",
         "OutputError": "MmstatsError",
     }
 

@@ -168,6 +168,7 @@ WRONG = {
     "--max-concurrency": ("0", "1.5"),
     "--queue": ("-1", "x"),
     "--query-timeout": ("0", "1s"),
+    "--max-memory": ("0", "2 much"),
     "--rate-limit": ("0/s", "5", "5/d", "-1/m", "1/s/s"),
     "--cors-origin": ("app.example", "https://app.example/", "ftp://app.example", ""),
     "--log-format": ("xml", "JSON"),

@@ -78,7 +78,7 @@ def test_everything_set(here: Path, home: Path) -> None:
     own(
         home,
         'data = "/events"\nformat = "csv"\ncolor = "never"\ntimestamp_unit = "ms"\n'
-        'skip_bad_rows = true\ntrust_partitions = true\n[columns]\nevent_name = "type"\n',
+        'skip_bad_rows = true\ntrust_partitions = true\nmax_memory = "2GB"\n[columns]\nevent_name = "type"\n',
     )
     settings = load_settings(here, {})
     assert settings.data == ("/events",)
@@ -86,6 +86,7 @@ def test_everything_set(here: Path, home: Path) -> None:
     assert (settings.format, settings.color, settings.timestamp_unit) == ("csv", "never", "ms")
     assert settings.skip_bad_rows
     assert settings.trust_partitions
+    assert settings.max_memory == 2_000_000_000
 
 
 def test_declared_once() -> None:
@@ -258,7 +259,9 @@ def test_refused_value(here: Path, text: str | bytes, fault: str) -> None:
 
 
 MAY = "mmstats.toml may set: data, columns, format"
-OWN_MAY = "config.toml may set: data, columns, format, color, timestamp_unit, skip_bad_rows, trust_partitions"
+OWN_MAY = (
+    "config.toml may set: data, columns, format, color, timestamp_unit, skip_bad_rows, trust_partitions, max_memory"
+)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +283,7 @@ OWN_MAY = "config.toml may set: data, columns, format, color, timestamp_unit, sk
                 f"{name} belongs in your own configuration, {{own}}; {MAY}",
                 id=name,
             )
-            for name in ("color", "timestamp_unit", "skip_bad_rows", "trust_partitions")
+            for name in ("color", "timestamp_unit", "skip_bad_rows", "trust_partitions", "max_memory")
         ),
     ],
 )
@@ -296,6 +299,9 @@ def test_refused_name(here: Path, home: Path, text: str, fault: str, hint: str) 
         pytest.param("skip-bad-rows = true", "unknown setting 'skip-bad-rows'", OWN_MAY, id="dashes"),
         pytest.param("skip_bad_rows = 1", "skip_bad_rows must be true or false", "", id="switch"),
         pytest.param("trust_partitions = 'yes'", "trust_partitions must be true or false", "", id="switch: text"),
+        pytest.param("max_memory = true", "max_memory must be a size such as 700MiB", "", id="size: type"),
+        pytest.param("max_memory = -1", "max_memory must be a size such as 700MiB", "", id="size: integer"),
+        pytest.param("max_memory = '2 much'", "max_memory must be a size such as 700MiB", "", id="size: text"),
         pytest.param("color = true", "color must be auto or always or never", "", id="color"),
         pytest.param("timestamp_unit = 'm'", "timestamp_unit must be s or ms or us or ns, not 'm'", "", id="unit"),
     ],

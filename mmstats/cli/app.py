@@ -60,6 +60,7 @@ def query_command(
     timestamp_unit: opt.TimestampUnit = None,
     skip_bad_rows: opt.SkipBadRows = False,
     trust_partitions: opt.TrustPartitions = False,
+    max_memory: opt.MaxMemory = None,
     no_cache: opt.NoCache = False,
     format: opt.Format = None,
     color: opt.Color = None,
@@ -77,6 +78,7 @@ def query_command(
         Extensions(exact=exact, fill=fill, unlimited=all_),
         SourceOptions(data or (), sample, map_ or (), input_format, timestamp_unit, skip_bad_rows, trust_partitions),
         ShowOptions(format, color),
+        max_memory=max_memory,
         cached=not no_cache,
     )
 
@@ -137,6 +139,7 @@ def serve_command(
     max_concurrency: opt.MaxConcurrency = None,
     queue: opt.Queue = None,
     query_timeout: opt.QueryTimeout = None,
+    max_memory: opt.ServedMemory = None,
     rate_limit: opt.RateLimit = None,
     log_format: opt.LogFormat = None,
 ) -> int:
@@ -145,7 +148,8 @@ def serve_command(
     from mmstats.cli.source import SourceOptions
 
     once = {"host": host, "port": port, "max_concurrency": max_concurrency, "queue": queue}
-    once |= {"query_timeout": query_timeout, "rate_limit": rate_limit, "log_format": log_format}
+    once |= {"query_timeout": query_timeout, "max_memory": max_memory}
+    once |= {"rate_limit": rate_limit, "log_format": log_format}
     given = {**{name: [value] for name, value in once.items() if value is not None}, "cors_origin": cors_origin or []}
     source = SourceOptions(
         data or (), sample, map_ or (), input_format, timestamp_unit, skip_bad_rows, trust_partitions

@@ -8,6 +8,7 @@ from mmstats.errors import (
     MmstatsError,
     NotEvents,
     OutputError,
+    TooMuchMemory,
     Unreadable,
 )
 
@@ -28,7 +29,7 @@ class ExitCode(IntEnum):
 MEANING = {
     ExitCode.ANSWERED: "answered; a closed pipe is no error",
     ExitCode.DOES_NOT_HOLD: "a check found something that does not hold",
-    ExitCode.WRONG_QUESTION: "the question, a flag or a settings file was wrong",
+    ExitCode.WRONG_QUESTION: "the question, a flag or a settings file was wrong, or it needs more than `--max-memory`",
     ExitCode.NOT_EVENTS: "the dataset is not there or is not events",
     ExitCode.UNREADABLE: "a file that is there cannot be opened or decoded",
     ExitCode.NOT_WRITTEN: "an output, store or key file cannot be written, or a port not be had",
@@ -39,6 +40,7 @@ MEANING = {
 EXITS: dict[type[MmstatsError], ExitCode] = {
     InvalidQuestion: ExitCode.WRONG_QUESTION,
     InvalidSettings: ExitCode.WRONG_QUESTION,
+    TooMuchMemory: ExitCode.WRONG_QUESTION,
     NotEvents: ExitCode.NOT_EVENTS,
     Unreadable: ExitCode.UNREADABLE,
     OutputError: ExitCode.NOT_WRITTEN,

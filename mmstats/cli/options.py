@@ -107,6 +107,14 @@ Color = Annotated[
     _option("--color", "Whether to colour tables  [default: auto]", **_one_of(COLORS)),
 ]
 
+MaxMemory = Annotated[
+    str | None,
+    _option(
+        "--max-memory",
+        "Refuse the question when it takes more than about this much memory, such as 700MiB.",
+        metavar="SIZE",
+    ),
+]
 NoCache = Annotated[bool, _option("--no-cache", "Compute the answer although it may be kept, and do not keep it.")]
 Served = Annotated[
     list[str] | None, _option("--data", "A file, folder or glob of events; may be repeated.", metavar="LOCATION")
@@ -116,6 +124,7 @@ Port = Annotated[str | None, _serving("port")]
 CorsOrigin = Annotated[list[str] | None, _serving("cors_origin")]
 MaxConcurrency = Annotated[str | None, _serving("max_concurrency")]
 Queue = Annotated[str | None, _serving("queue")]
+ServedMemory = Annotated[str | None, _serving("max_memory")]
 QueryTimeout = Annotated[str | None, _serving("query_timeout")]
 RateLimit = Annotated[str | None, _serving("rate_limit")]
 LogFormat = Annotated[str | None, _serving("log_format")]

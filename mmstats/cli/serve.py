@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmstats.cli import stdout
@@ -17,7 +17,7 @@ from mmstats.errors import InvalidParams, InvalidSettings, OutputError
 from mmstats.keyfile import KeyFile, keys_file
 from mmstats.keys import Key, new_key, read_key
 from mmstats.serve.options import KEY_VARIABLE, read_options
-from mmstats.settings import settings_here
+from mmstats.settings import Settings, settings_here
 
 
 def serve(given: Mapping[str, Sequence[str]], source: SourceOptions, *, extensions: bool, auth: bool) -> int:
@@ -29,7 +29,9 @@ def serve(given: Mapping[str, Sequence[str]], source: SourceOptions, *, extensio
     options = read_options(given, faults, extensions=extensions, auth=auth)
     if faults:
         raise InvalidParams(faults)
-    dataset = _dataset(asked)
+    settings = settings_here(os.environ)
+    dataset = _dataset(asked, settings)
+    options = replace(options, max_memory=options.max_memory or settings.max_memory)
     keys = _keys() if options.auth else None
 
     from mmstats.serve.keyring import Keyring  # after validation: a wrong option loads no server
@@ -42,8 +44,8 @@ def serve(given: Mapping[str, Sequence[str]], source: SourceOptions, *, extensio
     return ExitCode.INTERRUPTED if ended_by == signal.SIGINT else ExitCode.ANSWERED
 
 
-def _dataset(asked: Dataset) -> Dataset:
-    dataset = choose(asked, settings_here(os.environ))
+def _dataset(asked: Dataset, settings: Settings) -> Dataset:
+    dataset = choose(asked, settings)
     if dataset.is_sample and not asked.is_sample:
         raise InvalidParams({"data": ["is required"]}, hint="--sample serves the bundled sample")
     return dataset

@@ -36,7 +36,7 @@ from mmstats.visible import visible
 def build(dataset: Dataset, options: ServeOptions, keyring: Keyring | None, log: Log, *, loopback: bool) -> Starlette:
     """The application that answers questions of a dataset; without a keyring, to everybody."""
     metrics, lookout, kept = Metrics(), Lookout(dataset, options.query_timeout), KeptAnswers()
-    limits = Limits(options.max_concurrency, options.queue, options.query_timeout)
+    limits = Limits(options.max_concurrency, options.queue, options.query_timeout, options.max_memory)
     runs = Runs(dataset, limits, lambda event, message: log.warning(event, message=visible(message)))
     gate = Gate(keyring, Buckets(options.rate_limit) if options.rate_limit else None)
     _watch(metrics, runs, kept)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from mmstats.answer import encode
-from mmstats.errors import DatasetError, InvalidGroupBy, InvalidParams
+from mmstats.errors import DatasetError, InvalidGroupBy, InvalidParams, TooMuchMemory
 from mmstats.keys import conceal
 from mmstats.serve.rate import TooOften
 from mmstats.serve.runs import Overloaded
@@ -43,7 +43,7 @@ MEANING = {
     "method_not_allowed": "another method than GET, HEAD and OPTIONS",
     "rate_limited": "more requests with this key than `--rate-limit` admits; `Retry-After`",
     "internal_error": "a bug in mmstats; the log has more under the request's id",
-    "upstream_failed": "the dataset cannot be read, or a query took longer than `--query-timeout`",
+    "upstream_failed": "the dataset cannot be read, or a query took more than `--query-timeout` or `--max-memory`",
     "overloaded": "more queries than `--max-concurrency` and `--queue` admit; `Retry-After`",
 }
 
@@ -100,7 +100,7 @@ def _invalid_group_by(request: Request, error: Exception) -> Response:
 
 
 def _upstream_failed(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DatasetError)
+    assert isinstance(error, DatasetError | TooMuchMemory)
     return _sent(request, Refused("upstream_failed", {"message": error.message}))
 
 
@@ -135,6 +135,7 @@ HANDLERS: Mapping[Any, ExceptionHandler] = {
     InvalidParams: _invalid_params,
     InvalidGroupBy: _invalid_group_by,
     DatasetError: _upstream_failed,
+    TooMuchMemory: _upstream_failed,  # as for a query that takes too long: a bound of the server's, no fault of theirs
     TooOften: _rate_limited,
     Overloaded: _overloaded,
     HTTPException: _unrouted,

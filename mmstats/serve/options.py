@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from mmstats.sizes import read_size
 from mmstats.suggest import one_of
 
 LOG_FORMATS = ("text", "json")
@@ -33,7 +34,8 @@ def _cores() -> int:
 class ServeOptions:
     """How the server is to run.
 
-    `query_timeout` is in seconds; a `rate_limit` of None is none; without `auth` nobody needs a key.
+    `query_timeout` is in seconds, `max_memory` in bytes; a `rate_limit` or `max_memory` of None is none; without `auth`
+    nobody needs a key.
     """
 
     host: str = "127.0.0.1"
@@ -42,6 +44,7 @@ class ServeOptions:
     max_concurrency: int = field(default_factory=_cores)
     queue: int = 256
     query_timeout: int = 60
+    max_memory: int | None = None
     rate_limit: Rate | None = None
     log_format: str = "text"
     extensions: bool = False
@@ -121,6 +124,7 @@ OPTIONS = (
     ),
     Option("queue", partial(_integer, least=0, most=100_000), "How many more queries may wait.", "N"),
     Option("query_timeout", partial(_integer, least=1, most=86400), "Seconds that a query may take.", "SECONDS"),
+    Option("max_memory", read_size, "About how much memory the process of one query may take, such as 700MiB.", "SIZE"),
     Option("rate_limit", _rate, "How often one key may ask, such as 50/s, 100/m or 1000/h.", "N/UNIT"),
     Option("log_format", partial(one_of, choices=LOG_FORMATS), "How the log is written.", "|".join(LOG_FORMATS)),
 )

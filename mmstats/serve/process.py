@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmstats.dataset import Dataset
-from mmstats.errors import Unreadable
+from mmstats.errors import TooMuchMemory, Unreadable
 from mmstats.query import StatsQuery
 from mmstats.serve.options import KEY_VARIABLE
-from mmstats.serve.worker import LENGTH, Answer
+from mmstats.serve.worker import LENGTH, TOO_MUCH_MEMORY, Answer
 
 _LONGEST_LINE = 1 << 16
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from mmstats.serve.worker import main; main()"
@@ -23,11 +23,12 @@ class WorkerDied(Unreadable):
 
 
 class Worker:
-    """A process that answers one question at a time; `report` is told what it prints."""
+    """A process that answers one question at a time, `fresh` until the first; `report` is told what it prints."""
 
     def __init__(self, process: Process, report: Callable[[str], None]) -> None:
         self._process = process
         self._killed = False
+        self.fresh = True
         self._printing = asyncio.create_task(self._listen(report))
 
     @classmethod
@@ -46,22 +47,25 @@ class Worker:
         )
         return cls(process, report)
 
-    async def answer(self, query: StatsQuery, dataset: Dataset) -> Answer:
-        """What it answers; given up in the middle, it is good for nothing but to be ended.
+    async def answer(self, query: StatsQuery, dataset: Dataset, size: int | None) -> Answer:
+        """What it answers, taking `size` bytes at most; given up in the middle, it is good for nothing but to be ended.
 
-        Raises DatasetError when the events cannot be had, WorkerDied when the process ends.
+        Raises DatasetError when the events cannot be had, TooMuchMemory and WorkerDied when the process ends.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
         try:
-            stdin.write(pickle.dumps((query, dataset)))
+            stdin.write(pickle.dumps((query, dataset, size)))
             await stdin.drain()
             (length,) = LENGTH.unpack(await stdout.readexactly(LENGTH.size))
             outcome = pickle.loads(await stdout.readexactly(length))  # noqa: S301 - from our own worker
         except (asyncio.IncompleteReadError, ConnectionError):
             ended = await self._process.wait()
+            if ended == TOO_MUCH_MEMORY and size is not None:
+                raise TooMuchMemory(size) from None
             raise WorkerDied(f"the query's process ended with {ended}: out of memory, or a damaged file?") from None
+        self.fresh = False
         if isinstance(outcome, Exception):
             raise outcome
         assert isinstance(outcome, Answer)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mmstats.dataset import Dataset
-from mmstats.errors import Unreadable
+from mmstats.errors import TooMuchMemory, Unreadable
 from mmstats.query import StatsQuery
 from mmstats.serve.process import Worker
 from mmstats.serve.worker import Answer
@@ -19,11 +19,12 @@ _IDLE_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many queries run at once, how many more may wait, and the seconds that one may take."""
+    """How many queries run at once, how many more may wait, and the seconds and bytes that one may take."""
 
     concurrency: int
     queue: int
     timeout: float
+    memory: int | None = None
 
 
 class Overloaded(Exception):
@@ -109,11 +110,22 @@ class Runs:
                 self.running -= 1
 
     async def _asked(self, query: StatsQuery) -> Answer:
-        """The answer of a worker, which is ended when it is cut short; an error that it answers leaves it whole."""
+        """The answer of a worker; what earlier questions have left in its memory does not count against this one."""
+        deadline = asyncio.get_running_loop().time() + self._limits.timeout
         worker = self._taken() or await self._new()
+        worn = not worker.fresh
         try:
-            async with asyncio.timeout(self._limits.timeout) as patience:
-                answer = await worker.answer(query, self._dataset)
+            return await self._answer_of(worker, query, deadline)
+        except TooMuchMemory:
+            if not worn:
+                raise
+        return await self._answer_of(await self._new(), query, deadline)
+
+    async def _answer_of(self, worker: Worker, query: StatsQuery, deadline: float) -> Answer:
+        """The answer of a worker, which is ended when it is cut short; an error that it answers leaves it whole."""
+        try:
+            async with asyncio.timeout_at(deadline) as patience:
+                answer = await worker.answer(query, self._dataset, self._limits.memory)
         except (asyncio.CancelledError, TimeoutError):
             worker.kill()
             await asyncio.shield(worker.end())

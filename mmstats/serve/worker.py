@@ -1,7 +1,8 @@
 """One question after the other answered in a process of its own, which can be stopped at any instant.
 
 The server writes a pickled question to its stdin; it writes the length of a pickled answer or error, and that, to its
-stdout. It ends with its stdin, so with its server, in the middle of a query too.
+stdout. It ends with its stdin, so with its server, in the middle of a query too; and, with an exit code of its own,
+when a question takes more memory than it may.
 """
 
 import os
@@ -15,9 +16,12 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 from mmstats.dataset import Dataset
+from mmstats.memory import fatal_above
 from mmstats.query import StatsQuery
 
 LENGTH = struct.Struct("!Q")
+TOO_MUCH_MEMORY = 75
+_Asked = tuple[StatsQuery, Dataset, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ def main() -> None:
     # What a library prints must not come between the answers.
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
-        questions: SimpleQueue[tuple[StatsQuery, Dataset]] = SimpleQueue()
+        questions: SimpleQueue[_Asked] = SimpleQueue()
         threading.Thread(target=_listen, args=(questions,), daemon=True).start()
         from mmstats.engines import engine_for
 
@@ -48,7 +52,7 @@ def main() -> None:
             answers.flush()
 
 
-def _listen(questions: "SimpleQueue[tuple[StatsQuery, Dataset]]") -> None:
+def _listen(questions: "SimpleQueue[_Asked]") -> None:
     """Take questions in; when the server has gone there is nobody to answer."""
     try:
         while True:
@@ -57,13 +61,14 @@ def _listen(questions: "SimpleQueue[tuple[StatsQuery, Dataset]]") -> None:
         os._exit(0)
 
 
-def _outcome(query: StatsQuery, dataset: Dataset) -> Answer | Exception:
+def _outcome(query: StatsQuery, dataset: Dataset, size: int | None) -> Answer | Exception:
     """The answer, or the error that stands for it, with where it came from written on it."""
     from mmstats.engines import engine_for
 
     try:
-        stats = engine_for()(query, dataset)
-        return Answer(stats.to_json().encode(), len(stats.rows), stats.truncated, tuple(stats.notices))
+        with fatal_above(size, TOO_MUCH_MEMORY):
+            stats = engine_for()(query, dataset)
+            return Answer(stats.to_json().encode(), len(stats.rows), stats.truncated, tuple(stats.notices))
     except Exception as error:
         error.add_note(traceback.format_exc())
         return error if _travels(error) else RuntimeError(traceback.format_exc())

@@ -1,0 +1,119 @@
+"""A bound on the memory that a computation takes: the process is looked at while it computes, and stopped over it.
+
+The memory is the engine's, of which Python knows nothing, so what counts is what the operating system says is resident
+in the whole process. It is seen every 20 ms: what is taken between two looks, and until the engine stops, comes on top.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from mmstats.errors import TooMuchMemory
+
+T = TypeVar("T")
+
+_LOOK_SECONDS = 0.02
+_AGAIN_SECONDS = 1.0
+
+
+class Watch:
+    """A thread that calls `stop` when the process takes more than `size` bytes, and again while it goes on."""
+
+    def __init__(self, size: int, stop: Callable[[], None]) -> None:
+        self.passed = False
+        self._size, self._stop = size, stop
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def start(self) -> None:
+        """Look from now on."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Look no more; an interrupt that is due comes before this returns."""
+        self._over.set()
+        self._thread.join()
+        time.sleep(0)
+
+    def _look(self) -> None:
+        resident = _resident()
+        while not self._over.wait(_LOOK_SECONDS):
+            if resident() > self._size:
+                self.passed = True
+                self._stop()
+                self._over.wait(_AGAIN_SECONDS)
+
+
+def _resident() -> Callable[[], int]:
+    """A function that tells how many bytes of this process are resident."""
+    import psutil  # only who asks for a bound waits for it
+
+    process = psutil.Process()
+    return lambda: process.memory_info().rss
+
+
+def bounded(size: int | None, compute: Callable[[], T]) -> T:
+    """What `compute` gives, stopped when the process takes more than `size` bytes; None is no bound.
+
+    It is stopped by an interrupt that we raise ourselves, the one thing that ends a streaming query of Polars in the
+    middle: one of `LazyFrame.collect(background=True)` goes on after its `cancel`, and takes more memory, and Python
+    cannot end a thread. Only the main thread can be stopped so. A function and not a context manager, since an
+    interrupt may come twice, the second time at the entry of an `__exit__`, before that could tell ours from a
+    person's.
+
+    Raises TooMuchMemory.
+    """
+    if size is None:
+        return compute()
+    if _resident()() > size:
+        raise TooMuchMemory(size)
+    watch = Watch(size, _interrupt)
+    try:
+        watch.start()
+        try:
+            answer = compute()
+        finally:
+            watch.end()
+    except BaseException:  # an interrupt, and whatever the engine has made of it
+        if not watch.passed:
+            raise
+    if watch.passed:
+        raise TooMuchMemory(size) from None
+    return answer
+
+
+@contextmanager
+def fatal_above(size: int | None, code: int) -> Iterator[None]:
+    """End the process at once, with this exit code, when it takes more than `size` bytes meanwhile; None is no bound.
+
+    For a process that has nothing to clean up, whatever its main thread does.
+    """
+    if size is None:
+        yield
+        return
+    if _resident()() > size:
+        os._exit(code)
+    watch = Watch(size, lambda: os._exit(code))
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.end()
+
+
+def _interrupt() -> None:
+    """Interrupt the main thread, also in a system call that waits, which a signal raised in ours would not end."""
+    if hasattr(signal, "pthread_kill"):  # not on Windows
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)
+
+
+def can_be_bounded() -> bool:
+    """Whether `bounded` works here: in the main thread, where an interrupt means what Python makes of it."""
+    in_main = threading.current_thread() is threading.main_thread()
+    return in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
