@@ -10,9 +10,14 @@ from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
+from mmstats.errors import InvalidSettings
+from mmstats.sizes import read_size
+from mmstats.visible import visible
+
 CACHE_VARIABLE = "MMSTATS_CACHE_DIR"
-ANSWERS = "answers"  # the folder of answers in it
+SIZE_VARIABLE = "MMSTATS_CACHE_SIZE"
 MOST_BYTES = 512 << 20
+_KEPT = "kept"  # the folder of entries in it
 _LARGEST_SHARE = 8  # an entry may take an eighth of all
 _DIGEST_BYTES = 16
 
@@ -24,6 +29,18 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("mmstats"))
+
+
+def user_cache(environ: Mapping[str, str]) -> "Cache":
+    """The user's cache of answers and parts of them.
+
+    Raises InvalidSettings for a size in the environment that is none.
+    """
+    size = environ.get(SIZE_VARIABLE)
+    try:
+        return Cache(cache_folder(environ) / _KEPT, read_size(size) if size else MOST_BYTES)
+    except ValueError as fault:
+        raise InvalidSettings(visible(f"{SIZE_VARIABLE} {fault}")) from None
 
 
 def replace_file(file: Path, content: bytes) -> None:
@@ -73,7 +90,7 @@ class Cache:
         """The files of the entries."""
         try:
             return [entry for entry in os.scandir(self.folder) if not entry.name.startswith(".")]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def clear(self) -> None:
@@ -81,7 +98,7 @@ class Cache:
 
         Raises OSError for one that cannot be.
         """
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             for entry in os.scandir(self.folder):
                 Path(entry.path).unlink(missing_ok=True)
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from mmstats.dataset import Dataset
 from mmstats.errors import BadRow
 from mmstats.events import delimited, jsontext, records, textfile
-from mmstats.events.opened import open_events
 from mmstats.events.schema import Wanted
+from mmstats.events.source import open_events
 
 WANTED = Wanted(("timestamp", "source", "path"))
 Row = tuple[str | None, str | None]
@@ -36,9 +36,9 @@ def blocks(size: int) -> Iterator[None]:
 
 def read(path: Path, *, skip: bool = False) -> tuple[list[Row], list[str]]:
     """Sources and paths in order, and the notices."""
-    events = open_events(Dataset((str(path),), {"event_name": "timestamp"}, skip_bad_rows=skip), WANTED)
-    frame = events.frame().collect(engine="streaming")
-    return frame.select("source", "path").rows(), events.notices()
+    source = open_events(Dataset((str(path),), {"event_name": "timestamp"}, skip_bad_rows=skip), WANTED)
+    frame = source.events().frame().collect(engine="streaming")
+    return frame.select("source", "path").rows(), source.notices()
 
 
 def outcomes(path: Path) -> list[object]:

@@ -33,7 +33,7 @@ QUERY = StatsQuery(group_by=("event_name",))
 def at_once() -> object:
     """Files that were written this very moment count as settled."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(again, "_SETTLED", -(10**9))
+        patch.setattr(again, "SETTLED", -(10**9))
         yield
 
 
@@ -113,7 +113,7 @@ def test_files_written_a_moment_ago_are_not_trusted(tmp_path: Path, change: Call
     file.write_text(LINE % "a")
     change(file)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(again, "_SETTLED", 2_000_000_000)
+        patch.setattr(again, "SETTLED", 2_000_000_000)
         patch.setattr("time.time_ns", lambda: file.stat().st_ctime_ns + 1_999_999_999)
         cache = Cache(tmp_path / "cache")
         assert asked(Dataset((str(file),)), cache)[1]
@@ -142,13 +142,30 @@ def test_the_command_line_keeps_answers(
         assert ask(sample_folder(), *options).value == 3759
         assert run(["cache", "info"]) == 0
         told = json.loads(capfd.readouterr().out)
-        assert told["answers"] == answers
+        assert told["entries"] == answers
     folder = Path(told["folder"])
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
     assert run(["cache", "clear"]) == 0
-    assert capfd.readouterr().err == "note: dropped 1 kept answer\n"
+    assert capfd.readouterr().err == "note: dropped 1 entry\n"
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["query", "--sample"], ["serve", "--sample"], ["cache", "info"]])
+def test_a_wrong_size_of_the_cache_is_refused(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """`MMSTATS_CACHE_SIZE` must be a size, wherever the cache is used."""
+    monkeypatch.setenv("MMSTATS_CACHE_SIZE", "large")
+    assert run(command) == 2
+    assert "error: MMSTATS_CACHE_SIZE must be a size such as 700MiB" in capfd.readouterr().err
+
+
+def test_the_size_of_the_cache_can_be_set(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`MMSTATS_CACHE_SIZE` bounds what is kept."""
+    monkeypatch.setenv("MMSTATS_CACHE_SIZE", "1.5MiB")
+    assert run(["cache", "info"]) == 0
+    assert json.loads(capfd.readouterr().out)["most_bytes"] == 3 << 19
 
 
 @pytest.mark.usefixtures("at_once")
@@ -166,7 +183,7 @@ def test_notices_are_said_again(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_an_answer_that_is_kept_needs_no_engine(tmp_path: Path) -> None:
     """Asked again, the command line does not even import the engine."""
     program = (
-        "import sys; from mmstats.engines import again; again._SETTLED = -(10**9); from mmstats.cli import run; "
+        "import sys; from mmstats.engines import again; again.SETTLED = -(10**9); from mmstats.cli import run; "
         "code = run(['query', '--sample', '--group-by', 'os']); "
         "print(code, sorted({'polars', 'pyarrow'} & set(sys.modules)), file=sys.stderr)"
     )

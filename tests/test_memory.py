@@ -88,7 +88,7 @@ def test_a_small_question_has_room(alone: Alone) -> None:
 
 def test_a_kept_answer_needs_no_memory(ask: Ask, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that is kept is given again under a bound that computing it would pass."""
-    monkeypatch.setattr(again, "_SETTLED", -(10**9))
+    monkeypatch.setattr(again, "SETTLED", -(10**9))
     monkeypatch.setenv("MMSTATS_CACHE_DIR", str(tmp_path / "cache"))
     question = ("--group-by", "source", "--max-memory")
     assert ask(many, *question, "1MiB").code == 2

@@ -3,6 +3,7 @@
 import gzip
 import os
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -186,3 +187,13 @@ def test_answers_are_plain_for_the_others(server: Serving, accepted: str) -> Non
     reply = server.request(PATH, {"Accept-Encoding": accepted})
     assert "Content-Encoding" not in reply.headers
     assert reply.json["metric"] == "count"
+
+
+def test_a_server_keeps_what_it_learns_of_files(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Parts of answers are kept in the cache folder, once the files are old enough to be known again."""
+    cache = tmp_path_factory.mktemp("cache")
+    limits = map(str, count(1))
+    with serving("--data", str(folder), environment={"MMSTATS_CACHE_DIR": str(cache)}) as running:
+        until(lambda: running.stats(limit=next(limits)).status != 200 or list(cache.glob("kept/*")))
+        rows = running.stats(group_by="event_name").json["rows"]
+    assert rows == [{"event_name": "a", "value": 1}, {"event_name": "b", "value": 1}]

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from mmstats.dataset import Dataset
 from mmstats.errors import BadRow
-from mmstats.events.opened import open_events
 from mmstats.events.schema import Wanted
+from mmstats.events.source import open_events
 from mmstats.events.timestamps import parse_text
 from mmstats.instants import parse_instant
 
@@ -166,7 +166,7 @@ def read(
 ) -> list[datetime]:
     """The timestamps of a file, in a range."""
     opened = open_events(Dataset((str(path),), timestamp_unit=unit), Wanted(("timestamp",), start, end))
-    return opened.frame().collect(engine="streaming")["timestamp"].to_list()
+    return opened.events().frame().collect(engine="streaming")["timestamp"].to_list()
 
 
 def outcome(path: Path, *options: Any) -> list[datetime] | None:

@@ -170,7 +170,7 @@ def cache_root(context: typer.Context) -> None:
 
 @cache.command("info", cls=Command, epilog=CACHE)
 def cache_info_command() -> None:
-    """Say where the cache is, how many answers it holds and how large it is, as JSON."""
+    """Say where the cache is, how many entries it holds and how large it is, as JSON."""
     from mmstats.cli.cache import info
 
     info()

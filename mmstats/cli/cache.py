@@ -3,7 +3,7 @@
 import os
 
 from mmstats.answer import encode
-from mmstats.cache import ANSWERS, Cache, cache_folder
+from mmstats.cache import user_cache
 from mmstats.cli import stderr, stdout
 from mmstats.errors import OutputError
 from mmstats.visible import visible
@@ -11,23 +11,19 @@ from mmstats.visible import visible
 
 def info() -> None:
     """Write where the cache is and how much is in it."""
-    cache = _cache()
+    cache = user_cache(os.environ)
     entries = cache.entries()
     size = sum(entry.stat().st_size for entry in entries)
-    told = {"folder": str(cache.folder), "answers": len(entries), "bytes": size, "most_bytes": cache.most_bytes}
+    told = {"folder": str(cache.folder), "entries": len(entries), "bytes": size, "most_bytes": cache.most_bytes}
     stdout.write_text(encode(told) + "\n")
 
 
 def clear() -> None:
     """Drop all entries."""
-    cache = _cache()
+    cache = user_cache(os.environ)
     dropped = len(cache.entries())
     try:
         cache.clear()
     except OSError as error:
         raise OutputError(visible(f"{cache.folder}: cannot be cleared: {error.strerror}")) from None
-    stderr.note(f"dropped {dropped:,} kept answer{'' if dropped == 1 else 's'}")
-
-
-def _cache() -> Cache:
-    return Cache(cache_folder(os.environ) / ANSWERS)
+    stderr.note(f"dropped {dropped:,} {'entry' if dropped == 1 else 'entries'}")

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from mmstats.answer import Stats
-from mmstats.cache import ANSWERS, Cache, cache_folder
+from mmstats.cache import user_cache
 from mmstats.cli.interrupts import keep_interruptible
 from mmstats.cli.output import ShowOptions, show
 from mmstats.cli.progress import Progress
@@ -46,14 +46,15 @@ def _answered(
     """The answer, kept from an earlier question or computed; only then is an engine loaded, and memory bounded."""
     from mmstats.engines import again, engine_for
 
+    cache = user_cache(os.environ) if cached else None
+
     def compute() -> Stats:
         ask = engine_for()
         keep_interruptible()
-        return ask(question, dataset, advance)
+        return ask(question, dataset, advance, cache)
 
-    if not cached:
+    if cache is None:
         return bounded(size, compute)
-    cache = Cache(cache_folder(os.environ) / ANSWERS)
     return again.answer(question, dataset, cache, lambda: bounded(size, compute))
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mmstats.cache import user_cache
 from mmstats.cli import stdout
 from mmstats.cli.exits import ExitCode
 from mmstats.cli.source import SourceOptions
@@ -32,6 +33,7 @@ def serve(given: Mapping[str, Sequence[str]], source: SourceOptions, *, extensio
     settings = settings_here(os.environ)
     dataset = _dataset(asked, settings)
     options = replace(options, max_memory=options.max_memory or settings.max_memory)
+    user_cache(os.environ)  # what is wrong with it is said now, and not with the first query
     keys = _keys() if options.auth else None
 
     from mmstats.serve.keyring import Keyring  # after validation: a wrong option loads no server

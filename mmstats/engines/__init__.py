@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from mmstats.answer import Stats
+from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.query import StatsQuery
 
@@ -13,9 +14,11 @@ ENGINES = {"local": "mmstats.engines.local"}
 
 
 class Engine(Protocol):
-    """Answers a question over a dataset; `advance` is told of bytes read."""
+    """Answers a question over a dataset; `advance` is told of bytes read, and what is learnt may be kept in a cache."""
 
-    def __call__(self, query: StatsQuery, dataset: Dataset, advance: Callable[[int], None] = ...) -> Stats:
+    def __call__(
+        self, query: StatsQuery, dataset: Dataset, advance: Callable[[int], None] = ..., cache: Cache | None = ...
+    ) -> Stats:
         """The answer; raises DatasetError when the events cannot be had."""
         ...
 

@@ -1,30 +1,26 @@
 """A question asked again of files that are as they were: its answer is kept, and no engine is needed."""
 
 import json
-import os
 import time
 from collections.abc import Callable
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from mmstats.answer import Stats, encode
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.errors import DatasetError
-from mmstats.events.identity import Identity, identify
+from mmstats.events.identity import SETTLED, Identity, identify
+from mmstats.program import program
 from mmstats.query import StatsQuery
-from mmstats.version import __version__
 
-# Files that were changed this many nanoseconds ago may change again without our seeing it, on a coarse clock.
-_SETTLED = 2_000_000_000
 _MOST_ROWS = 100_000
 
 
 def answer(query: StatsQuery, dataset: Dataset, cache: Cache, compute: Callable[[], Stats]) -> Stats:
     """The answer that is kept from when the same was asked of the same files, or else what `compute` gives."""
     before = _identity(dataset)
-    if before is None or time.time_ns() - before.changed <= _SETTLED:
+    if before is None or time.time_ns() - before.changed <= SETTLED:
         return compute()
     key = _key(query, before)
     kept = cache.find(key)
@@ -46,17 +42,8 @@ def _identity(dataset: Dataset) -> Identity | None:
 
 
 def _key(query: StatsQuery, identity: Identity) -> str:
-    asked = f"{_program()} {identity.digest} {query}"
+    asked = f"{program()} {identity.digest} {query}"
     return sha256(asked.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _program() -> str:
-    """What this program is: its version, and its files, which change without it where it is worked on."""
-    files = []
-    for folder, _, names in os.walk(Path(__file__).parents[1]):
-        paths = (Path(folder, name) for name in names if name.endswith(".py"))
-        files += [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths]
-    return f"{__version__} {sorted(files)}"
 
 
 def _written(stats: Stats) -> bytes:

@@ -12,38 +12,45 @@ from mmstats.engines import marks, plan
 from mmstats.engines.numbers import Numbers
 from mmstats.engines.packing import Layout
 from mmstats.engines.runs import KEY, Run, Runs
-from mmstats.engines.streaming import each_batch
+from mmstats.engines.streaming import collected, each_batch
 from mmstats.events.visitor import VISITOR
 from mmstats.query import StatsQuery
 
 
-def estimated(query: StatsQuery, events: pl.LazyFrame) -> plan.Rows:
-    """The estimated visitors of every group; raises TooWide where labels have too many values for packing."""
-    numbers, runs = Numbers(query, events), Runs(marks.condensed)
+def marked(numbers: Numbers, events: pl.LazyFrame, *beside: str) -> pl.LazyFrame:
+    """The numbers of the labels and the mark of every event's visitor, and some columns beside."""
+    return events.select(*beside, *numbers.of_labels(), marks.mark(pl.col(VISITOR)))
+
+
+def condensed(names: tuple[str, ...], visits: pl.LazyFrame) -> Runs:
+    """The marks that matter of each group by the columns `names`; raises TooWide where they are too wide to pack."""
+    runs = Runs(marks.condensed)
 
     def take(batch: pl.DataFrame) -> None:
-        layout = Layout.of(batch, query.labels, marks.BITS)
+        layout = Layout.of(batch, names, marks.BITS)
         keys = batch.select(layout.packed(pl.col(marks.MARK)).alias(KEY))
         runs.add(layout, marks.condensed(keys))
 
-    each_batch(events.select(*numbers.of_labels(), marks.mark(pl.col(VISITOR))), take)
+    each_batch(visits.select(*names, marks.MARK), take)
+    return runs
+
+
+def estimated(query: StatsQuery, numbers: Numbers, visits: pl.LazyFrame) -> plan.Rows:
+    """The estimated visitors of every group, of their marks; raises TooWide as `condensed` does."""
+    runs = condensed(query.labels, visits)
     pieces = ((layout, marks.estimated(keys, layout, plan.VALUE)) for layout, keys in runs.pieces())
     return _labelled(query, numbers, pieces)
 
 
 def counted(query: StatsQuery, events: pl.LazyFrame) -> plan.Rows:
     """The number of events of every group; raises TooWide where labels have too many values for packing."""
-    numbers, runs = Numbers(query, events), Runs(_added)
+    numbers, runs = Numbers(query, events.collect_schema()), Runs(_added)
 
     def take(batch: pl.DataFrame) -> None:
         layout = Layout.of(batch, query.labels)
         keys = batch.select(layout.packed()).to_series().sort()
-        runs.add(
-            layout,
-            keys.rle()
-            .struct.unnest()
-            .select(pl.col("value").alias(KEY), pl.col("len").cast(pl.Int64).alias(plan.VALUE)),
-        )
+        counts = keys.rle().struct.unnest()
+        runs.add(layout, counts.select(pl.col("value").alias(KEY), pl.col("len").cast(pl.Int64).alias(plan.VALUE)))
 
     each_batch(events.select(numbers.of_labels()), take)
     return _labelled(query, numbers, runs.pieces())
@@ -68,4 +75,5 @@ def _labelled(query: StatsQuery, numbers: Numbers, pieces: Iterable[Run]) -> pla
         likely.append(kept.select(*columns, plan.VALUE))
     if not (groups or query.labels):
         return plan.Rows(pl.DataFrame({plan.VALUE: [0]}), 1)
-    return plan.Rows(pl.concat(likely).select(*numbers.to_labels(), plan.VALUE), groups)
+    labelled = pl.concat(likely).lazy().select(*numbers.to_labels(), plan.VALUE)
+    return plan.Rows(collected(labelled), groups)

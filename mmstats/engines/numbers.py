@@ -1,5 +1,7 @@
 """Labels of groups as integers while they are counted, since these pack and group faster than texts."""
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from mmstats.query import StatsQuery
@@ -12,10 +14,9 @@ _STEPS = {"hour": (_HOUR, 0), "day": (24 * _HOUR, 0), "week": (7 * 24 * _HOUR, 4
 class Numbers:
     """The labels of one question, numbered as they are met, or as they come, being Categoricals; null is 0 of them."""
 
-    def __init__(self, query: StatsQuery, events: pl.LazyFrame) -> None:
+    def __init__(self, query: StatsQuery, schema: Mapping[str, pl.DataType]) -> None:
         self.names = query.labels
         self._step, self._start = _STEPS[query.interval] if query.interval else (0, 0)
-        schema = events.collect_schema()
         self._words = {name: _words(schema[name]) for name in query.group_by}
         self._kept = [pl.Series(dtype=words) for words in self._words.values()]  # the engine drops what none uses
 

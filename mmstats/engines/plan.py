@@ -35,7 +35,23 @@ def wanted_of(query: StatsQuery) -> Wanted:
 
 def answered(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:
     """All rows of the answer, in no order: the labels, which may come as Categoricals, as text, and `value`."""
-    return _aggregated(query, bucketed(query, events)).with_columns(pl.col(query.group_by).cast(pl.String))
+    if query.metric == "count":
+        return counted(query, events)
+    keys, events = list(query.labels), bucketed(query, events)
+    if query.exact:
+        once = events.select(*keys, VISITOR).unique()
+        return _grouped(query, once, keys, pl.col(VISITOR).count().cast(pl.Int64))
+    return _grouped(query, sketch.registers(events, keys, pl.col(VISITOR)), keys, sketch.estimate())
+
+
+def counted(query: StatsQuery, events: pl.LazyFrame, *beside: str) -> pl.LazyFrame:
+    """The number of events of each group, as `value`, of groups by some columns beside the labels."""
+    return _grouped(query, bucketed(query, events), [*beside, *query.labels], pl.len().cast(pl.Int64))
+
+
+def summed(query: StatsQuery, counts: pl.LazyFrame) -> pl.LazyFrame:
+    """The counts of each group added up."""
+    return _grouped(query, counts, list(query.labels), pl.col(VALUE).sum())
 
 
 def bucketed(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:
@@ -45,18 +61,9 @@ def bucketed(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:
     return events.with_columns(pl.col("timestamp").dt.truncate(_TRUNCATE[query.interval]).alias("bucket"))
 
 
-def _aggregated(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:
-    keys = list(query.labels)
-    if query.metric == "count":
-        return _grouped(events, keys, pl.len().cast(pl.Int64))
-    if query.exact:
-        once = events.select(*keys, VISITOR).unique()
-        return _grouped(once, keys, pl.col(VISITOR).count().cast(pl.Int64))
-    return _grouped(sketch.registers(events, keys, pl.col(VISITOR)), keys, sketch.estimate())
-
-
-def _grouped(frame: pl.LazyFrame, keys: list[str], value: pl.Expr) -> pl.LazyFrame:
-    return frame.group_by(keys).agg(value.alias(VALUE)) if keys else frame.select(value.alias(VALUE))
+def _grouped(query: StatsQuery, frame: pl.LazyFrame, keys: list[str], value: pl.Expr) -> pl.LazyFrame:
+    rows = frame.group_by(keys).agg(value.alias(VALUE)) if keys else frame.select(value.alias(VALUE))
+    return rows.with_columns(pl.col(query.group_by).cast(pl.String))
 
 
 def ordered(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:

@@ -19,9 +19,9 @@ from mmstats.errors import DatasetError, NotEvents
 from mmstats.events.eventfile import EventFile
 from mmstats.events.faults import faults
 from mmstats.events.footers import known_of
-from mmstats.events.listing import Listing
+from mmstats.events.listing import Listing, kept_until_read
 from mmstats.events.location import find_files
-from mmstats.events.opened import Events, kept_until_read
+from mmstats.events.opened import Events, blamed
 from mmstats.events.part import ENGINE_FAULTS, Part, parts_of, unreadable
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
@@ -43,10 +43,10 @@ def describe(dataset: Dataset, advance: Advance = lambda _: None) -> Description
 
 def _described(dataset: Dataset, listing: Listing, advance: Advance) -> Description:
     shape, log = _shape(dataset), ReadLog(skip_bad_rows=True)
-    events = Events(listing.files, shape, log, listing)
+    events = Events(listing.files, shape, log)
     known = [file for file in listing.files if _is_known(file, log)]
     others = [file for file in listing.files if not _is_known(file, log)]
-    rest = Events(others, shape, ReadLog(skip_bad_rows=True, advance=advance), listing) if others else None
+    rest = Events(others, shape, ReadLog(skip_bad_rows=True, advance=advance)) if others else None
     summaries = [_read(rest, rest.frame())] if rest else []
     summaries += [_by_footers(part, events) for part in parts_of(known, shape, log)]
     found = log.found | (rest.log.found if rest else set())
@@ -74,7 +74,7 @@ def _checked(dataset: Dataset, listing: Listing, advance: Advance) -> Descriptio
     log, found = ReadLog(skip_bad_rows=True, advance=advance), _Found()
     for file in listing.files:
         try:
-            summaries.append(_whole(file, shape, log, listing))
+            summaries.append(_whole(file, shape, log))
         except DatasetError as error:
             found.broken(file, shape, log, error)
         else:
@@ -83,10 +83,10 @@ def _checked(dataset: Dataset, listing: Listing, advance: Advance) -> Descriptio
     return replace(seen.description(), check=found.check())
 
 
-def _whole(file: EventFile, shape: Shape, log: ReadLog, listing: Listing) -> Summary:
+def _whole(file: EventFile, shape: Shape, log: ReadLog) -> Summary:
     """The summary of one file, every event column that it has read to the end."""
     try:
-        events = Events([file], shape, log, listing)
+        events = Events([file], shape, log)
         return _read(events, events.frame())
     except (*ENGINE_FAULTS, OSError) as error:
         raise unreadable(file, error) from None
@@ -98,7 +98,7 @@ def _shape(dataset: Dataset) -> Shape:
 
 
 def _read(events: Events, frame: pl.LazyFrame, columns: Sequence[str] = EVENT_COLUMNS) -> Summary:
-    with events.blamed():
+    with blamed([events]):
         return summarised(frame, columns)
 
 

@@ -1,11 +1,17 @@
 """The bytes below a CSV header as Arrow's reader takes them: valid UTF-8, and with an end that can be told."""
 
+import atexit
 import codecs
 import re
 import secrets
+import time
 from typing import BinaryIO
+from weakref import WeakSet
 
 _UNDECODED = re.compile("[\udc80-\udcff]+")
+
+
+_PATIENCE = 1  # seconds
 
 
 class Body:
@@ -16,8 +22,8 @@ class Body:
     header has. Where the reader does not meet it, a quote was never closed: Arrow closes it in silence.
     """
 
-    closed = False
     fault = ""  # what the reader gave up on
+    stopped = False  # nobody wants the records any more
 
     def __init__(self, stream: BinaryIO, read: bytes, fields: int, delimiter: str) -> None:
         token = secrets.token_hex(8)  # what nobody can know, no data can hold
@@ -43,6 +49,11 @@ class Body:
         """Once everything is read: whether the last record, of the right length, goes on beyond the end."""
         return self._ended and not self._met
 
+    def stop(self) -> None:
+        """Have nothing more to read, so that whoever reads ahead comes to an end."""
+        self.stopped = self._ended = True
+        self._ready = b""
+
     def read(self, size: int) -> bytes:
         """The next bytes, fewer than `size` only at the end."""
         while len(self._ready) < size and not self._ended:
@@ -64,3 +75,28 @@ class Body:
         except UnicodeEncodeError:
             self.has_invalid = True
             return _UNDECODED.sub(self.invalid, text).encode()
+
+
+class Source:
+    """A body as Arrow holds it, whose own threads read ahead."""
+
+    closed = False
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        _held.add(self)
+
+    def read(self, size: int) -> bytes:
+        """The next bytes."""
+        return self._body.read(size)
+
+
+_held: WeakSet[Source] = WeakSet()
+
+
+@atexit.register
+def _let_go() -> None:
+    """Wait until Arrow holds nothing: a thread of it that still needs the interpreter then would hang or break it."""
+    end = time.monotonic() + _PATIENCE
+    while _held and time.monotonic() < end:
+        time.sleep(0.001)

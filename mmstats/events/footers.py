@@ -1,6 +1,6 @@
 """What the footers of Parquet files know of their rows, so that nobody need read the rows for it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import polars as pl
@@ -31,10 +31,22 @@ def known_of(part: Part, columns: Collection[str]) -> Known:
     """
     groups = {file.path: list(read_footer(file, part.shape.raw)) for file in part.files}
     rows = {path: sum(rows for rows, _ in group) for path, group in groups.items()}
-    chunks = [by_name for group in groups.values() for rows, by_name in group if rows]
+    chunks = _chunks(*groups.values())
     told = {column: _nulls(part, column, rows, chunks) for column in columns if column != "timestamp"}
     nulls = {column: count for column, count in told.items() if count is not None}
     return Known(sum(rows.values()), nulls, _span(part, chunks))
+
+
+def span_of(part: Part) -> tuple[int, int] | None:
+    """The first and the last instant of a part's Parquet files in microseconds since the epoch, None if untold.
+
+    Raises Unreadable for a footer that cannot be read, UnknownFooter for one that is beyond the library.
+    """
+    return _span(part, _chunks(*(read_footer(file, part.shape.raw) for file in part.files)))
+
+
+def _chunks(*files: Iterable[tuple[int, Chunks]]) -> list[Chunks]:
+    return [by_name for groups in files for rows, by_name in groups if rows]
 
 
 def _nulls(part: Part, column: str, rows: dict[str, int], chunks: list[Chunks]) -> int | None:

@@ -1,5 +1,6 @@
 """What a dataset is at this moment: which files it has and how they were last changed, without reading them."""
 
+import contextlib
 import errno
 import glob
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from mmstats.dataset import Dataset
 from mmstats.errors import NotEvents, Unreadable
+from mmstats.events.eventfile import EventFile
 from mmstats.events.location import find_files
 from mmstats.visible import visible
 
@@ -19,6 +21,8 @@ from mmstats.visible import visible
 _TICK = 20_000_000
 _COARSE_TICK = 2_000_000_000
 _SECOND = 1_000_000_000
+# What is kept of files on disk is of those that were changed longer ago, in nanoseconds, on whatever clock.
+SETTLED = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +53,30 @@ def identify(dataset: Dataset) -> Identity:
     for file in listing.files:
         status = _status(file.path)
         changed = max(changed, status.st_ctime_ns)
-        place = (file.path, status.st_dev, status.st_ino)
-        known = (*place, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        digest.update(repr(known).encode("utf-8", "surrogateescape"))
+        digest.update(_known(file.path, status))
         settled = settled and _settled(status, time.time_ns())
     # A file that came and went leaves its mark on the folder that it was found in.
     found = {file.path for file in listing.files} - set(dataset.locations)
     for folder in sorted({str(Path(path).parent) for path in found}):
         digest.update(f"{folder} {_status(folder).st_ctime_ns}".encode("utf-8", "surrogateescape"))
     return Identity(digest.hexdigest(), len(listing.files), settled, changed)
+
+
+def settled_files(files: Iterable[EventFile]) -> dict[str, str]:
+    """The identity of each file, by its path; one that was changed a moment ago, and may be again, has none."""
+    now, known = time.time_ns(), {}
+    for file in files:
+        with contextlib.suppress(Unreadable):
+            status = _status(file.path)
+            if now - status.st_ctime_ns > SETTLED:
+                known[file.path] = sha256(_known(file.path, status)).hexdigest()
+    return known
+
+
+def _known(path: str, status: os.stat_result) -> bytes:
+    """All that tells a file from what it was before it was changed."""
+    known = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return repr(known).encode("utf-8", "surrogateescape")
 
 
 def _refuse_pipes(locations: Iterable[str]) -> None:

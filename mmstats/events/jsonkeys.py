@@ -33,11 +33,15 @@ class Keys:
         self._rows = False
         self._drop(set(self.found))
 
-    def see(self, raw: pl.DataFrame) -> None:
-        """Take note of the columns that have values in a frame of objects, and that there are objects."""
-        self._rows = self._rows or not raw.is_empty()
-        valued = {name for name in raw.columns if raw[name].null_count() < raw.height}
+    def see(self, rows: int, valued: set[str]) -> None:
+        """Take note of the raw columns that have values in some objects, and that there are objects."""
+        self._rows = self._rows or rows > 0
         self._note(valued)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no column is missing any more, so that no block needs a look."""
+        return not self._missing
 
     def look(self, block: bytes) -> None:
         """Take note of the keys of a block whose objects have been seen, which then have no value but null.
@@ -50,9 +54,9 @@ class Keys:
             if any(_has_key(block, name, most, null=name in seen) for name in names):
                 self._drop({column})
 
-    def look_through(self, block: bytes, blocks: Iterable[bytes]) -> None:
-        """Take note of what must be there in this and the remaining blocks, then do as `require` does."""
-        for some in chain([block], blocks):
+    def look_through(self, blocks: Iterable[bytes]) -> None:
+        """Take note of what must be there in the remaining blocks, then do as `require` does."""
+        for some in blocks:
             missing = {column: self._missing[column] for column in REQUIRED if column in self._missing}
             if not missing:
                 break

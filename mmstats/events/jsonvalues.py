@@ -48,9 +48,9 @@ def compacted(text: bytes, raw: pl.DataFrame, names: Collection[str]) -> pl.Data
     Only a value that begins like one is looked at again; a string may begin so too, so its line is searched first.
     """
     columns = [name for name in raw.columns if name in names and raw[name].str.contains(_BEGUN).any()]
-    keys = [key_pattern(name, _BEGINS) for name in (*columns, None)]
+    keys = [key_pattern(name, _BEGINS) for name in (*columns, None)] if columns else []
     keys = [key for key in keys if key.search(text)]
-    if not columns or not keys:
+    if not keys:
         return raw
     begun = pl.any_horizontal(pl.col(name).str.contains(_BEGUN) for name in columns)
     lines = rows_of(text)

@@ -1,6 +1,8 @@
 """The event files of a dataset, taken up one by one, each once."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +17,15 @@ from mmstats.events.store import read_manifest
 from mmstats.visible import visible
 
 KNOWN = f"event files end in {', '.join(EXTENSIONS)} (text also .gz, .zst)"
+
+
+@contextmanager
+def kept_until_read(listing: "Listing") -> "Iterator[Listing]":
+    """Remove what came through a pipe at the end of the block, however it ends."""
+    try:
+        yield listing
+    finally:
+        listing.close()
 
 
 @dataclass(slots=True)

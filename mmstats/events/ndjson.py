@@ -6,8 +6,10 @@ looked at in halves, and those of a small part one by one, so that naming a bad 
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 
 import polars as pl
 
@@ -17,7 +19,7 @@ from mmstats.events.jsonkeys import Keys
 from mmstats.events.jsontext import blocks_of
 from mmstats.events.jsonvalues import BLANK, column_text, compacted, value_of
 from mmstats.events.readlog import ReadLog
-from mmstats.events.rows import SKIP_HINT, Shape, judge, restrict, timestamp_fault
+from mmstats.events.rows import SKIP_HINT, Shape, Span, Taken, joined, judge, restrict, span_of, timestamp_fault
 from mmstats.events.textfile import open_bytes
 
 _FEW = 64 << 10  # bytes of lines that are sooner decoded one by one than halved
@@ -49,50 +51,95 @@ class Piece:
         return (number for number, line in enumerate(self.text.split(b"\n"), self.first) if line.strip(BLANK))
 
 
-def read_json(file: EventFile, shape: Shape, log: ReadLog) -> Iterator[pl.DataFrame]:
-    """The events wanted, block by block.
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read of a piece: its events wanted, its rows, those left out, the raw columns with values, its span.
 
-    Raises BadRow for a line that cannot be read, unless the log says to leave such lines out, and NotEvents when no
-    object of the file has a column that must be there.
+    `fault` is the line, counted within the block, of the first row that cannot be read, and what is wrong with it.
     """
-    keys = Keys(file, shape)
-    first = 1
-    with open_bytes(file, log.advance) as stream:
-        kind, blocks = blocks_of(file, stream)
-        for block in blocks:
-            for piece in sift(block, first, keys.schema):
-                keys.see(piece.raw)
-                frame, fault = _judged(piece, shape, file)
-                if fault and not log.skip_bad_rows:
-                    keys.look_through(block, blocks)
-                    raise _bad_row(file, kind, *fault)
-                log.leave_out(file, piece.raw.height + len(piece.broken) - frame.height)
-                yield restrict(frame, shape.wanted)
-            keys.look(block)
-            first += block.count(b"\n")
-    keys.require()
-    log.found |= keys.found
+
+    events: pl.DataFrame
+    rows: int
+    left_out: int
+    valued: set[str]
+    span: Span | None
+    fault: tuple[int, str] | None
 
 
-def _judged(piece: Piece, shape: Shape, file: EventFile) -> tuple[pl.DataFrame, tuple[int, str] | None]:
-    """The readable events of a piece, and the line and fault of the first row that is not."""
-    frame, bad = judge(compacted(piece.text, piece.raw, _texts(shape)), shape, file.partition)
+class JsonText:
+    """A file of JSON as it is read for one question."""
+
+    _keys: Keys
+
+    def __init__(self, file: EventFile, shape: Shape, log: ReadLog) -> None:
+        self._file, self._shape, self._log = file, shape, log
+        self._span: Span | None = None
+
+    def parts(self) -> Generator[Callable[[], Taken]]:
+        """How to read each of the file's blocks, in order.
+
+        What comes of it raises BadRow for a line that cannot be read, unless the log says to leave such lines out.
+        """
+        self._keys = Keys(self._file, self._shape)
+        with open_bytes(self._file, self._log.read) as stream:
+            for place, block in enumerate(blocks_of(self._file, stream)[1]):
+                yield partial(self._read, place, block)
+
+    def end(self) -> None:
+        """Take note of what all the blocks held.
+
+        Raises NotEvents when no object of the file has a column that must be there.
+        """
+        self._keys.require()
+        self._log.columns[self._file.path] = self._keys.found
+        self._log.spans[self._file.path] = self._span
+
+    def _read(self, place: int, block: bytes) -> Taken:
+        read = []
+        for piece in sift(block, 0, self._keys.schema):
+            read.append(_judged(piece, self._shape, self._file))
+            if read[-1].fault and not self._log.skip_bad_rows:
+                break
+        return partial(self._take, place, b"" if self._keys.complete else block, read)
+
+    def _take(self, place: int, block: bytes, read: list[_Read]) -> Iterator[pl.DataFrame]:
+        for piece in read:
+            self._keys.see(piece.rows, piece.valued)
+            if piece.fault and not self._log.skip_bad_rows:
+                raise self._bad_row(place, *piece.fault)
+            self._log.leave_out(self._file, piece.left_out)
+            self._span = joined(self._span, piece.span)
+            yield piece.events
+        self._keys.look(block)
+
+    def _bad_row(self, place: int, line: int, fault: str) -> BadRow:
+        """The error for a line of a block, whose number is found by reading the blocks before it again."""
+        with open_bytes(self._file) as stream:
+            kind, blocks = blocks_of(self._file, stream)
+            number = 1 + line + sum(block.count(b"\n") for block in islice(blocks, place))
+            self._keys.look_through(blocks)
+        return BadRow(f"{self._file}: {kind} {number:,}: {fault}", hint=SKIP_HINT)
+
+
+def _judged(piece: Piece, shape: Shape, file: EventFile) -> _Read:
+    """The readable events of a piece, and the first row that is not."""
+    raw = piece.raw
+    frame, bad = judge(compacted(piece.text, raw, _texts(shape)), shape, file.partition)
     faults = list(piece.broken.items())
     if bad.any():
         row = bad.arg_max() or 0
-        faults.append((piece.line(row), timestamp_fault(piece.raw, shape, file.partition, row)))
+        faults.append((piece.line(row), timestamp_fault(raw, shape, file.partition, row)))
         frame = frame.filter(~bad)
-    return frame, min(faults, default=None)
+    valued = {name for name in raw.columns if raw[name].null_count() < raw.height}
+    left_out = raw.height + len(piece.broken) - frame.height
+    events = restrict(frame, shape.wanted)
+    return _Read(events, raw.height, left_out, valued, span_of(frame), min(faults, default=None))
 
 
 def _texts(shape: Shape) -> set[str]:
     """The raw columns whose text matters; of `properties` only whether there are any is ever asked."""
     read = [column for column in shape.wanted.read if column != "properties"]
     return {name for column in read for name in shape.columns.sources(column)}
-
-
-def _bad_row(file: EventFile, kind: str, number: int, fault: str) -> BadRow:
-    return BadRow(f"{file}: {kind} {number:,}: {fault}", hint=SKIP_HINT)
 
 
 def sift(text: bytes, first: int, schema: Schema) -> Iterator[Piece]:
@@ -112,7 +159,7 @@ def sift(text: bytes, first: int, schema: Schema) -> Iterator[Piece]:
 
 def _parsed(text: bytes, schema: Schema) -> pl.DataFrame | None:
     """The raw columns of some lines, or None where the engine refuses one, or would read half a character as NUL."""
-    if (b"\\ud" in text or b"\\uD" in text) and _HALF.search(text):
+    if b"\\" in text and (b"\\ud" in text or b"\\uD" in text) and _HALF.search(text):
         return None
     try:
         return pl.read_ndjson(text, schema=schema)

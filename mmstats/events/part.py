@@ -175,7 +175,7 @@ def parts_of(files: Iterable[EventFile], shape: Shape, log: ReadLog) -> list[Par
             stored.append(file)
             continue
         schema = read_schema(file)
-        log.found |= shape.found(file, schema)
+        log.columns[file.path] = shape.found(file, schema)
         told = frozenset(_told(file, schema, shape))
         key = (file.format, is_stream(file), told, tuple(schema.items()))
         groups.setdefault(key, (schema, []))[1].append(file)
@@ -190,7 +190,7 @@ def _stored_part(stored: list[EventFile], shape: Shape, log: ReadLog) -> Iterato
     if stored:
         as_stored = shape.as_stored()
         columns = {*REQUIRED, *(name for file in stored if file.stored for name in file.stored.columns)}
-        log.found |= as_stored.found(stored[0], columns)
+        log.columns |= {file.path: as_stored.found(file, columns) for file in stored}
         yield Part(tuple(stored), SCHEMA, as_stored)
 
 

@@ -3,27 +3,43 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
 
 from mmstats.events.eventfile import EventFile
 
 
 @dataclass(slots=True)
 class ReadLog:
-    """Filled while the events of one question are read.
+    """Filled while the events of one question are read, by several threads.
 
     With `skip_bad_rows` a row that cannot be read is counted here and left out; without it, it ends the reading.
-    `found` are the event columns that some file has. `advance` is told of bytes read.
+    `columns` are the event columns that a file has, by its path; `spans` are by the path of a text file that was read
+    to its end the first and the last instant of its readable rows, in microseconds since the epoch, None without rows.
+    `advance` is told of bytes read.
     """
 
     skip_bad_rows: bool = False
     advance: Callable[[int], None] = lambda _: None
     bad_rows: Counter[str] = field(default_factory=Counter)
-    found: set[str] = field(default_factory=set)
+    columns: dict[str, set[str]] = field(default_factory=dict)
+    spans: dict[str, tuple[int, int] | None] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    @property
+    def found(self) -> set[str]:
+        """The event columns that some file has."""
+        return {name for names in self.columns.values() for name in names}
 
     def leave_out(self, file: EventFile, rows: int) -> None:
         """Note that so many rows of a file could not be read."""
         if rows:
-            self.bad_rows[str(file)] += rows
+            with self._lock:
+                self.bad_rows[str(file)] += rows
+
+    def read(self, count: int) -> None:
+        """Tell `advance` of bytes read, by one thread at a time."""
+        with self._lock:
+            self.advance(count)
 
     def notices(self) -> list[str]:
         """What a reader of the answer should know, a sentence each."""

@@ -1,17 +1,23 @@
 """From the raw text columns of a file to the event columns wanted, each row judged on what the question reads."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 import polars as pl
 
 from mmstats.columns import EVENT_COLUMNS
 from mmstats.errors import NotEvents
+from mmstats.events.clocks import parse_alike
 from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
 from mmstats.events.schema import ColumnMap, Wanted, likely
 from mmstats.events.timestamps import parse_text
 from mmstats.visible import visible
+
+# What is to be done with a part of a file that was read, once all before it are through.
+Taken = Callable[[], Iterator[pl.DataFrame]]
+Span = tuple[int, int]  # the first and the last instant, in microseconds since the epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,10 @@ class Shape:
         """The same of a store: what was mapped or told of timestamps was applied when the events were imported."""
         own = {name: source for name, source in self.columns.mapped.items() if name not in EVENT_COLUMNS}
         return Shape(self.wanted, ColumnMap(own))
+
+    def unbounded(self) -> "Shape":
+        """The same of files that lie inside the range."""
+        return replace(self, wanted=replace(self.wanted, start=None, end=None))
 
     @property
     def raw(self) -> list[str]:
@@ -85,7 +95,9 @@ def judge(raw: pl.DataFrame, shape: Shape, partition: Partition) -> tuple[pl.Dat
     """The event columns of every raw row, and which rows have no instant for a timestamp."""
     sources = {name: shape.source(name, raw.columns, partition) for name in shape.wanted.read}
     frame = raw.with_columns(source.cast(pl.String).alias(name) for name, source in sources.items())
-    instants = parse_text(frame["timestamp"], shape.timestamp_unit)
+    instants = parse_alike(frame["timestamp"])
+    if instants is None:
+        instants = parse_text(frame["timestamp"], shape.timestamp_unit)
     return frame.with_columns(instants.alias("timestamp")).select(shape.wanted.read), instants.is_null()
 
 
@@ -96,3 +108,18 @@ def restrict(frame: pl.DataFrame, wanted: Wanted) -> pl.DataFrame:
     if wanted.event is not None:
         frame = frame.filter(pl.col("event_name") == wanted.event)
     return frame.select(*wanted.schema)
+
+
+def span_of(frame: pl.DataFrame) -> Span | None:
+    """The first and the last instant of judged rows, None without rows."""
+    if frame.is_empty():
+        return None
+    instants = frame["timestamp"].to_physical()
+    return cast(Span, (instants.min(), instants.max()))
+
+
+def joined(one: Span | None, other: Span | None) -> Span | None:
+    """The span of two spans together."""
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])

@@ -12,7 +12,7 @@ from mmstats.errors import Unreadable
 from mmstats.events.eventfile import EventFile
 from mmstats.events.formats import BOM, compression_of
 
-BLOCK = 16 << 20
+BLOCK = 4 << 20
 
 
 @contextmanager
@@ -65,25 +65,51 @@ def _decompressed(disk: BinaryIO, compression: str, advance: Callable[[int], Non
     elif compression == "gzip":
         yield io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=counted)), 1 << 20)
     else:
-        yield io.BufferedReader(cast(io.RawIOBase, counted), 1 << 20)
+        yield io.BufferedReader(cast(io.RawIOBase, counted), 1 << 16)
 
 
 class _Counted(io.RawIOBase):
-    """A file that tells how many bytes have been read from it."""
+    """A file that tells how many bytes have been read from it, those read again only once."""
 
     def __init__(self, disk: BinaryIO, advance: Callable[[int], None]) -> None:
         self._disk, self._advance = disk, advance
+        self._told = 0
 
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._disk.seek(offset, whence)
+
     def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
         count = cast(io.RawIOBase, self._disk).readinto(buffer) or 0
-        self._advance(count)
+        more = self._disk.tell() - self._told
+        if count and more > 0:
+            self._told += more
+            self._advance(more)
         return count
 
 
 def line_blocks(stream: BinaryIO, size: int = BLOCK) -> Iterator[bytes]:
     """The bytes of a stream in blocks of about `size` that end where a line ends; the last line needs no newline."""
-    while data := stream.read(size):
-        yield data if data.endswith(b"\n") else data + stream.readline()
+    lines = _lines_at_once if isinstance(getattr(stream, "raw", None), _Counted) else _lines
+    while data := lines(stream, size):
+        yield data
+
+
+def _lines(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    return data if data.endswith(b"\n") else data + stream.readline()
+
+
+def _lines_at_once(stream: BinaryIO, size: int) -> bytes:
+    """The same of a file that can be read again: where its last line ends is found first, which spares a copy."""
+    start = stream.tell()
+    stream.seek(start + size - 1)
+    stream.readline()
+    end = stream.tell()
+    stream.seek(start)
+    return stream.read(end - start)

@@ -15,6 +15,7 @@ import traceback
 from dataclasses import dataclass
 from queue import SimpleQueue
 
+from mmstats.cache import user_cache
 from mmstats.dataset import Dataset
 from mmstats.memory import fatal_above
 from mmstats.query import StatsQuery
@@ -67,7 +68,7 @@ def _outcome(query: StatsQuery, dataset: Dataset, size: int | None) -> Answer | 
 
     try:
         with fatal_above(size, TOO_MUCH_MEMORY):
-            stats = engine_for()(query, dataset)
+            stats = engine_for()(query, dataset, cache=user_cache(os.environ))
             return Answer(stats.to_json().encode(), len(stats.rows), stats.truncated, tuple(stats.notices))
     except Exception as error:
         error.add_note(traceback.format_exc())

@@ -10,12 +10,13 @@ import polars as pl
 from mmstats.columns import EVENT_COLUMNS
 from mmstats.dataset import Dataset
 from mmstats.events.eventfile import EventFile
-from mmstats.events.listing import Listing
+from mmstats.events.listing import Listing, kept_until_read
 from mmstats.events.location import find_files
-from mmstats.events.opened import Events, kept_until_read
+from mmstats.events.opened import Events, blamed
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 from mmstats.events.schema import ColumnMap, Wanted
+from mmstats.events.source import notices
 from mmstats.events.store import Manifest, StoreSource
 from mmstats.store.days import settled
 from mmstats.store.folder import StoreFolder, check_free, opened
@@ -80,8 +81,8 @@ class _Import:
         old = {source.location: self._known[source.location] for source in new if source.location in self._known}
         manifest = self._imported(new, {one.id for one in old.values()}) if new else self._folder.manifest
         rows = sum(one.rows for one in manifest.sources if one.id >= self._folder.manifest.next_source)
-        notices = Events([], self._shape, self._log, self._listing).notices()
-        return Imported(len(new) - len(old), len(old), len(found) - len(new), rows, manifest, tuple(notices))
+        said = tuple(notices(self._listing, self._log))
+        return Imported(len(new) - len(old), len(old), len(found) - len(new), rows, manifest, said)
 
     def _found(self, files: Sequence[EventFile]) -> list[FoundSource]:
         self._watch.expect("checking", _bytes(files))
@@ -105,8 +106,8 @@ class _Import:
 
     def _taken(self, source: FoundSource, number: int, writer: DayWriter) -> StoreSource:
         file = source.file
-        events = Events([file], self._shape, self._log, self._listing)
-        with events.blamed():
+        events = Events([file], self._shape, self._log)
+        with blamed([events]):
             steps = _Steps(file, self._watch.advance)
 
             def take(batch: pl.DataFrame) -> None:

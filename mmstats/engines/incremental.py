@@ -1,0 +1,163 @@
+"""An answer from the parts that are kept of files, and from the files that are new, have changed or are cut."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from mmstats.engines import plan
+from mmstats.engines.ledger import Kept, Ledger, Record
+from mmstats.engines.partial import Partial
+from mmstats.events.eventfile import EventFile
+from mmstats.events.identity import settled_files
+from mmstats.events.opened import FILE
+from mmstats.events.source import Source
+from mmstats.events.spans import Place, Span, place_of
+from mmstats.query import StatsQuery
+
+# A part is kept that takes at most this share of its file's bytes, and all together at most so many bytes.
+_SHARE = 4
+_SMALL = 1 << 16  # a part of so many bytes is kept of any file
+_PROBED = 1 << 25  # of files of more bytes one is read to see whether keeping parts is worth it
+_MOST_BYTES = 48 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The files of a source by what has to be done with them.
+
+    The parts of `used` are kept; of `passed` it is known that the range leaves none of their events; `whole` ones lie
+    inside the range, and `cut` ones may not.
+    """
+
+    used: list[EventFile] = field(default_factory=list)
+    passed: list[EventFile] = field(default_factory=list)
+    whole: list[EventFile] = field(default_factory=list)
+    cut: list[EventFile] = field(default_factory=list)
+
+
+def sorted_out(source: Source, kept: Kept) -> Sorted:
+    """What has to be done with each file of a source."""
+    files = Sorted()
+    for file in source.files:
+        record = kept.records.get(source.known.get(file.path, ""))
+        place = source.place(file)
+        if place is Place.UNKNOWN and record and record.span:
+            place = place_of(Span(*record.span), source.shape.wanted)
+        if place is Place.OUTSIDE:
+            files.passed.append(file)
+        elif place is Place.INSIDE:
+            (files.used if record and record.whole else files.whole).append(file)
+        else:
+            files.cut.append(file)
+    return files
+
+
+def answered(query: StatsQuery, source: Source, partial: Partial, ledger: Ledger) -> plan.Rows:
+    """The answer; what it takes to answer sooner the next time is kept."""
+    kept = ledger.read()
+    files = sorted_out(source, kept)
+    for file in (*files.used, *files.passed):
+        record = kept.records[source.known[file.path]]
+        source.log.columns[file.path] = set(record.found)
+        source.log.leave_out(file, record.bad_rows)
+    reading = _Reading(source, partial, query.group_by)
+    reading.read_whole(files.whole)
+    reading.read_cut(files.cut)
+    used = [kept.parts[known] for file in files.used if (known := source.known[file.path]) in kept.parts]
+    restored = [partial.restored(pl.concat(used)).lazy()] if used else []
+    rows = partial.finished([*restored, *reading.parts])
+    _keep(source, kept, reading.learnt(), ledger)
+    return rows
+
+
+class _Reading:
+    """What is read of the files that no part is kept of; `parts` are what the answer needs of it."""
+
+    def __init__(self, source: Source, partial: Partial, words: Sequence[str]) -> None:
+        self._source, self._partial, self._words = source, partial, words
+        self.parts: list[pl.LazyFrame] = []
+        self._by_file: dict[str, pl.DataFrame] = {}
+
+    def read_whole(self, files: Sequence[EventFile]) -> None:
+        """Read files that lie inside the range; of the smallest it is seen whether keeping parts is worth it."""
+        by_size = sorted(files, key=_size)
+        if sum(map(_size, files)) > _PROBED:
+            smallest = by_size.pop(0)
+            self._read_by_file([smallest], whole=True)
+            part = self._by_file[smallest.path]
+            if not _is_worth(part, smallest) or part.estimated_size() * len(files) > _MOST_BYTES:
+                del self._by_file[smallest.path]
+                self._read_at_once(by_size, whole=True)
+                return
+        self._read_by_file(by_size, whole=True)
+
+    def read_cut(self, files: Sequence[EventFile]) -> None:
+        """Read files that may not lie inside the range; of texts it is known once they have been read."""
+        self._read_by_file([file for file in files if file.format.is_text], whole=False)
+        others = [file for file in files if not file.format.is_text]
+        if others or not self.parts:
+            self._read_at_once(others, whole=False)
+
+    def _read_by_file(self, files: Sequence[EventFile], *, whole: bool) -> None:
+        if files:
+            numbers = {file.path: number for number, file in enumerate(files)}
+            parts = self._partial.by_file(self._source.events(files, whole=whole).numbered(numbers, self._words))
+            by_number = parts.partition_by(FILE, as_dict=True, include_key=False)
+            nothing = parts.head(0).drop(FILE)
+            self._by_file |= {path: by_number.get((number,), nothing) for path, number in numbers.items()}
+            self.parts.append(parts.lazy())
+
+    def _read_at_once(self, files: Sequence[EventFile], *, whole: bool) -> None:
+        self.parts.append(self._partial.of(self._source.events(files, whole=whole).frame(self._words)))
+
+    def learnt(self) -> Kept:
+        """The records and parts of the files that were read one by one and are still what they were."""
+        records, parts = {}, {}
+        for file in self._source.files:
+            known = self._source.known.get(file.path)
+            part = self._by_file.get(file.path)
+            if part is None or known is None or settled_files([file]).get(file.path) != known:
+                continue
+            record = self._record(file, part)
+            records[known] = record
+            if record.whole and len(part):
+                parts[known] = self._partial.to_keep(part)
+        return Kept(records, parts)
+
+    def _record(self, file: EventFile, part: pl.DataFrame) -> Record:
+        source, span = self._source, self._source.log.spans.get(file.path)
+        place = source.place(file)
+        if place is Place.UNKNOWN and span:
+            place = place_of(Span(*span), source.shape.wanted)
+        whole = place is Place.INSIDE and _is_worth(part, file)
+        found = tuple(sorted(source.log.columns.get(file.path, ())))
+        return Record(whole, span, found, source.log.bad_rows[str(file)])
+
+
+def _size(file: EventFile) -> int:
+    return Path(file.path).stat().st_size
+
+
+def _is_worth(part: pl.DataFrame, file: EventFile) -> bool:
+    """Whether a part is so small, to its file, that reading it instead is worth keeping it."""
+    return part.estimated_size() <= max(_SMALL, _size(file) // _SHARE)
+
+
+def _keep(source: Source, kept: Kept, learnt: Kept, ledger: Ledger) -> None:
+    """Keep what was learnt beside what is kept of files that are still there."""
+    new = {
+        known: record for known, record in learnt.records.items() if not _says_as_much(kept.records.get(known), record)
+    }
+    if not new:
+        return
+    there = set(source.known.values())
+    records = {known: record for known, record in kept.records.items() if known in there} | new
+    parts = {known: part for known, part in kept.parts.items() if known in there}
+    ledger.write(Kept(records, parts | {known: part for known, part in learnt.parts.items() if known in new}))
+
+
+def _says_as_much(old: Record | None, new: Record) -> bool:
+    """Whether a record that is kept says as much as a new one."""
+    return old is not None and (old.whole or old == new)

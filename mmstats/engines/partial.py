@@ -1,0 +1,103 @@
+"""What is kept of some events to answer a question: counts, or marks of visitors, by label; parts of them add up."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import polars as pl
+
+from mmstats.engines import grouped, marks, plan
+from mmstats.engines.numbers import Numbers
+from mmstats.engines.packing import Layout
+from mmstats.engines.runs import KEY
+from mmstats.engines.streaming import collected
+from mmstats.events.opened import FILE
+from mmstats.query import StatsQuery
+
+
+class Partial(Protocol):
+    """A way to answer a question by parts."""
+
+    def of(self, events: pl.LazyFrame) -> pl.LazyFrame:
+        """The part that some events are."""
+        ...
+
+    def by_file(self, events: pl.LazyFrame) -> pl.DataFrame:
+        """The parts that files are, each row with its `file`."""
+        ...
+
+    def to_keep(self, parts: pl.DataFrame) -> pl.DataFrame:
+        """Parts of files as they may be kept for another process."""
+        ...
+
+    def restored(self, parts: pl.DataFrame) -> pl.DataFrame:
+        """Parts of files that were kept."""
+        ...
+
+    def finished(self, parts: Sequence[pl.LazyFrame]) -> plan.Rows:
+        """The answer that all parts together are."""
+        ...
+
+
+class Counts:
+    """Events counted by label; a row for each group."""
+
+    def __init__(self, query: StatsQuery) -> None:
+        self._query = query
+        self._columns = [*query.labels, plan.VALUE]
+
+    def of(self, events: pl.LazyFrame) -> pl.LazyFrame:
+        """The counts of some events."""
+        return plan.answered(self._query, events)
+
+    def by_file(self, events: pl.LazyFrame) -> pl.DataFrame:
+        """The counts of files."""
+        return collected(plan.counted(self._query, events, FILE))
+
+    def to_keep(self, parts: pl.DataFrame) -> pl.DataFrame:
+        """The counts, as they are."""
+        return parts
+
+    def restored(self, parts: pl.DataFrame) -> pl.DataFrame:
+        """The counts, as they were."""
+        return parts
+
+    def finished(self, parts: Sequence[pl.LazyFrame]) -> plan.Rows:
+        """The counts added up."""
+        rows = collected(plan.summed(self._query, pl.concat([part.select(self._columns) for part in parts])))
+        return plan.Rows(rows, rows.height)
+
+
+class Marks:
+    """Visitors' marks by label, as numbers; a row for each end of each register that a group's visitors touch."""
+
+    def __init__(self, query: StatsQuery, schema: Mapping[str, pl.DataType]) -> None:
+        self._query, self._numbers = query, Numbers(query, schema)
+
+    def of(self, events: pl.LazyFrame) -> pl.LazyFrame:
+        """The marks of the visitors of some events, not yet condensed."""
+        return grouped.marked(self._numbers, plan.bucketed(self._query, events))
+
+    def by_file(self, events: pl.LazyFrame) -> pl.DataFrame:
+        """The marks of files, condensed."""
+        names = (FILE, *self._query.labels)
+        visits = grouped.marked(self._numbers, plan.bucketed(self._query, events), FILE)
+        pieces = [_unpacked(layout, keys) for layout, keys in grouped.condensed(names, visits).pieces()]
+        return pl.concat(pieces) if pieces else visits.head(0).collect()
+
+    def to_keep(self, parts: pl.DataFrame) -> pl.DataFrame:
+        """The marks with texts for numbers."""
+        return parts.select(*self._numbers.to_labels(), marks.MARK)
+
+    def restored(self, parts: pl.DataFrame) -> pl.DataFrame:
+        """The marks with numbers for texts."""
+        return parts.select(*self._numbers.of_labels(), marks.MARK)
+
+    def finished(self, parts: Sequence[pl.LazyFrame]) -> plan.Rows:
+        """The visitors that the marks of all parts tell of."""
+        visits = [part.select(*self._query.labels, marks.MARK) for part in parts]
+        return grouped.estimated(self._query, self._numbers, pl.concat(visits, how="vertical_relaxed"))
+
+
+def _unpacked(layout: Layout, keys: pl.DataFrame) -> pl.DataFrame:
+    key = pl.col(KEY)
+    return keys.select(*layout.columns(key), layout.lowest(key).alias(marks.MARK))

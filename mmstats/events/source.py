@@ -1,0 +1,118 @@
+"""The files of a dataset that a question may have to read: found, and left out where the range proves them foreign."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Self
+
+from mmstats.cache import Cache
+from mmstats.dataset import Dataset
+from mmstats.events.eventfile import EventFile
+from mmstats.events.hive import span_of
+from mmstats.events.identity import settled_files
+from mmstats.events.listing import Listing, kept_until_read
+from mmstats.events.location import find_files
+from mmstats.events.opened import Events, blamed
+from mmstats.events.readlog import ReadLog
+from mmstats.events.rows import Shape
+from mmstats.events.schema import ColumnMap, Wanted
+from mmstats.events.spans import KeptSpans, Place, Span, place_of, spans_of, stored_span
+
+
+def open_events(
+    dataset: Dataset, wanted: Wanted, advance: Callable[[int], None] = lambda _: None, cache: Cache | None = None
+) -> "Source":
+    """The events of a dataset that a question wants, found but not yet opened; `advance` is told of bytes read.
+
+    Closed, they leave nothing behind of what came through a pipe. With a cache, what footers tell of files is kept.
+    Raises NotEvents when there are none to be found, Unreadable when a folder may not be listed.
+    """
+    listing = find_files(dataset.locations, dataset.input_format)
+    try:
+        return Source(dataset, wanted, listing, advance, cache)
+    except BaseException:
+        listing.close()
+        raise
+
+
+class Source:
+    """The files of a dataset that a question may have to read; as a context, closed at its end.
+
+    `known` are the identities of files that can be told from what they may become, by path, where there is a cache;
+    `passed_over` is how many files the range does not leave, as far as that is known before they are opened.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        wanted: Wanted,
+        listing: Listing,
+        advance: Callable[[int], None] = lambda _: None,
+        cache: Cache | None = None,
+    ) -> None:
+        self.shape = Shape(wanted, ColumnMap(dataset.columns), dataset.timestamp_unit)
+        self.log, self._listing = ReadLog(dataset.skip_bad_rows, advance), listing
+        self._opened: list[Events] = []
+        trusted = [file for file in listing.files if not (dataset.trust_partitions and _is_foreign(file, wanted))]
+        self.known = settled_files(trusted) if cache else {}
+        spans = self._spans(dataset, trusted, cache)
+        self._places = {file.path: place_of(spans.get(file.path), wanted) for file in trusted}
+        self.files = [file for file in trusted if self._places[file.path] is not Place.OUTSIDE]
+        self.passed_over = len(listing.files) - len(self.files)
+        for file in trusted:
+            if self._places[file.path] is Place.OUTSIDE:
+                shape = self.shape.as_stored() if file.stored else self.shape
+                self.log.columns[file.path] = shape.found(file, spans[file.path].columns)
+
+    def _spans(self, dataset: Dataset, files: Sequence[EventFile], cache: Cache | None) -> dict[str, Span]:
+        stored = {file.path: span for file in files if (span := stored_span(file))}
+        if cache is None or not self.shape.wanted.bounded:
+            return stored
+        others = [file for file in files if not file.stored]
+        return stored | spans_of(others, self.known, self.shape, KeptSpans(cache, dataset))
+
+    def place(self, file: EventFile) -> Place:
+        """Where a file lies to the range, as far as that is known before it is opened."""
+        return self._places[file.path]
+
+    def events(self, files: Sequence[EventFile] | None = None, *, whole: bool = False) -> "Events":
+        """The events wanted of some of the files, or of all; of `whole` files the range need not be asked."""
+        shape = self.shape.unbounded() if whole else self.shape
+        events = Events(self.files if files is None else files, shape, self.log)
+        self._opened.append(events)
+        return events
+
+    def blamed(self) -> AbstractContextManager[None]:
+        """Inside the block, an engine that cannot decode a file raises Unreadable, naming it; a bug stays a bug."""
+        return blamed(self._opened)
+
+    def notices(self) -> list[str]:
+        """What a reader of the answer should know of how the events were read, a sentence each."""
+        return notices(self._listing, self.log)
+
+    def lacks(self, column: str) -> bool:
+        """Whether there are files, and none of them has an event column."""
+        return bool(self._places) and column not in self.log.found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with kept_until_read(self._listing):
+            pass
+
+
+def _is_foreign(file: EventFile, wanted: Wanted) -> bool:
+    """Whether the folders of a file, which the user trusts, leave nothing of the range."""
+    span = span_of(file.partition)
+    if span is None:
+        return False
+    first, end = span
+    return (wanted.end is not None and first >= wanted.end) or (wanted.start is not None and wanted.start >= end)
+
+
+def notices(listing: Listing, log: ReadLog) -> list[str]:
+    """What a reader of an answer should know of how events were read, a sentence each."""
+    if not listing.unknown:
+        return log.notices()
+    others = "1 file" if listing.unknown == 1 else f"{listing.unknown:,} files"
+    return [f"passed over {others} of unknown extension", *log.notices()]

@@ -1,0 +1,189 @@
+"""What is learnt of a file is read instead of it, and no answer can tell."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmstats.cache import Cache
+from mmstats.dataset import Dataset
+from mmstats.engines import incremental
+from mmstats.engines.local import answer
+from mmstats.events import identity, spans
+from mmstats.events.eventfile import EventFile
+from mmstats.events.source import Source
+from mmstats.query import StatsQuery
+from tests.drawn import NEAR, Drawn, datasets, questions, write
+from tests.oracle import Event
+
+
+@pytest.fixture(scope="module", autouse=True)
+def at_once() -> Iterator[None]:
+    """Files that were written this very moment count as settled, and small ones as worth a look at their footers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity, "SETTLED", -(10**9))
+        patch.setattr(spans, "_WORTH_FOOTERS", 0)
+        yield
+
+
+@given(datasets(when=NEAR), datasets(when=NEAR), st.lists(questions(when=NEAR), min_size=1, max_size=4), st.booleans())
+@settings(max_examples=120, deadline=None)
+def test_an_answer_from_parts_is_the_answer(drawn: Drawn, more: Drawn, asking: list[StatsQuery], probed: bool) -> None:
+    """Whatever was asked before, of however many of the files, the answer is the same to the byte, notices too."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(incremental, "_PROBED", 0 if probed else 1 << 25)
+        data, cache = Path(folder, "events"), Cache(Path(folder, "cache"))
+        data.mkdir()
+        dataset = Dataset((str(data),))
+        drawn.write(data)
+        for query in asking:
+            assert answer(query, dataset, cache=cache) == answer(query, dataset)
+        (data / "later").mkdir()
+        more.write(data / "later")
+        for query in asking * 2:
+            assert answer(query, dataset, cache=cache) == answer(query, dataset)
+        next(data.glob("0.*")).unlink()
+        for query in asking:
+            assert answer(query, dataset, cache=cache) == answer(query, dataset)
+
+
+Reads = list[list[str]]
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
+    """The names of the files that each part of an answer was read from."""
+    names: Reads = []
+    opened = Source.events
+
+    def noted(self: Source, files: list[EventFile] | None = None, *, whole: bool = False) -> object:
+        names.append(sorted(Path(file.path).name for file in (self.files if files is None else files)))
+        return opened(self, files, whole=whole)
+
+    monkeypatch.setattr(Source, "events", noted)
+    return names
+
+
+def day(number: int, *paths: str) -> list[Event]:
+    """An event of each path on a day of May 2026, an hour apart."""
+    start = datetime(2026, 5, number, tzinfo=UTC).replace(tzinfo=None)
+    return [
+        {"timestamp": start + timedelta(hours=hour), "event_name": "e", "path": path, "anonymous_id": path}
+        for hour, path in enumerate(paths)
+    ]
+
+
+@pytest.fixture(params=["parquet", "ndjson", "csv"])
+def week(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A file for each of seven days."""
+    (tmp_path / "events").mkdir()
+    for number in range(1, 8):
+        write(tmp_path / "events" / f"{number}.{request.param}", day(number, "/a", "/b", "/a"))
+    return tmp_path / "events"
+
+
+def values(query: StatsQuery, data: Path) -> list[int | str | None]:
+    """The values of the answer, with what is kept beside the data."""
+    return [row["value"] for row in answer(query, Dataset((str(data),)), cache=Cache(data.parent / "cache")).rows]
+
+
+def read_of(reads: Reads) -> list[str]:
+    """The files read since the last time."""
+    names = sorted({name.split(".")[0] for some in reads for name in some})
+    reads.clear()
+    return names
+
+
+BY_PATH = StatsQuery(group_by=("path",))
+VISITORS = StatsQuery("uniques", interval="week")
+
+
+@pytest.mark.parametrize(("query", "before", "after"), [(BY_PATH, [14, 7], [15, 7, 1]), (VISITORS, [2, 2], [2, 3])])
+def test_only_files_that_are_new_or_changed_are_read(
+    week: Path, reads: Reads, query: StatsQuery, before: list[int], after: list[int]
+) -> None:
+    """A file is read once for questions of a shape, and again only when it has changed."""
+    kind = next(week.iterdir()).suffix
+    assert values(query, week) == before
+    assert read_of(reads) == ["1", "2", "3", "4", "5", "6", "7"]
+    assert values(replace(query, limit=1), week) == before[:1]
+    assert read_of(reads) == []
+    write(week / f"7{kind}", day(7, "/a", "/b", "/a", "/a"))
+    write(week / f"8{kind}", day(7, "/new"))
+    assert values(query, week) == after
+    assert read_of(reads) == ["7", "8"]
+    (week / f"1{kind}").unlink()
+    values(query, week)
+    assert read_of(reads) == []
+
+
+def test_a_range_reads_only_the_files_that_it_cuts(week: Path, reads: Reads) -> None:
+    """Files inside a range are used as they are kept, those outside not at all, and those that it cuts are read."""
+    values(replace(BY_PATH, start=datetime(2026, 5, 1, tzinfo=UTC)), week)
+    read_of(reads)
+    start, end = datetime(2026, 5, 3, 1, tzinfo=UTC), datetime(2026, 5, 6, tzinfo=UTC)
+    assert values(replace(BY_PATH, start=start, end=end), week) == [5, 3]
+    assert read_of(reads) == ["3"]
+    assert values(replace(BY_PATH, start=start.replace(hour=0), end=end), week) == [6, 3]
+    assert read_of(reads) == []
+
+
+def test_what_is_said_of_a_file_is_said_again(tmp_path: Path) -> None:
+    """Rows that were left out are told of as long as their file is there, and a column is missed when it is gone."""
+    data, cache = tmp_path / "events", Cache(tmp_path / "cache")
+    data.mkdir()
+    write(data / "a.ndjson", day(1, "/a"))
+    (data / "a.ndjson").write_text((data / "a.ndjson").read_text() + "broken\n")
+    (data / "b.ndjson").write_text('{"timestamp":"2026-05-02","event_name":"e"}\n')
+    dataset = Dataset((str(data),), skip_bad_rows=True)
+    for query in (VISITORS, replace(VISITORS, end=datetime(2026, 5, 2, tzinfo=UTC))):
+        first, second = (answer(query, dataset, cache=cache) for _ in range(2))
+        assert first == second
+        assert "left out 1 row" in second.notices[0]
+    (data / "a.ndjson").unlink()
+    assert "no column 'anonymous_id'" in answer(VISITORS, dataset, cache=cache).notices[0]
+
+
+@pytest.mark.parametrize("damage", [b"", b"x", b"\x00" * 5000])
+def test_a_damaged_ledger_is_dropped(week: Path, reads: Reads, damage: bytes) -> None:
+    """What is kept and does not hold what it should is computed anew."""
+    whole = values(BY_PATH, week)
+    for entry in (week.parent / "cache").iterdir():
+        entry.write_bytes(damage)
+    read_of(reads)
+    assert values(BY_PATH, week) == whole
+    assert len(read_of(reads)) == 7
+
+
+def test_a_file_of_the_last_two_seconds_is_not_kept(week: Path, reads: Reads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that may yet change without showing it is read again."""
+    monkeypatch.setattr(identity, "SETTLED", 2_000_000_000)
+    for _ in range(2):
+        values(BY_PATH, week)
+        assert len(read_of(reads)) == 7
+
+
+def test_parts_as_large_as_their_files_are_not_kept(week: Path, reads: Reads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where parts are nearly as large as the files, these are read at once, and nothing is kept."""
+    monkeypatch.setattr(incremental, "_PROBED", 0)
+    monkeypatch.setattr(incremental, "_SMALL", 0)
+    monkeypatch.setattr(incremental, "_SHARE", 1 << 30)
+    for _ in range(2):
+        assert values(BY_PATH, week) == [14, 7]
+        assert len(read_of(reads)) == 7
+
+
+def test_many_processes_may_keep_at_once(week: Path) -> None:
+    """Processes that ask at the same time all answer right, and what is left is whole."""
+    program = "from tests.test_incremental import *; import sys; print(values(BY_PATH, Path(sys.argv[1])))"
+    command = [sys.executable, "-c", program, str(week)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert {process.communicate()[0] for process in running} == {"[14, 7]\n"}
+    assert values(BY_PATH, week) == [14, 7]
