@@ -18,7 +18,7 @@ import pytest
 from mmstats.cli import run
 from mmstats.columns import EVENT_COLUMNS
 from mmstats.dataset import sample_folder
-from mmstats.render.description import size
+from mmstats.render.layout import size
 from mmstats.render.widths import cells
 
 from .conftest import WRITERS, Ran

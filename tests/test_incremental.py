@@ -63,9 +63,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
     names: Reads = []
     opened = Source.events
 
-    def noted(self: Source, files: list[EventFile] | None = None, *, whole: bool = False) -> object:
+    def noted(self: Source, files: list[EventFile] | None = None, **how: bool) -> object:
         names.append(sorted(Path(file.path).name for file in (self.files if files is None else files)))
-        return opened(self, files, whole=whole)
+        return opened(self, files, **how)
 
     monkeypatch.setattr(Source, "events", noted)
     return names

@@ -62,12 +62,14 @@ def query_command(
     trust_partitions: opt.TrustPartitions = False,
     max_memory: opt.MaxMemory = None,
     no_cache: opt.NoCache = False,
+    explain: opt.Explain = False,
+    stats: opt.Stats = False,
     format: opt.Format = None,
     color: opt.Color = None,
 ) -> None:
     """Count events, or distinct visitors, over a time range, grouped and bucketed."""
     from mmstats.cli.output import ShowOptions
-    from mmstats.cli.query import query
+    from mmstats.cli.query import WorkOptions, query
     from mmstats.cli.source import SourceOptions
     from mmstats.query import Extensions
 
@@ -78,8 +80,7 @@ def query_command(
         Extensions(exact=exact, fill=fill, unlimited=all_),
         SourceOptions(data or (), sample, map_ or (), input_format, timestamp_unit, skip_bad_rows, trust_partitions),
         ShowOptions(format, color),
-        max_memory=max_memory,
-        cached=not no_cache,
+        WorkOptions(max_memory, no_cache, explain, stats),
     )
 
 

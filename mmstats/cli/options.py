@@ -116,6 +116,8 @@ MaxMemory = Annotated[
     ),
 ]
 NoCache = Annotated[bool, _option("--no-cache", "Compute the answer although it may be kept, and do not keep it.")]
+Explain = Annotated[bool, _option("--explain", "Say what would be read, and how, instead of answering.")]
+Stats = Annotated[bool, _option("--stats", "Say on stderr what was read and how long it took.")]
 Served = Annotated[
     list[str] | None, _option("--data", "A file, folder or glob of events; may be repeated.", metavar="LOCATION")
 ]

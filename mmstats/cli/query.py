@@ -1,19 +1,41 @@
-"""`mmstats query`: ask the stats question of a dataset and show the answer."""
+"""`mmstats query`: ask the stats question of a dataset and show the answer, or how it would be come by."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mmstats.answer import Stats
-from mmstats.cache import user_cache
+from mmstats.cache import Cache, user_cache
+from mmstats.cli import stderr, stdout
 from mmstats.cli.interrupts import keep_interruptible
 from mmstats.cli.output import ShowOptions, show
+from mmstats.cli.page import drawn
 from mmstats.cli.progress import Progress
 from mmstats.cli.source import SourceOptions, completed
 from mmstats.dataset import Dataset
 from mmstats.memory import bounded
 from mmstats.query import Extensions, StatsQuery, read_question
+from mmstats.render import DESCRIPTION_FORMATS
 from mmstats.settings import settings_here
 from mmstats.sizes import read_size
+from mmstats.work import Account, Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOptions:
+    """The options that say how a question is answered, as given: bounded, from what is kept, told of."""
+
+    max_memory: str | None = None
+    no_cache: bool = False
+    explain: bool = False
+    stats: bool = False
+
+    def check(self, shown: ShowOptions, faults: dict[str, list[str]]) -> None:
+        """Add what is wrong with them to the faults."""
+        if self.explain and self.stats:
+            faults["stats"] = ["cannot be given with --explain, which answers nothing"]
+        if self.explain and shown.format not in {None, *DESCRIPTION_FORMATS}:
+            faults["format"] = [f"must be one of {', '.join(DESCRIPTION_FORMATS)} with --explain"]
 
 
 def query(
@@ -21,41 +43,67 @@ def query(
     extensions: Extensions,
     source: SourceOptions,
     shown: ShowOptions,
-    *,
-    max_memory: str | None = None,
-    cached: bool = True,
+    work: WorkOptions,
 ) -> None:
     """Answer the question that the options ask; everything wrong with them is said at once, before any data is read."""
     faults: dict[str, list[str]] = {}
     asked = source.read(faults)
     shown.check(faults)
-    size = _size(max_memory, faults)
+    work.check(shown, faults)
+    size = _size(work.max_memory, faults)
     texts = {name: list(values) for name, values in given.items() if values is not None}
     question = read_question(texts, extensions, faults=faults)
     settings = settings_here(os.environ)
     dataset = completed(asked, settings)
+    cache = None if work.no_cache else user_cache(os.environ)
+    form, color = shown.chosen(settings)
 
+    if work.explain:
+        _show_explanation(_explained(question, dataset, cache), form, color)
+        return
     with Progress() as progress:
-        stats = _answered(question, dataset, progress.advance, size or settings.max_memory, cached=cached)
-    show(stats, question, *shown.chosen(settings))
+        account = Account(progress.advance, itemized=work.stats)
+        stats = _answered(question, dataset, account, size or settings.max_memory, cache)
+    with account.phase("show"):
+        show(stats, question, form, color)
+    if work.stats:
+        from mmstats.render.account import sentences
+
+        for sentence in sentences(account, cached=cache is not None):
+            stderr.say("stats", sentence)
 
 
-def _answered(
-    question: StatsQuery, dataset: Dataset, advance: Callable[[int], None], size: int | None, *, cached: bool
-) -> Stats:
+def _answered(question: StatsQuery, dataset: Dataset, account: Account, size: int | None, cache: Cache | None) -> Stats:
     """The answer, kept from an earlier question or computed; only then is an engine loaded, and memory bounded."""
     from mmstats.engines import again, engine_for
 
-    cache = user_cache(os.environ) if cached else None
-
     def compute() -> Stats:
-        ask = engine_for()
+        with account.phase("load engine"):
+            ask = engine_for()
         keep_interruptible()
-        return ask(question, dataset, advance, cache)
+        return ask(question, dataset, account, cache)
 
     if cache is None:
         return bounded(size, compute)
-    return again.answer(question, dataset, cache, lambda: bounded(size, compute))
+    return again.answer(question, dataset, cache, lambda: bounded(size, compute), account)
+
+
+def _explained(question: StatsQuery, dataset: Dataset, cache: Cache | None) -> Explanation:
+    from mmstats.engines import again, explainer_for
+
+    explain = explainer_for()
+    keep_interruptible()
+    explanation = explain(question, dataset, cache)
+    return explanation.from_kept() if cache and again.is_kept(question, dataset, cache) else explanation
+
+
+def _show_explanation(explanation: Explanation, form: str, color: str) -> None:
+    if form == "json":
+        stdout.write_text(explanation.to_json() + "\n")
+    else:
+        from mmstats.render.explanation import print_explanation
+
+        stdout.write_page(drawn(lambda console: print_explanation(explanation, console), color))
 
 
 def _size(text: str | None, faults: dict[str, list[str]]) -> int | None:

@@ -13,11 +13,14 @@ from mmstats.errors import DatasetError
 from mmstats.events.identity import SETTLED, Identity, identify
 from mmstats.program import program
 from mmstats.query import StatsQuery
+from mmstats.work import Account
 
 _MOST_ROWS = 100_000
 
 
-def answer(query: StatsQuery, dataset: Dataset, cache: Cache, compute: Callable[[], Stats]) -> Stats:
+def answer(
+    query: StatsQuery, dataset: Dataset, cache: Cache, compute: Callable[[], Stats], account: Account | None = None
+) -> Stats:
     """The answer that is kept from when the same was asked of the same files, or else what `compute` gives."""
     before = _identity(dataset)
     if before is None or time.time_ns() - before.changed <= SETTLED:
@@ -25,12 +28,20 @@ def answer(query: StatsQuery, dataset: Dataset, cache: Cache, compute: Callable[
     key = _key(query, before)
     kept = cache.find(key)
     if kept is not None:
+        if account:
+            account.answer_kept = True
         return _read(kept)
     stats = compute()
     after = _identity(dataset)
     if len(stats.rows) <= _MOST_ROWS and after and after.digest == before.digest:
         cache.keep(key, _written(stats))
     return stats
+
+
+def is_kept(query: StatsQuery, dataset: Dataset, cache: Cache) -> bool:
+    """Whether `answer` would give what is kept."""
+    identity = _identity(dataset)
+    return identity is not None and cache.find(_key(query, identity)) is not None
 
 
 def _identity(dataset: Dataset) -> Identity | None:

@@ -1,7 +1,6 @@
 """An answer from the parts that are kept of files, and from the files that are new, have changed or are cut."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +8,7 @@ import polars as pl
 from mmstats.engines import plan
 from mmstats.engines.ledger import Kept, Ledger, Record
 from mmstats.engines.partial import Partial
+from mmstats.engines.task import Task
 from mmstats.events.eventfile import EventFile
 from mmstats.events.identity import settled_files
 from mmstats.events.opened import FILE
@@ -23,41 +23,9 @@ _PROBED = 1 << 25  # of files of more bytes one is read to see whether keeping p
 _MOST_BYTES = 48 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Sorted:
-    """The files of a source by what has to be done with them.
-
-    The parts of `used` are kept; of `passed` it is known that the range leaves none of their events; `whole` ones lie
-    inside the range, and `cut` ones may not.
-    """
-
-    used: list[EventFile] = field(default_factory=list)
-    passed: list[EventFile] = field(default_factory=list)
-    whole: list[EventFile] = field(default_factory=list)
-    cut: list[EventFile] = field(default_factory=list)
-
-
-def sorted_out(source: Source, kept: Kept) -> Sorted:
-    """What has to be done with each file of a source."""
-    files = Sorted()
-    for file in source.files:
-        record = kept.records.get(source.known.get(file.path, ""))
-        place = source.place(file)
-        if place is Place.UNKNOWN and record and record.span:
-            place = place_of(Span(*record.span), source.shape.wanted)
-        if place is Place.OUTSIDE:
-            files.passed.append(file)
-        elif place is Place.INSIDE:
-            (files.used if record and record.whole else files.whole).append(file)
-        else:
-            files.cut.append(file)
-    return files
-
-
-def answered(query: StatsQuery, source: Source, partial: Partial, ledger: Ledger) -> plan.Rows:
+def answered(query: StatsQuery, source: Source, task: Task, partial: Partial, ledger: Ledger) -> plan.Rows:
     """The answer; what it takes to answer sooner the next time is kept."""
-    kept = ledger.read()
-    files = sorted_out(source, kept)
+    kept, files = task.kept, task.files
     for file in (*files.used, *files.passed):
         record = kept.records[source.known[file.path]]
         source.log.columns[file.path] = set(record.found)
@@ -156,6 +124,7 @@ def _keep(source: Source, kept: Kept, learnt: Kept, ledger: Ledger) -> None:
     records = {known: record for known, record in kept.records.items() if known in there} | new
     parts = {known: part for known, part in kept.parts.items() if known in there}
     ledger.write(Kept(records, parts | {known: part for known, part in learnt.parts.items() if known in new}))
+    ledger.learnt = len(new)
 
 
 def _says_as_much(old: Record | None, new: Record) -> bool:

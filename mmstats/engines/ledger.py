@@ -42,7 +42,9 @@ class Kept:
 
 
 class Ledger:
-    """What is kept of the files of a dataset for questions of one shape."""
+    """What is kept of the files of a dataset for questions of one shape; of so many files it was `learnt` just now."""
+
+    learnt = 0
 
     def __init__(self, cache: Cache, query: StatsQuery, dataset: Dataset) -> None:
         shape = (query.metric, query.group_by, query.interval, query.event)

@@ -1,8 +1,5 @@
 """The engine on this machine: Polars, streaming, over files."""
 
-import contextlib
-from collections.abc import Callable
-
 import polars as pl
 
 from mmstats.answer import Stats
@@ -14,42 +11,73 @@ from mmstats.engines.ledger import Ledger
 from mmstats.engines.packing import TooWide
 from mmstats.engines.partial import Counts, Marks, Partial
 from mmstats.engines.streaming import collected
+from mmstats.engines.task import MANY_LABELS, Task, Way, everything, task_of
+from mmstats.engines.uses import uses
 from mmstats.events.opened import Events
 from mmstats.events.source import Source, open_events
 from mmstats.events.visitor import VISITOR
 from mmstats.query import StatsQuery
+from mmstats.work import Account, Explanation, Use, counted
 
-_MANY_LABELS = 5  # from so many on grouping by their texts is slower than numbering these
 
-
-def answer(
-    query: StatsQuery, dataset: Dataset, advance: Callable[[int], None] = lambda _: None, cache: Cache | None = None
-) -> Stats:
-    """What the events of the dataset answer to the question; `advance` is told of bytes read.
+def answer(query: StatsQuery, dataset: Dataset, account: Account | None = None, cache: Cache | None = None) -> Stats:
+    """What the events of the dataset answer to the question; the account is filled with what that takes.
 
     What is learnt of each file is kept in the cache, to be read instead of the file when something like it is asked.
     """
-    with open_events(dataset, plan.wanted_of(query), advance, cache) as source, source.blamed():
-        rows = _rows(query, source, Ledger(cache, query, dataset) if cache else None)
-    if query.fill:
-        frame = filled(query, rows.frame)
-        rows = plan.Rows(frame, frame.height)
-    shown = plan.ordered(query, rows.frame)
-    return Stats(query.metric, query.labels, shown.to_dicts(), rows.groups, _notices(query, source))
+    account = account or Account()
+    with account.phase("find files"):
+        source = open_events(dataset, plan.wanted_of(query), account.advance, cache)
+    with source, source.blamed():
+        ledger = Ledger(cache, query, dataset) if cache else None
+        with account.phase("find files"):
+            task = task_of(query, source, ledger)
+        with account.phase("read and group"):
+            try:
+                rows = _rows(query, source, task, ledger)
+            except TooWide:
+                task = everything(source)
+                rows = _whole(collected(plan.answered(query, source.events().frame(query.group_by))))
+        account.kept = ledger.learnt if ledger else 0
+        if account.itemized:
+            account.files = uses(query, source, task)
+    with account.phase("order"):
+        if query.fill:
+            frame = filled(query, rows.frame)
+            rows = plan.Rows(frame, frame.height)
+        shown = plan.ordered(query, rows.frame)
+        return Stats(query.metric, query.labels, shown.to_dicts(), rows.groups, _notices(query, source))
 
 
-def _rows(query: StatsQuery, source: Source, ledger: Ledger | None) -> plan.Rows:
-    if _is_total(query) and not any(file.format.is_text for file in source.files):
+def explain(query: StatsQuery, dataset: Dataset, cache: Cache | None = None) -> Explanation:
+    """How `answer` would go about it, told without reading events."""
+    with open_events(dataset, plan.wanted_of(query), cache=cache) as source, source.blamed():
+        task = task_of(query, source, Ledger(cache, query, dataset) if cache else None)
+        columns, files = plan.columns_of(query), uses(query, source, task)
+        steps = _plan(query, source, task) if counted(files, Use.READ) else ()
+        return Explanation("local", False, columns, files, steps)
+
+
+def _plan(query: StatsQuery, source: Source, task: Task) -> tuple[str, ...]:
+    """What the engine does with the events that are read, a line each."""
+    events = source.events(task.files.read, whole=not task.files.cut, judging=False)
+    if task.way is Way.STATISTICS:
+        frame = plan.answered(query, events.counted()[1])
+    elif query.metric == "count" or query.exact:
+        frame = plan.answered(query, events.frame(query.group_by))
+    else:
+        words = events.frame(query.group_by)
+        frame = Marks(query, words.collect_schema()).of(words)
+    return tuple(frame.explain(engine="streaming").splitlines())
+
+
+def _rows(query: StatsQuery, source: Source, task: Task, ledger: Ledger | None) -> plan.Rows:
+    """All rows of the answer; raises TooWide where labels have too many values for packing."""
+    if task.way is Way.STATISTICS:
         return _whole(_total(query, source.events()))
-    with contextlib.suppress(TooWide):
-        if ledger and len(source.files) > 1 and not query.exact and len(query.group_by) < _MANY_LABELS:
-            return incremental.answered(query, source, _partial(query, source), ledger)
-        return _at_once(query, source.events().frame(query.group_by))
-    return _whole(collected(plan.answered(query, source.events().frame(query.group_by))))
-
-
-def _is_total(query: StatsQuery) -> bool:
-    return query.metric == "count" and not query.labels
+    if task.way is Way.BY_FILE and ledger:
+        return incremental.answered(query, source, task, _partial(query, source), ledger)
+    return _at_once(query, source.events().frame(query.group_by))
 
 
 def _total(query: StatsQuery, events: Events) -> pl.DataFrame:
@@ -71,7 +99,7 @@ def _at_once(query: StatsQuery, events: pl.LazyFrame) -> plan.Rows:
     if query.metric == "uniques" and not query.exact:
         marks = Marks(query, events.collect_schema())
         return marks.finished([marks.of(events)])
-    if query.metric == "count" and len(query.group_by) >= _MANY_LABELS:
+    if query.metric == "count" and len(query.group_by) >= MANY_LABELS:
         return grouped.counted(query, plan.bucketed(query, events))
     return _whole(collected(plan.answered(query, events)))
 

@@ -33,6 +33,18 @@ def wanted_of(query: StatsQuery) -> Wanted:
     return Wanted(("timestamp", *query.group_by, *visitor), start, end, query.event, hashed)
 
 
+def columns_of(query: StatsQuery, *, bounded: bool = True) -> tuple[str, ...]:
+    """The event columns that have to be read of files that the range may cut or, not `bounded`, may not."""
+    needed = list(query.group_by)
+    if query.interval or (bounded and (query.start or query.end)):
+        needed.append("timestamp")
+    if query.event is not None:
+        needed.append("event_name")
+    if query.metric == "uniques":
+        needed.append(VISITOR)
+    return tuple(dict.fromkeys(needed))
+
+
 def answered(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:
     """All rows of the answer, in no order: the labels, which may come as Categoricals, as text, and `value`."""
     if query.metric == "count":

@@ -98,9 +98,10 @@ class DelimitedText:
         if bad.any():
             frame = frame.filter(~bad)
         events = restrict(frame, self._shape.wanted)
-        return partial(self._take, events, raw.height - frame.height, span_of(frame))
+        return partial(self._take, events, raw.height, raw.height - frame.height, span_of(frame))
 
-    def _take(self, events: pl.DataFrame, left_out: int, span: Span | None) -> Iterator[pl.DataFrame]:
+    def _take(self, events: pl.DataFrame, rows: int, left_out: int, span: Span | None) -> Iterator[pl.DataFrame]:
+        self._log.rows[self._file.path] += rows
         if left_out and not self._log.skip_bad_rows:
             self._explain("a row cannot be read")
         self._log.leave_out(self._file, left_out)

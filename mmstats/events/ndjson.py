@@ -105,6 +105,7 @@ class JsonText:
     def _take(self, place: int, block: bytes, read: list[_Read]) -> Iterator[pl.DataFrame]:
         for piece in read:
             self._keys.see(piece.rows, piece.valued)
+            self._log.rows[self._file.path] += piece.rows
             if piece.fault and not self._log.skip_bad_rows:
                 raise self._bad_row(place, *piece.fault)
             self._log.leave_out(self._file, piece.left_out)

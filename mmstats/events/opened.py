@@ -26,12 +26,12 @@ FILE = "file"
 class Events:
     """The events of some files that one question wants."""
 
-    def __init__(self, files: Sequence[EventFile], shape: Shape, log: ReadLog) -> None:
+    def __init__(self, files: Sequence[EventFile], shape: Shape, log: ReadLog, *, judging: bool = True) -> None:
         self.files, self.log, self._shape = files, log, shape
         self._text = [file for file in files if file.format.is_text]
         parts = parts_of((file for file in files if not file.format.is_text), shape, log)
         # Each with whether it has rows to leave out: a filter that the good case does not pay for.
-        self._parts = [(part, not part.is_stored and judge(part, log)) for part in parts]
+        self._parts = [(part, judging and not part.is_stored and judge(part, log)) for part in parts]
 
     def frame(self, as_words: Collection[str] = ()) -> pl.LazyFrame:
         """The wanted columns of the wanted events, lazily; `as_words` those that are Categorical in all the files."""

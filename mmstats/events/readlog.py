@@ -15,12 +15,13 @@ class ReadLog:
     With `skip_bad_rows` a row that cannot be read is counted here and left out; without it, it ends the reading.
     `columns` are the event columns that a file has, by its path; `spans` are by the path of a text file that was read
     to its end the first and the last instant of its readable rows, in microseconds since the epoch, None without rows.
-    `advance` is told of bytes read.
+    `rows` are how many rows of text files were parsed, by path. `advance` is told of bytes read.
     """
 
     skip_bad_rows: bool = False
     advance: Callable[[int], None] = lambda _: None
     bad_rows: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
     columns: dict[str, set[str]] = field(default_factory=dict)
     spans: dict[str, tuple[int, int] | None] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock, repr=False)

@@ -38,7 +38,7 @@ class Source:
     """The files of a dataset that a question may have to read; as a context, closed at its end.
 
     `known` are the identities of files that can be told from what they may become, by path, where there is a cache;
-    `passed_over` is how many files the range does not leave, as far as that is known before they are opened.
+    `outside` are files of which the range leaves nothing, as far as that is known before they are opened.
     """
 
     def __init__(
@@ -57,7 +57,8 @@ class Source:
         spans = self._spans(dataset, trusted, cache)
         self._places = {file.path: place_of(spans.get(file.path), wanted) for file in trusted}
         self.files = [file for file in trusted if self._places[file.path] is not Place.OUTSIDE]
-        self.passed_over = len(listing.files) - len(self.files)
+        left = {file.path for file in self.files}
+        self.outside = [file for file in listing.files if file.path not in left]
         for file in trusted:
             if self._places[file.path] is Place.OUTSIDE:
                 shape = self.shape.as_stored() if file.stored else self.shape
@@ -74,10 +75,15 @@ class Source:
         """Where a file lies to the range, as far as that is known before it is opened."""
         return self._places[file.path]
 
-    def events(self, files: Sequence[EventFile] | None = None, *, whole: bool = False) -> "Events":
-        """The events wanted of some of the files, or of all; of `whole` files the range need not be asked."""
+    def events(
+        self, files: Sequence[EventFile] | None = None, *, whole: bool = False, judging: bool = True
+    ) -> "Events":
+        """The events wanted of some of the files, or of all; of `whole` files the range need not be asked.
+
+        Those that are not to be read, but only planned with, need no judging.
+        """
         shape = self.shape.unbounded() if whole else self.shape
-        events = Events(self.files if files is None else files, shape, self.log)
+        events = Events(self.files if files is None else files, shape, self.log, judging=judging)
         self._opened.append(events)
         return events
 

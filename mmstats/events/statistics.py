@@ -41,7 +41,7 @@ def row_groups(part: Part) -> Iterator[RowGroup]:
     """The row groups of a part of one Parquet file, in order, each with its verdict on range and event."""
     first = 0
     for rows, chunks in read_footer(part.files[0], part.shape.raw):
-        yield RowGroup(first, rows, _verdict(part, chunks))
+        yield RowGroup(first, rows, verdict_of(part, chunks))
         first += rows
 
 
@@ -101,7 +101,8 @@ def statistics(chunks: Chunks, name: str) -> Any:
     return chunks[name].statistics if name in chunks else None
 
 
-def _verdict(part: Part, chunks: Chunks) -> Verdict:
+def verdict_of(part: Part, chunks: Chunks) -> Verdict:
+    """How much of a row group range and event leave, as far as its statistics prove."""
     verdicts = {_of_range(part, chunks), _of_event(part, chunks)}
     if Verdict.NONE in verdicts:
         return Verdict.NONE

@@ -7,32 +7,27 @@ from rich.text import Text
 
 from mmstats.description import TOP, Check, Description
 from mmstats.render.alphabet import Alphabet, alphabet_of
-from mmstats.render.columns import GAP, Column
+from mmstats.render.columns import Column
 from mmstats.render.labels import shown
+from mmstats.render.layout import Layout, figures, plural, print_sections, size
 from mmstats.render.shares import percentages
-from mmstats.render.table import grid, print_line
-from mmstats.render.widths import share_out, wrap
 from mmstats.visible import visible
 
 _FILES = 20  # with bad rows that are named
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def print_description(description: Description, names: Sequence[str], console: Console) -> None:
     """Print `description`, headed by names, as wide as `console` allows; what is too long loses its middle."""
     page = _Page(description, names, alphabet_of(console.encoding), console.width)
-    for number, section in enumerate(filter(None, map(list, page.sections()))):
-        if number:
-            print_line(console, Text())
-        for line in section:
-            print_line(console, line)
+    print_sections(page.sections(), console)
 
 
 class _Page:
     """A description laid out for one width and one encoding."""
 
     def __init__(self, description: Description, names: Sequence[str], alphabet: Alphabet, width: int) -> None:
-        self._of, self._names, self._alphabet, self._width = description, names, alphabet, width
+        self._of, self._names, self._dot = description, names, alphabet.dot
+        self._layout = Layout(alphabet, width)
 
     def sections(self) -> Iterator[Iterable[Text]]:
         """The sections from top to bottom, some of them without lines."""
@@ -45,32 +40,34 @@ class _Page:
             yield self._check(self._of.check)
 
     def _heading(self) -> Iterator[Text]:
-        about, dot = self._of, self._alphabet.dot
+        about, dot = self._of, self._dot
         for name in self._names:
-            yield from self._lines(visible(name), "bold")
-        parts = [_plural(about.files, "file"), size(about.bytes), _plural(about.rows, "row")]
-        yield from self._lines(f" {dot} ".join(parts))
+            yield from self._layout.lines(visible(name), "bold")
+        parts = [plural(about.files, "file"), size(about.bytes), plural(about.rows, "row")]
+        yield from self._layout.lines(f" {dot} ".join(parts))
         if about.first and about.last:
-            yield from self._lines(f"{_instant(about.first)} to {_instant(about.last)} UTC")
+            yield from self._layout.lines(f"{_instant(about.first)} to {_instant(about.last)} UTC")
         if about.passed_over:
-            yield from self._lines(f"passed over {_plural(about.passed_over, 'file')} of unknown extension", "dim")
+            yield from self._layout.lines(
+                f"passed over {plural(about.passed_over, 'file')} of unknown extension", "dim"
+            )
 
     def _formats(self) -> Iterator[Text]:
         uses = self._of.formats
         names = [f"{use.format} ({use.compression})" if use.compression else use.format for use in uses]
         files, sizes = [f"{use.files:,}" for use in uses], [size(use.bytes) for use in uses]
-        return self._table(Column("format", names), _figures("files", files), _figures("size", sizes))
+        return self._layout.table(Column("format", names), figures("files", files), figures("size", sizes))
 
     def _columns(self) -> Iterator[Text]:
         uses, rows = self._of.columns, self._of.rows
         nulls = [percentages([use.nulls, rows - use.nulls])[0] if rows else "" for use in uses]
-        columns = [Column("column", [use.column for use in uses]), _figures("null", nulls)]
+        columns = [Column("column", [use.column for use in uses]), figures("null", nulls)]
         if any(use.sources != (use.column,) for use in uses):
             columns.append(Column("from", [", ".join(map(visible, use.sources)) for use in uses]))
         if uses:
-            yield from self._table(*columns)
+            yield from self._layout.table(*columns)
         if self._of.missing:
-            yield from self._lines(f"not in the data: {', '.join(self._of.missing)}", "dim")
+            yield from self._layout.lines(f"not in the data: {', '.join(self._of.missing)}", "dim")
 
     def _events(self) -> Iterator[Text]:
         about, top = self._of, self._of.events[:TOP]
@@ -78,68 +75,33 @@ class _Page:
         shares = [percentages([count, about.rows - count])[0] for count in counts]
         if top:
             names = Column("event", [shown(name) for name, _ in top])
-            yield from self._table(
-                names, _figures("count", [f"{count:,}" for count in counts]), _figures("share", shares)
+            yield from self._layout.table(
+                names, figures("count", [f"{count:,}" for count in counts]), figures("share", shares)
             )
             if about.distinct > len(top):
-                yield from self._lines(f"{about.distinct:,} different names in all", "dim")
+                yield from self._layout.lines(f"{about.distinct:,} different names in all", "dim")
 
     def _bad_rows(self) -> Iterator[Text]:
         bad = sorted(self._of.bad_rows.items(), key=lambda item: -item[1])
         if bad:
             files = Column("left out as unreadable", [visible(file) for file, _ in bad[:_FILES]])
-            yield from self._table(files, _figures("rows", [f"{rows:,}" for _, rows in bad[:_FILES]]))
+            yield from self._layout.table(files, figures("rows", [f"{rows:,}" for _, rows in bad[:_FILES]]))
             if len(bad) > _FILES:
                 rest = sum(rows for _, rows in bad[_FILES:])
-                yield from self._lines(f"and {_plural(rest, 'row')} of {len(bad) - _FILES:,} more files", "dim")
+                yield from self._layout.lines(f"and {plural(rest, 'row')} of {len(bad) - _FILES:,} more files", "dim")
 
     def _check(self, check: Check) -> Iterator[Text]:
         if check.holds:
-            yield from self._lines("check: every file and every row can be read")
+            yield from self._layout.lines("check: every file and every row can be read")
             return
-        yield from self._lines(f"check: {_plural(check.total, 'fault')}", "bold")
+        yield from self._layout.lines(f"check: {plural(check.total, 'fault')}", "bold")
         for fault in check.faults:
             # Not a table: what is wrong is a sentence, and must not be cut.
             parts = (visible(fault.file), fault.where, visible(fault.what))
-            yield from self._lines(": ".join(part for part in parts if part), indent=2)
+            yield from self._layout.lines(": ".join(part for part in parts if part), indent=2)
         if check.total > len(check.faults):
-            yield from self._lines(f"and {check.total - len(check.faults):,} more", "dim")
-
-    def _lines(self, text: str, style: str = "", indent: int = 0) -> Iterator[Text]:
-        """`text` in as many lines as it takes, those after the first indented."""
-        spelled = self._alphabet.spelled(text)
-        for number, line in enumerate(wrap(spelled, self._width - indent, self._alphabet.ellipsis)):
-            yield Text(" " * (indent if number else 0) + line, style)
-
-    def _table(self, *columns: Column) -> Iterator[Text]:
-        """A table of columns, those that are not rigid cut to fit."""
-        spelled = [
-            Column(one.name, list(map(self._alphabet.spelled, one.texts)), one.right, one.rigid) for one in columns
-        ]
-        loose = [one for one in spelled if not one.rigid]
-        room = self._width - GAP * (len(spelled) - 1) - sum(one.width for one in spelled if one.rigid)
-        widths = iter(share_out([one.width for one in loose], max(room, len(loose))))
-        cut = [one if one.rigid else one.cut(next(widths), self._alphabet.ellipsis) for one in spelled]
-        return grid(cut, self._alphabet.rule)
-
-
-def _figures(name: str, texts: Sequence[str]) -> Column:
-    return Column(name, texts, right=True, rigid=True)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
+            yield from self._layout.lines(f"and {check.total - len(check.faults):,} more", "dim")
 
 
 def _instant(text: str) -> str:
     return text.removesuffix("Z").replace("T", " ")
-
-
-def size(count: int) -> str:
-    """Bytes in the unit that leaves up to three digits before the point: `999 B`, `1.0 kB`, `12.3 MB`."""
-    if count < 1000:
-        return f"{count} B"
-    tenths, unit = count * 10, 0
-    while tenths >= 10_000 and unit < len(_UNITS) - 1:
-        tenths, unit = (tenths + 500) // 1000, unit + 1
-    return f"{tenths // 10:,}.{tenths % 10} {_UNITS[unit]}"

@@ -1,0 +1,88 @@
+"""What has to be done to answer a question over a source, decided before any event is read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from mmstats.engines.ledger import Kept, Ledger
+from mmstats.events.eventfile import EventFile
+from mmstats.events.source import Source
+from mmstats.events.spans import Place, Span, place_of
+from mmstats.query import StatsQuery
+
+MANY_LABELS = 5  # from so many on grouping by their texts is slower than numbering these
+
+
+class Way(Enum):
+    """How a question is answered."""
+
+    STATISTICS = "what statistics prove is not read"
+    BY_FILE = "file by file, and what is learnt of each is kept"
+    AT_ONCE = "all files at once"
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The files of a source by what has to be done with them.
+
+    The parts of `used` are kept; of `passed` it is known that the range leaves none of their events; `whole` ones lie
+    inside the range, and `cut` ones may not.
+    """
+
+    used: list[EventFile] = field(default_factory=list)
+    passed: list[EventFile] = field(default_factory=list)
+    whole: list[EventFile] = field(default_factory=list)
+    cut: list[EventFile] = field(default_factory=list)
+
+    @property
+    def read(self) -> Sequence[EventFile]:
+        """The files of which events are read."""
+        return [*self.whole, *self.cut]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The way to answer a question, what is kept to answer it by, and what has to be done with each file."""
+
+    way: Way
+    kept: Kept
+    files: Sorted
+
+
+def task_of(query: StatsQuery, source: Source, ledger: Ledger | None) -> Task:
+    """What has to be done to answer a question over a source."""
+    way = _way(query, source, ledger)
+    if way is not Way.BY_FILE or ledger is None:
+        return everything(source, way)
+    kept = ledger.read()
+    return Task(way, kept, _sorted_out(source, kept))
+
+
+def everything(source: Source, way: Way = Way.AT_ONCE) -> Task:
+    """To read all files, whatever is kept of them."""
+    return Task(way, Kept({}, {}), Sorted(cut=source.files))
+
+
+def _way(query: StatsQuery, source: Source, ledger: Ledger | None) -> Way:
+    if query.metric == "count" and not query.labels and not any(file.format.is_text for file in source.files):
+        return Way.STATISTICS
+    if ledger and len(source.files) > 1 and not query.exact and len(query.group_by) < MANY_LABELS:
+        return Way.BY_FILE
+    return Way.AT_ONCE
+
+
+def _sorted_out(source: Source, kept: Kept) -> Sorted:
+    """What has to be done with each file of a source."""
+    files = Sorted()
+    for file in source.files:
+        record = kept.records.get(source.known.get(file.path, ""))
+        place = source.place(file)
+        if place is Place.UNKNOWN and record and record.span:
+            place = place_of(Span(*record.span), source.shape.wanted)
+        if place is Place.OUTSIDE:
+            files.passed.append(file)
+        elif place is Place.INSIDE:
+            (files.used if record and record.whole else files.whole).append(file)
+        else:
+            files.cut.append(file)
+    return files

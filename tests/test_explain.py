@@ -1,0 +1,205 @@
+"""What `--explain` says would be read, what `--stats` says was read, and that neither changes an answer."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmstats.cache import Cache
+from mmstats.dataset import Dataset
+from mmstats.engines import again
+from mmstats.engines.local import answer, explain
+from mmstats.events import identity, spans
+from mmstats.query import StatsQuery
+from mmstats.work import Account, Use, counted, read_rows
+from tests.conftest import Ask
+from tests.drawn import NEAR, Drawn, datasets, questions
+
+DAYS = 5
+ROWS = 1000  # a day
+START = datetime(2026, 5, 1)  # noqa: DTZ001 - naive means UTC here
+
+
+@pytest.fixture(scope="module", autouse=True)
+def at_once() -> Iterator[None]:
+    """Files that were written this very moment count as settled, and small ones as worth a look at their footers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity, "SETTLED", -(10**9))
+        patch.setattr(again, "SETTLED", -(10**9))
+        patch.setattr(spans, "_WORTH_FOOTERS", 0)
+        yield
+
+
+@pytest.fixture
+def daily(tmp_path: Path) -> Path:
+    """A folder of daily Parquet files, each of ten row groups."""
+    folder = tmp_path / "daily"
+    folder.mkdir()
+    for day in range(DAYS):
+        instants = [START + timedelta(days=day, seconds=80 * row) for row in range(ROWS)]
+        columns = {"timestamp": instants, "event_name": ["e"] * ROWS, "path": [f"/{row % 7}" for row in range(ROWS)]}
+        pl.DataFrame(columns).write_parquet(folder / f"{day}.parquet", row_group_size=ROWS // 10)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is kept from other tests."""
+    monkeypatch.setenv("MMSTATS_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def told(ask: Ask, location: Path, *words: str) -> dict[str, Any]:
+    """What `--explain` says."""
+    return ask(location, *words, "--explain", "--format", "json").answer
+
+
+def uses(explained: dict[str, Any]) -> dict[str, str]:
+    """What is done with each file, by its name."""
+    return {Path(one["file"]).name: one["use"] for one in explained["uses"]}
+
+
+@given(datasets(when=NEAR), st.lists(questions(when=NEAR), min_size=1, max_size=3))
+@settings(max_examples=80, deadline=None)
+def test_what_is_explained_is_what_is_done(drawn: Drawn, asking: list[StatsQuery]) -> None:
+    """Every file is read, kept or outside, the same in the explanation before and in the account after."""
+    with tempfile.TemporaryDirectory() as folder:
+        data, cache = Path(folder, "events"), Cache(Path(folder, "cache"))
+        data.mkdir()
+        drawn.write(data)
+        dataset = Dataset((str(data),))
+        for query in asking:
+            before = explain(query, dataset, cache)
+            account = Account(itemized=True)
+            answer(query, dataset, account, cache)
+            assert [replace(one, rows=None) for one in before.files] == [
+                replace(one, rows=None) for one in account.files
+            ]
+            assert sum(counted(before.files, use) for use in Use) == len(before.files)
+            assert all(one.bytes <= one.size for one in before.files)
+            assert bool(before.plan) == bool(counted(before.files, Use.READ))
+
+
+def test_a_range_leaves_out_files_and_row_groups(ask: Ask, daily: Path) -> None:
+    """Of a range only the files and row groups that hold some of it are to be read, as their footers show."""
+    explained = told(ask, daily, "--from", "2026-05-02T00:00:00Z", "--to", "2026-05-03T02:00:00Z")
+    assert uses(explained) == {
+        "0.parquet": "outside",
+        "1.parquet": "read",
+        "2.parquet": "read",
+        "3.parquet": "outside",
+        "4.parquet": "outside",
+    }
+    assert explained["files"] == {"found": 5, "read": 2, "kept": 0, "outside": 3}
+    grouped = told(ask, daily, "--group-by", "path", "--to", "2026-05-01T02:00:00Z", "--no-cache")
+    assert grouped["rows"] == ROWS // 10
+    assert grouped["columns"] == ["path", "timestamp"]
+
+
+def test_the_bytes_are_those_of_the_column_chunks_needed(ask: Ask, daily: Path) -> None:
+    """The bytes to read are the compressed sizes of the column chunks that the question needs, as DuckDB tells them."""
+    explained = told(ask, daily, "--group-by", "path")
+    found = duckdb.sql(
+        f"SELECT sum(total_compressed_size) FROM parquet_metadata('{daily}/*.parquet') WHERE path_in_schema = 'path'"
+    ).fetchall()
+    assert explained["columns"] == ["path"]
+    assert found == [(explained["bytes"]["read"],)]
+    assert explained["bytes"]["stored"] == sum(file.stat().st_size for file in daily.iterdir())
+
+
+def test_explaining_reads_no_events(ask: Ask, tmp_path: Path) -> None:
+    """Files whose events are destroyed but whose footers are whole can be explained, and not be asked."""
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"timestamp": [START] * 500, "event_name": [str(n) for n in range(500)]}).write_parquet(path)
+    content = bytearray(path.read_bytes())
+    content[4:600] = b"\xff" * 596
+    path.write_bytes(content)
+    words = (path, "--group-by", "event_name", "--no-cache")
+    assert told(ask, *words)["rows"] == 500
+    assert ask(*words).code == 4
+
+
+def test_what_is_kept_is_not_read_again(ask: Ask, daily: Path) -> None:
+    """Asked once, a question's answer is kept; with one file changed, only that one is read."""
+    words = (daily, "--group-by", "path")
+    assert told(ask, *words)["files"] == {"found": 5, "read": 5, "kept": 0, "outside": 0}
+    ask(*words)
+    again = told(ask, *words)
+    assert (again["answer_kept"], again["bytes"]["read"], again["plan"]) == (True, 0, [])
+    pl.read_parquet(daily / "3.parquet").head(10).write_parquet(daily / "3.parquet")
+    changed = told(ask, *words)
+    assert not changed["answer_kept"]
+    assert uses(changed) == {f"{day}.parquet": "read" if day == 3 else "kept" for day in range(DAYS)}
+    assert changed["rows"] == 10
+    assert told(ask, *words, "--no-cache")["files"]["read"] == DAYS
+
+
+def test_statistics_spare_reading_rows(ask: Ask, daily: Path) -> None:
+    """A number of events that footers prove needs no rows."""
+    assert told(ask, daily)["rows"] == 0
+    assert ask(daily).value == DAYS * ROWS
+
+
+def test_text_is_explained_by_its_size(ask: Ask, tmp_path: Path) -> None:
+    """The whole of a text file has to be read; how many rows it has is not known before, and told after."""
+    path = tmp_path / "a.csv"
+    path.write_text("timestamp,event_name\n" + "2026-05-01,a\n" * 30)
+    explained = told(ask, path)
+    assert (explained["bytes"]["read"], explained["rows"]) == (path.stat().st_size, None)
+    ran = ask(path, "--stats")
+    assert ran.value == 30
+    assert f"read 1 of 1 file, {path.stat().st_size} B of {path.stat().st_size} B, 30 rows" in ran.err
+
+
+def test_an_explanation_is_a_page_for_a_person(ask: Ask, daily: Path) -> None:
+    """As a table it says what is read of which files, what is left out, and how the engine goes about it."""
+    asked = ("--to", "2026-05-02", "--metric", "uniques")
+    page = ask(daily, *asked, "--explain", "--format", "table")
+    assert page.code == 0
+    assert page.out.startswith("at most ")
+    assert "columns: timestamp, anonymous_id" in page.out
+    assert "outside range or event" in page.out
+    assert "Parquet SCAN" in page.out
+
+
+def test_stats_leave_stdout_as_it_is(ask: Ask, daily: Path) -> None:
+    """The answer is the same with `--stats`, which speaks on stderr: of reading, of the cache and of time."""
+    words = (daily, "--group-by", "path")
+    plain = ask(*words, "--no-cache")
+    first, second, bare = ask(*words, "--stats"), ask(*words, "--stats"), ask(*words, "--stats", "--no-cache")
+    assert plain.out == first.out == second.out == bare.out
+    assert all(line.startswith("stats: ") for ran in (first, second, bare) for line in ran.err.splitlines())
+    assert "read 5 of 5 files" in first.err
+    assert "5,000 rows; 0 files outside range or event" in first.err
+    assert "cache: took what was kept of 0 files, keeps that of 5 more" in first.err
+    assert "read nothing: the answer was kept" in second.err
+    assert "cache: not used" in bare.err
+    for phase in ("find files", "read and group", "order", "in all"):
+        assert phase in first.err
+
+
+def test_explain_and_stats_exclude_each_other(ask: Ask, daily: Path) -> None:
+    """What answers nothing has nothing to account for, and has no form of an answer."""
+    assert "--stats" in ask(daily, "--explain", "--stats").error
+    wrong = ask(daily, "--explain", "--format", "csv")
+    assert (wrong.code, "json" in wrong.error) == (2, True)
+
+
+def test_explaining_what_is_not_there_is_an_error(ask: Ask, tmp_path: Path) -> None:
+    """Events that cannot be had cannot be explained either."""
+    assert ask(tmp_path / "none", "--explain").code == 3
+
+
+def test_rows_read_hold_the_events_counted(daily: Path) -> None:
+    """There are at least as many rows read as events answered."""
+    query = StatsQuery(group_by=("path",), start=None, end=None)
+    account = Account(itemized=True)
+    stats = answer(query, Dataset((str(daily),)), account)
+    assert sum(row["value"] for row in stats.rows) == read_rows(account.files) == DAYS * ROWS
