@@ -11,7 +11,7 @@ from mmstats.engines.partial import Partial
 from mmstats.engines.task import Task
 from mmstats.events.eventfile import EventFile
 from mmstats.events.identity import settled_files
-from mmstats.events.opened import FILE
+from mmstats.events.part import FILE
 from mmstats.events.source import Source
 from mmstats.events.spans import Place, Span, place_of
 from mmstats.query import StatsQuery

@@ -13,7 +13,7 @@ import polars as pl
 
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.events.opened import FILE
+from mmstats.events.part import FILE
 from mmstats.program import program
 from mmstats.query import StatsQuery
 

@@ -10,7 +10,7 @@ from mmstats.engines.numbers import Numbers
 from mmstats.engines.packing import Layout
 from mmstats.engines.runs import KEY
 from mmstats.engines.streaming import collected
-from mmstats.events.opened import FILE
+from mmstats.events.part import FILE
 from mmstats.query import StatsQuery
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import polars as pl
 
-_BATCH = 1 << 21  # rows
+_BATCH = 1 << 20  # rows
 _WORKERS = 2  # of whom each holds a batch; what they call uses all cores in turn
 
 

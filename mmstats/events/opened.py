@@ -11,7 +11,7 @@ from polars.io.plugins import register_io_source
 from mmstats.errors import Unreadable
 from mmstats.events.columnar import judge
 from mmstats.events.eventfile import EventFile
-from mmstats.events.part import ENGINE_FAULTS, Part, parts_of
+from mmstats.events.part import ENGINE_FAULTS, FILE, Part, parts_of
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 from mmstats.events.statistics import counted
@@ -20,7 +20,6 @@ from mmstats.events.visitor import VISITOR, hashed
 
 # Below this many bytes reading a column costs less than loading the reader of statistics.
 _WORTH_STATISTICS = 1 << 20
-FILE = "file"
 
 
 class Events:
@@ -40,12 +39,12 @@ class Events:
         return self._with_text(scans)
 
     def numbered(self, numbers: Mapping[str, int], as_words: Collection[str] = ()) -> pl.LazyFrame:
-        """The frame with the number of the file that an event is from, by the file's path, as the column `file`."""
+        """The frame with the number of the file that an event is from, as the column FILE; `numbers` count from 0."""
         words = [name for name in as_words if self._has_words(name)]
-        parts = [(each, bad) for part, bad in self._parts for each in part.split()]
-        frames = [part.events(part.scan(), leave_out_bad=bad, as_words=words) for part, bad in parts]
-        files = [part.files[0].path for part, _ in parts]
-        scans = [frame.with_columns(_number(numbers[path])) for frame, path in zip(frames, files, strict=True)]
+        scans = [
+            part.events(part.scan(with_origin=True), leave_out_bad=bad, as_words=words, numbers=numbers)
+            for part, bad in self._parts
+        ]
         return self._with_text(scans, numbers)
 
     def _has_words(self, column: str) -> bool:

@@ -1,6 +1,6 @@
 """Files of Parquet and Arrow IPC as lazy scans: files of one schema are one, whatever their folders say."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from mmstats.events.schema import REQUIRED
 from mmstats.events.visitor import VISITOR, hashed
 from mmstats.visible import visible
 
+FILE = "file"  # the number of the file that an event is from
 # What the engine raises when it cannot decode a file; a panic is one, though no Exception.
 ENGINE_FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 # Up to so many different words of folders are constants of a scan each; more are looked up by the path of a row.
@@ -59,19 +60,19 @@ class Part:
         """Each file by itself."""
         return [Part((file,), self.schema, self.shape) for file in self.files]
 
-    def scan(self) -> pl.LazyFrame:
-        """All raw columns of the files, lazily."""
+    def scan(self, *, with_origin: bool = False) -> pl.LazyFrame:
+        """All raw columns of the files, lazily; where it is asked for also the path of the file that a row is from."""
         if is_stream(self.files[0]):
             return pl.concat(self._with_constants(_read_stream(file).lazy(), file) for file in self.files)
         paths = [file.path for file in self.files]
-        origin = self._origin if self._told else None
+        origin = self._origin if self._told or with_origin else None
         if self.files[0].format.name == "parquet":
             scan = pl.scan_parquet(
                 paths, hive_partitioning=False, glob=False, schema=self.schema, include_file_paths=origin
             )
         else:
             scan = pl.scan_ipc(paths, hive_partitioning=False, glob=False, include_file_paths=origin)
-        return scan.with_columns(self._looked_up(name) for name in self._told) if origin else scan
+        return scan.with_columns(self._looked_up(name) for name in self._told) if self._told else scan
 
     @property
     def _origin(self) -> str:
@@ -80,20 +81,30 @@ class Part:
 
     def _looked_up(self, name: str) -> pl.Expr:
         """What the folders say of a column, found by the path of the file that a row is from."""
-        paths = pl.Series([file.path for file in self.files])
         values = pl.Series([file.partition[name] for file in self.files], dtype=pl.String)
-        return pl.col(self._origin).replace_strict(paths, values, return_dtype=pl.String).alias(name)
+        number = self._number({file.path: number for number, file in enumerate(self.files)})
+        return number.replace_strict(range(len(values)), values, return_dtype=pl.String).alias(name)
+
+    def _number(self, numbers: Mapping[str, int]) -> pl.Expr:
+        """The number of the file that a row is from; `numbers` counts from 0 in its order."""
+        return pl.col(self._origin).cast(pl.Enum(list(numbers))).to_physical().cast(pl.UInt32)
 
     def _with_constants(self, scan: pl.LazyFrame, file: EventFile) -> pl.LazyFrame:
-        constants = [pl.lit(file.partition[name], pl.String).alias(name) for name in self._told]
-        return scan.with_columns(constants) if constants else scan
+        constants = {self._origin: file.path, **{name: file.partition[name] for name in self._told}}
+        return scan.with_columns(pl.lit(value, pl.String).alias(name) for name, value in constants.items())
 
     def events(
-        self, scan: pl.LazyFrame, *, leave_out_bad: bool = False, as_words: Collection[str] = ()
+        self,
+        scan: pl.LazyFrame,
+        *,
+        leave_out_bad: bool = False,
+        as_words: Collection[str] = (),
+        numbers: Mapping[str, int] | None = None,
     ) -> pl.LazyFrame:
         """The events wanted of a scan; rows that cannot be read are filtered only where there are some.
 
-        The columns `as_words` are delivered as Categoricals, which they have to be in the files.
+        The columns `as_words` are delivered as Categoricals, which they have to be in the files. With `numbers`, which
+        count files by path from 0 in their order, the column FILE is delivered too, of a scan with its origin.
         """
         wanted, kept = self.shape.wanted, []
         if wanted.bounded:
@@ -102,15 +113,19 @@ class Part:
             kept.append((self._word if self.has_words("event_name") else self.text)("event_name") == wanted.event)
         if leave_out_bad:
             kept.append(~self.bad)
-        columns = {name: self.text(name) for name in wanted.schema if name != "timestamp"}
-        columns |= {name: self._word(name) for name in as_words}
-        if "timestamp" in wanted.schema:
-            columns["timestamp"] = typed.instant(*self.timestamp, self.shape.timestamp_unit)
+        columns = {name: self._delivered(name, as_words) for name in wanted.schema}
         if wanted.hashed:
             columns[VISITOR] = pl.col(VISITOR_HASH) if self.is_stored else hashed(columns[VISITOR])
         # Not one select, which would be a single row where folders say all that is wanted.
-        named = [columns[name].alias(name) for name in wanted.schema]
-        return scan.filter(*kept).with_columns(named).select(*wanted.schema)
+        if numbers is not None:
+            columns[FILE] = self._number(numbers)
+        named = [columns[name].alias(name) for name in columns]
+        return scan.filter(*kept).with_columns(named).select(*columns)
+
+    def _delivered(self, column: str, as_words: Collection[str]) -> pl.Expr:
+        if column == "timestamp":
+            return typed.instant(*self.timestamp, self.shape.timestamp_unit)
+        return self._word(column) if column in as_words else self.text(column)
 
     @property
     def bad(self) -> pl.Expr:
