@@ -78,18 +78,24 @@ class Cache:
             file.unlink(missing_ok=True)
         return None
 
-    def keep(self, key: str, content: bytes) -> None:
-        """Keep content under a key, and drop what was not used for longest where all is more than there may be."""
+    def keep(self, key: str, content: bytes) -> bool:
+        """Keep content under a key, and drop what was not used for longest where all is more than there may be.
+
+        False where it cannot be kept.
+        """
         if len(content) > self.most_bytes // _LARGEST_SHARE:
-            return
-        with contextlib.suppress(OSError):
+            return False
+        try:
             replace_file(self.folder / key, _digest(content) + content)
             self._shrink()
+        except OSError:
+            return False
+        return True
 
     def entries(self) -> list[os.DirEntry[str]]:
         """The files of the entries."""
         try:
-            return [entry for entry in os.scandir(self.folder) if not entry.name.startswith(".")]
+            return [entry for entry in os.scandir(self.folder) if not entry.name.startswith(".") and entry.is_file()]
         except (FileNotFoundError, NotADirectoryError):
             return []
 
@@ -100,7 +106,8 @@ class Cache:
         """
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             for entry in os.scandir(self.folder):
-                Path(entry.path).unlink(missing_ok=True)
+                if not entry.is_dir():
+                    Path(entry.path).unlink(missing_ok=True)
 
     def _shrink(self) -> None:
         sizes = sorted(self._by_age())

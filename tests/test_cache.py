@@ -232,3 +232,14 @@ def test_processes_share_a_cache(tmp_path: Path) -> None:
     """Processes that keep, find and drop the same entries at once see whole ones or none."""
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         assert list(pool.map(write_and_read, [str(tmp_path / "cache")] * 4)) == [0] * 4
+
+
+def test_a_folder_in_the_cache_is_left_alone(tmp_path: Path) -> None:
+    """What is no entry is neither counted nor in the way of clearing."""
+    cache = Cache(tmp_path / "kept")
+    (tmp_path / "kept" / "folder").mkdir(parents=True)
+    assert cache.keep("0" * 64, b"content")
+    assert len(cache.entries()) == 1
+    cache.clear()
+    assert cache.entries() == []
+    assert (tmp_path / "kept" / "folder").is_dir()

@@ -203,3 +203,21 @@ def test_rows_read_hold_the_events_counted(daily: Path) -> None:
     account = Account(itemized=True)
     stats = answer(query, Dataset((str(daily),)), account)
     assert sum(row["value"] for row in stats.rows) == read_rows(account.files) == DAYS * ROWS
+
+
+def test_what_cannot_be_kept_is_not_said_to_be(ask: Ask, daily: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing fits or can be written into the cache, `--stats` says that nothing is kept."""
+    for variable, value in (("MMSTATS_CACHE_SIZE", "1k"), ("MMSTATS_CACHE_DIR", "/dev/null")):
+        monkeypatch.setenv(variable, value)
+        assert "keeps that of 0 more" in ask(daily, "--group-by", "path", "--stats").err
+
+
+def test_an_empty_file_is_read(ask: Ask, tmp_path: Path) -> None:
+    """A file without rows is left out by no range."""
+    pl.DataFrame(schema={"timestamp": pl.Datetime("us"), "event_name": pl.String}).write_parquet(tmp_path / "a.parquet")
+    assert told(ask, tmp_path / "a.parquet", "--group-by", "event_name")["files"]["read"] == 1
+
+
+def test_an_explanation_is_bounded_in_memory(ask: Ask, daily: Path) -> None:
+    """A bound on memory holds for explaining as well."""
+    assert "memory" in ask(daily, "--explain", "--max-memory", "1MiB").error

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,11 +16,13 @@ from hypothesis import strategies as st
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.engines import incremental
-from mmstats.engines.local import answer
+from mmstats.engines.local import answer, explain
+from mmstats.errors import BadRow
 from mmstats.events import identity, spans
 from mmstats.events.eventfile import EventFile
 from mmstats.events.source import Source
 from mmstats.query import StatsQuery
+from mmstats.work import Account
 from tests.drawn import NEAR, Drawn, datasets, questions, write
 from tests.oracle import Event
 
@@ -187,3 +190,51 @@ def test_many_processes_may_keep_at_once(week: Path) -> None:
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert {process.communicate()[0] for process in running} == {"[14, 7]\n"}
     assert values(BY_PATH, week) == [14, 7]
+
+
+def test_what_no_one_wants_is_judged_as_without_a_cache(tmp_path: Path) -> None:
+    """A row that cannot be read ends a question in a range, with a cache or without, of whatever event it is."""
+    data, cache = tmp_path / "events", Cache(tmp_path / "cache")
+    data.mkdir()
+    instants = [datetime(2026, 5, 1, hour) for hour in range(20)]  # noqa: DTZ001 - naive means UTC here
+    for name, stamps in (("0", instants), ("1", [*instants[:5], None, *instants[6:]])):
+        frame = pl.DataFrame(
+            {"timestamp": stamps, "event_name": ["a"] * 20}, schema_overrides={"timestamp": pl.Datetime}
+        )
+        frame.write_parquet(data / f"{name}.parquet")
+    asked = StatsQuery(event="absent", group_by=("source",), start=datetime(2000, 1, 1, tzinfo=UTC))
+    for kept in (None, cache, cache):
+        with pytest.raises(BadRow, match=r"1\.parquet: row 6"):
+            answer(asked, Dataset((str(data),)), cache=kept)
+        stats = answer(asked, Dataset((str(data),), skip_bad_rows=True), cache=kept)
+        assert (stats.rows, stats.notices) == (
+            [],
+            (f"left out 1 row that could not be read: {data}/1.parquet (1 row)",),
+        )
+
+
+def test_an_instant_beyond_the_calendar_in_a_footer_is_a_bad_row(tmp_path: Path) -> None:
+    """A file whose footer tells of an instant that is none is read and judged, not located by it."""
+    data, cache = tmp_path / "events", Cache(tmp_path / "cache")
+    data.mkdir()
+    for name, micros in (("0", -(1 << 61)), ("1", 1 << 61)):
+        stamps = pl.Series([0, micros]).cast(pl.Datetime("us"))
+        pl.DataFrame({"timestamp": stamps, "event_name": ["a", "a"]}).write_parquet(data / f"{name}.parquet")
+    asked = StatsQuery(group_by=("source",), start=datetime(1969, 1, 1, tzinfo=UTC))
+    for kept in (None, cache, cache):
+        stats = answer(asked, Dataset((str(data),), skip_bad_rows=True), cache=kept)
+        assert [row["value"] for row in stats.rows] == [2]
+        assert explain(asked, Dataset((str(data),)), kept).files
+
+
+def test_rows_read_once_more_are_counted_once(tmp_path: Path) -> None:
+    """Where labels turn out too many to pack and all is read again, each bad row and each row is told of once."""
+    names = ("event_name", "source", "medium", "country", "device_type", "browser", "os", "path")
+    lines = [",".join(("2026-05-01", *[f"{name}{number}" for name in names])) for number in range(3000)]
+    (tmp_path / "wide.csv").write_text("\n".join([",".join(("timestamp", *names)), *lines, "bad" + "," * len(names)]))
+    asked = StatsQuery(metric="uniques", group_by=names, limit=1)
+    account = Account(itemized=True)
+    stats = answer(asked, Dataset((str(tmp_path / "wide.csv"),), skip_bad_rows=True), account)
+    assert stats.groups == 3000
+    assert stats.notices[0].startswith("left out 1 row ")
+    assert account.files[0].rows == 3001

@@ -1,7 +1,6 @@
 """The command line: reads a question, shows an answer, and turns every error into one line and an exit code."""
 
 import errno
-import sys
 import traceback
 from collections.abc import Sequence
 
@@ -11,11 +10,6 @@ from mmstats.cli.stdout import ClosedPipe
 from mmstats.errors import MmstatsError, OutputError
 
 _UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF)
-
-
-def main() -> None:
-    """Run the command line and end the process with its exit code."""
-    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:

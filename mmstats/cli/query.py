@@ -59,7 +59,8 @@ def query(
     form, color = shown.chosen(settings)
 
     if work.explain:
-        _show_explanation(_explained(question, dataset, cache), form, color)
+        explanation = bounded(size or settings.max_memory, lambda: _explained(question, dataset, cache))
+        _show_explanation(explanation, form, color)
         return
     with Progress() as progress:
         account = Account(progress.advance, itemized=work.stats)

@@ -42,6 +42,11 @@ def estimated(query: StatsQuery, numbers: Numbers, visits: pl.LazyFrame) -> plan
     return _labelled(query, numbers, pieces)
 
 
+def numbered(numbers: Numbers, events: pl.LazyFrame) -> pl.LazyFrame:
+    """The numbers of the labels of events."""
+    return events.select(numbers.of_labels())
+
+
 def counted(query: StatsQuery, events: pl.LazyFrame) -> plan.Rows:
     """The number of events of every group; raises TooWide where labels have too many values for packing."""
     numbers, runs = Numbers(query, events.collect_schema()), Runs(_added)
@@ -52,7 +57,7 @@ def counted(query: StatsQuery, events: pl.LazyFrame) -> plan.Rows:
         counts = keys.rle().struct.unnest()
         runs.add(layout, counts.select(pl.col("value").alias(KEY), pl.col("len").cast(pl.Int64).alias(plan.VALUE)))
 
-    each_batch(events.select(numbers.of_labels()), take)
+    each_batch(numbered(numbers, events), take)
     return _labelled(query, numbers, runs.pieces())
 
 

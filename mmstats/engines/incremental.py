@@ -13,7 +13,7 @@ from mmstats.events.eventfile import EventFile
 from mmstats.events.identity import settled_files
 from mmstats.events.part import FILE
 from mmstats.events.source import Source
-from mmstats.events.spans import Place, Span, place_of
+from mmstats.events.spans import Place
 from mmstats.query import StatsQuery
 
 # A part is kept that takes at most this share of its file's bytes, and all together at most so many bytes.
@@ -96,10 +96,7 @@ class _Reading:
 
     def _record(self, file: EventFile, part: pl.DataFrame) -> Record:
         source, span = self._source, self._source.log.spans.get(file.path)
-        place = source.place(file)
-        if place is Place.UNKNOWN and span:
-            place = place_of(Span(*span), source.shape.wanted)
-        whole = place is Place.INSIDE and _is_worth(part, file)
+        whole = source.place(file, span) is Place.INSIDE and _is_worth(part, file)
         found = tuple(sorted(source.log.columns.get(file.path, ())))
         return Record(whole, span, found, source.log.bad_rows[str(file)])
 
@@ -109,7 +106,7 @@ def _size(file: EventFile) -> int:
 
 
 def _is_worth(part: pl.DataFrame, file: EventFile) -> bool:
-    """Whether a part is so small, to its file, that reading it instead is worth keeping it."""
+    """Whether a part is so much smaller than its file that it is worth keeping."""
     return part.estimated_size() <= max(_SMALL, _size(file) // _SHARE)
 
 
@@ -123,8 +120,9 @@ def _keep(source: Source, kept: Kept, learnt: Kept, ledger: Ledger) -> None:
     there = set(source.known.values())
     records = {known: record for known, record in kept.records.items() if known in there} | new
     parts = {known: part for known, part in kept.parts.items() if known in there}
-    ledger.write(Kept(records, parts | {known: part for known, part in learnt.parts.items() if known in new}))
-    ledger.learnt = len(new)
+    parts |= {known: part for known, part in learnt.parts.items() if known in new}
+    if ledger.write(Kept(records, parts)):
+        ledger.learnt = sum(record.whole for record in new.values())
 
 
 def _says_as_much(old: Record | None, new: Record) -> bool:

@@ -63,15 +63,15 @@ class Ledger:
         by_number = pl.read_ipc(io.BytesIO(body)).partition_by(FILE, as_dict=True, include_key=False) if body else {}
         return Kept(records, {entries[number][0]: part for (number,), part in by_number.items()})
 
-    def write(self, kept: Kept) -> None:
-        """Keep this and nothing else."""
+    def write(self, kept: Kept) -> bool:
+        """Keep this and nothing else; False where it cannot be kept."""
         numbers = {known: number for number, known in enumerate(kept.records)}
         head = json.dumps([[known, *astuple(record)] for known, record in kept.records.items()])
         parts = [part.with_columns(pl.lit(numbers[known], pl.UInt32).alias(FILE)) for known, part in kept.parts.items()]
         body = io.BytesIO()
         if parts:
             pl.concat(parts).write_ipc(body, compression="lz4")
-        self._cache.keep(self._key, head.encode() + b"\n" + body.getvalue())
+        return self._cache.keep(self._key, head.encode() + b"\n" + body.getvalue())
 
 
 def _record(whole: bool, span: tuple[int, int] | None, found: list[str], bad_rows: int) -> Record:

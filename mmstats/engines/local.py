@@ -6,10 +6,11 @@ from mmstats.answer import Stats
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.engines import grouped, incremental, plan
+from mmstats.engines.explain import explain
 from mmstats.engines.fill import filled
 from mmstats.engines.ledger import Ledger
 from mmstats.engines.packing import TooWide
-from mmstats.engines.partial import Counts, Marks, Partial
+from mmstats.engines.partial import Marks, partial_of
 from mmstats.engines.streaming import collected
 from mmstats.engines.task import MANY_LABELS, Task, Way, everything, task_of
 from mmstats.engines.uses import uses
@@ -17,7 +18,9 @@ from mmstats.events.opened import Events
 from mmstats.events.source import Source, open_events
 from mmstats.events.visitor import VISITOR
 from mmstats.query import StatsQuery
-from mmstats.work import Account, Explanation, Use, counted
+from mmstats.work import Account
+
+__all__ = ["answer", "explain"]
 
 
 def answer(query: StatsQuery, dataset: Dataset, account: Account | None = None, cache: Cache | None = None) -> Stats:
@@ -37,6 +40,7 @@ def answer(query: StatsQuery, dataset: Dataset, account: Account | None = None, 
                 rows = _rows(query, source, task, ledger)
             except TooWide:
                 task = everything(source)
+                source.log.begin_anew()
                 rows = _whole(collected(plan.answered(query, source.events().frame(query.group_by))))
         account.kept = ledger.learnt if ledger else 0
         if account.itemized:
@@ -49,34 +53,12 @@ def answer(query: StatsQuery, dataset: Dataset, account: Account | None = None, 
         return Stats(query.metric, query.labels, shown.to_dicts(), rows.groups, _notices(query, source))
 
 
-def explain(query: StatsQuery, dataset: Dataset, cache: Cache | None = None) -> Explanation:
-    """How `answer` would go about it, told without reading events."""
-    with open_events(dataset, plan.wanted_of(query), cache=cache) as source, source.blamed():
-        task = task_of(query, source, Ledger(cache, query, dataset) if cache else None)
-        columns, files = plan.columns_of(query), uses(query, source, task)
-        steps = _plan(query, source, task) if counted(files, Use.READ) else ()
-        return Explanation("local", False, columns, files, steps)
-
-
-def _plan(query: StatsQuery, source: Source, task: Task) -> tuple[str, ...]:
-    """What the engine does with the events that are read, a line each."""
-    events = source.events(task.files.read, whole=not task.files.cut, judging=False)
-    if task.way is Way.STATISTICS:
-        frame = plan.answered(query, events.counted()[1])
-    elif query.metric == "count" or query.exact:
-        frame = plan.answered(query, events.frame(query.group_by))
-    else:
-        words = events.frame(query.group_by)
-        frame = Marks(query, words.collect_schema()).of(words)
-    return tuple(frame.explain(engine="streaming").splitlines())
-
-
 def _rows(query: StatsQuery, source: Source, task: Task, ledger: Ledger | None) -> plan.Rows:
     """All rows of the answer; raises TooWide where labels have too many values for packing."""
     if task.way is Way.STATISTICS:
         return _whole(_total(query, source.events()))
     if task.way is Way.BY_FILE and ledger:
-        return incremental.answered(query, source, task, _partial(query, source), ledger)
+        return incremental.answered(query, source, task, partial_of(query, stored=source.is_stored), ledger)
     return _at_once(query, source.events().frame(query.group_by))
 
 
@@ -84,14 +66,6 @@ def _total(query: StatsQuery, events: Events) -> pl.DataFrame:
     """The number of events: what statistics prove, and what is left to count."""
     known, rest = events.counted()
     return collected(plan.answered(query, rest)).select(pl.col(plan.VALUE) + known)
-
-
-def _partial(query: StatsQuery, source: Source) -> Partial:
-    """How files answer the question one by one."""
-    if query.metric == "count":
-        return Counts(query)
-    words = pl.Categorical() if all(file.stored for file in source.files) else pl.String()
-    return Marks(query, dict.fromkeys(query.group_by, words))
 
 
 def _at_once(query: StatsQuery, events: pl.LazyFrame) -> plan.Rows:

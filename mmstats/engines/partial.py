@@ -21,6 +21,10 @@ class Partial(Protocol):
         """The part that some events are."""
         ...
 
+    def scanned(self, events: pl.LazyFrame) -> pl.LazyFrame:
+        """What `by_file` has the engine do with events that have their `file`."""
+        ...
+
     def by_file(self, events: pl.LazyFrame) -> pl.DataFrame:
         """The parts that files are, each row with its `file`."""
         ...
@@ -38,6 +42,13 @@ class Partial(Protocol):
         ...
 
 
+def partial_of(query: StatsQuery, *, stored: bool) -> Partial:
+    """How files answer the question one by one; the labels of `stored` ones are Categoricals."""
+    if query.metric == "count":
+        return Counts(query)
+    return Marks(query, dict.fromkeys(query.group_by, pl.Categorical() if stored else pl.String()))
+
+
 class Counts:
     """Events counted by label; a row for each group."""
 
@@ -49,9 +60,13 @@ class Counts:
         """The counts of some events."""
         return plan.answered(self._query, events)
 
+    def scanned(self, events: pl.LazyFrame) -> pl.LazyFrame:
+        """The counts of files, lazily."""
+        return plan.counted(self._query, events, FILE)
+
     def by_file(self, events: pl.LazyFrame) -> pl.DataFrame:
         """The counts of files."""
-        return collected(plan.counted(self._query, events, FILE))
+        return collected(self.scanned(events))
 
     def to_keep(self, parts: pl.DataFrame) -> pl.DataFrame:
         """The counts, as they are."""
@@ -77,10 +92,14 @@ class Marks:
         """The marks of the visitors of some events, not yet condensed."""
         return grouped.marked(self._numbers, plan.bucketed(self._query, events))
 
+    def scanned(self, events: pl.LazyFrame) -> pl.LazyFrame:
+        """The marks of files, not yet condensed."""
+        return grouped.marked(self._numbers, plan.bucketed(self._query, events), FILE)
+
     def by_file(self, events: pl.LazyFrame) -> pl.DataFrame:
         """The marks of files, condensed."""
         names = (FILE, *self._query.labels)
-        visits = grouped.marked(self._numbers, plan.bucketed(self._query, events), FILE)
+        visits = self.scanned(events)
         pieces = [_unpacked(layout, keys) for layout, keys in grouped.condensed(names, visits).pieces()]
         return pl.concat(pieces) if pieces else visits.head(0).collect()
 

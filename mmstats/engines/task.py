@@ -7,7 +7,7 @@ from enum import Enum
 from mmstats.engines.ledger import Kept, Ledger
 from mmstats.events.eventfile import EventFile
 from mmstats.events.source import Source
-from mmstats.events.spans import Place, Span, place_of
+from mmstats.events.spans import Place
 from mmstats.query import StatsQuery
 
 MANY_LABELS = 5  # from so many on grouping by their texts is slower than numbering these
@@ -76,9 +76,7 @@ def _sorted_out(source: Source, kept: Kept) -> Sorted:
     files = Sorted()
     for file in source.files:
         record = kept.records.get(source.known.get(file.path, ""))
-        place = source.place(file)
-        if place is Place.UNKNOWN and record and record.span:
-            place = place_of(Span(*record.span), source.shape.wanted)
+        place = source.place(file, record.span if record else None)
         if place is Place.OUTSIDE:
             files.passed.append(file)
         elif place is Place.INSIDE:

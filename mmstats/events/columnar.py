@@ -12,7 +12,7 @@ from mmstats.events import typed
 from mmstats.events.part import ENGINE_FAULTS, Part
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import SKIP_HINT, not_an_instant
-from mmstats.events.statistics import UnknownFooter, Verdict, row_groups, slices
+from mmstats.events.statistics import UnknownFooter, Verdict, row_groups, slices, verdict_of_range
 
 _Left = Iterable[tuple[pl.LazyFrame, int]]  # scans, each with the number of rows before it
 
@@ -53,7 +53,7 @@ def _left(part: Part) -> list[tuple[pl.LazyFrame, int]]:
     if part.files[0].format.name != "parquet" or not part.shape.wanted.bounded:
         return [(part.scan(), 0)]
     try:
-        left = slices(row_groups(part), {Verdict.SOME, Verdict.ALL})
+        left = slices(row_groups(part, verdict_of_range), {Verdict.SOME, Verdict.ALL})
     except UnknownFooter:
         return [(part.scan(), 0)]
     return [(part.scan().slice(first, rows), first) for first, rows in left]

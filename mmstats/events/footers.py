@@ -75,4 +75,6 @@ def _span(part: Part, chunks: list[Chunks]) -> tuple[int, int] | None:
         return None
     ends = pl.Series(name, [min(one.min_raw for one in known), max(one.max_raw for one in known)])
     instants = pl.select(typed.instant(pl.lit(ends).cast(dtype), dtype, None).to_physical()).to_series()
+    if instants.null_count():
+        return None  # of a row that names no instant
     return int(instants[0]), int(instants[1])

@@ -60,12 +60,14 @@ def _raw(part: Part, columns: Collection[str]) -> set[str]:
 def _of(part: Part, raw: Collection[str], verdicts: Collection[Verdict]) -> Reach:
     if not raw:
         return Reach(0, 0)  # the engine counts by the footer
-    size, count = 0, 0
+    size, count, left_out = 0, 0, False
     try:
         for rows, chunks in read_footer(part.files[0], {*part.shape.raw, *raw}):
-            if verdict_of(part, chunks) in verdicts:
+            if verdict_of(part, chunks) not in verdicts:
+                left_out = True
+            else:
                 count += rows
                 size += sum(chunks[name].total_compressed_size for name in raw if name in chunks)
     except UnknownFooter:
         return Reach(size_of(part.files[0]), None)
-    return Reach(size, count, is_nothing=not count)
+    return Reach(size, count, is_nothing=left_out and not count)

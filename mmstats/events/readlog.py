@@ -37,6 +37,12 @@ class ReadLog:
             with self._lock:
                 self.bad_rows[str(file)] += rows
 
+    def begin_anew(self) -> None:
+        """Forget what was counted, since all files are going to be read once more."""
+        self.bad_rows.clear()
+        self.rows.clear()
+        self.spans.clear()
+
     def read(self, count: int) -> None:
         """Tell `advance` of bytes read, by one thread at a time."""
         with self._lock:

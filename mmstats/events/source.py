@@ -71,9 +71,10 @@ class Source:
         others = [file for file in files if not file.stored]
         return stored | spans_of(others, self.known, self.shape, KeptSpans(cache, dataset))
 
-    def place(self, file: EventFile) -> Place:
-        """Where a file lies to the range, as far as that is known before it is opened."""
-        return self._places[file.path]
+    def place(self, file: EventFile, span: tuple[int, int] | None = None) -> Place:
+        """Where a file lies to the range, as far as that is known before it is opened, or by the span it has."""
+        place = self._places[file.path]
+        return place_of(Span(*span), self.shape.wanted) if place is Place.UNKNOWN and span else place
 
     def events(
         self, files: Sequence[EventFile] | None = None, *, whole: bool = False, judging: bool = True
@@ -86,6 +87,11 @@ class Source:
         events = Events(self.files if files is None else files, shape, self.log, judging=judging)
         self._opened.append(events)
         return events
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether all the files are of stores."""
+        return all(file.stored for file in self.files)
 
     def blamed(self) -> AbstractContextManager[None]:
         """Inside the block, an engine that cannot decode a file raises Unreadable, naming it; a bug stays a bug."""

@@ -1,6 +1,6 @@
 """What the statistics of a Parquet file prove of its row groups: all, none or some of the rows are wanted."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -37,11 +37,11 @@ class RowGroup:
     verdict: Verdict
 
 
-def row_groups(part: Part) -> Iterator[RowGroup]:
-    """The row groups of a part of one Parquet file, in order, each with its verdict on range and event."""
+def row_groups(part: Part, judged: Callable[[Part, Chunks], Verdict] | None = None) -> Iterator[RowGroup]:
+    """The row groups of a part of one Parquet file, in order, each with its verdict, on range and event."""
     first = 0
     for rows, chunks in read_footer(part.files[0], part.shape.raw):
-        yield RowGroup(first, rows, verdict_of(part, chunks))
+        yield RowGroup(first, rows, (judged or verdict_of)(part, chunks))
         first += rows
 
 
@@ -103,13 +103,14 @@ def statistics(chunks: Chunks, name: str) -> Any:
 
 def verdict_of(part: Part, chunks: Chunks) -> Verdict:
     """How much of a row group range and event leave, as far as its statistics prove."""
-    verdicts = {_of_range(part, chunks), _of_event(part, chunks)}
+    verdicts = {verdict_of_range(part, chunks), _of_event(part, chunks)}
     if Verdict.NONE in verdicts:
         return Verdict.NONE
     return Verdict.SOME if Verdict.SOME in verdicts else Verdict.ALL
 
 
-def _of_range(part: Part, chunks: Chunks) -> Verdict:
+def verdict_of_range(part: Part, chunks: Chunks) -> Verdict:
+    """How much of a row group the range leaves, as far as its statistics prove."""
     name = part.shape.columns.sources("timestamp")[0]
     known = _complete(chunks, name)
     dtype = part.schema.get(name)

@@ -1,0 +1,56 @@
+"""How the engine on this machine would answer a question, decided as it is when it answers."""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from mmstats.cache import Cache
+from mmstats.dataset import Dataset
+from mmstats.engines import grouped, plan
+from mmstats.engines.ledger import Ledger
+from mmstats.engines.numbers import Numbers
+from mmstats.engines.partial import Marks, partial_of
+from mmstats.engines.task import MANY_LABELS, Task, Way, task_of
+from mmstats.engines.uses import uses
+from mmstats.events.source import Source, open_events
+from mmstats.query import StatsQuery
+from mmstats.work import Explanation, Use, counted
+
+
+def explain(query: StatsQuery, dataset: Dataset, cache: Cache | None = None) -> Explanation:
+    """How `answer` would go about it, told without reading events."""
+    with open_events(dataset, plan.wanted_of(query), cache=cache) as source, source.blamed():
+        task = task_of(query, source, Ledger(cache, query, dataset) if cache else None)
+        columns = plan.columns_of(query, bounded=bool(task.files.cut))
+        files = uses(query, source, task)
+        steps = _plan(query, source, task) if counted(files, Use.READ) else ()
+        return Explanation("local", False, columns, files, steps)
+
+
+def _plan(query: StatsQuery, source: Source, task: Task) -> tuple[str, ...]:
+    """What the engine is asked to do with the events that are read, a line each."""
+    scans = _by_file(query, source, task) if task.way is Way.BY_FILE else [_scan(query, source, task)]
+    return tuple(line for scan in scans for line in scan.explain(engine="streaming").splitlines())
+
+
+def _scan(query: StatsQuery, source: Source, task: Task) -> pl.LazyFrame:
+    events = source.events(judging=False)
+    if task.way is Way.STATISTICS:
+        return plan.answered(query, events.counted()[1])
+    frame = events.frame(query.group_by)
+    if query.metric == "uniques" and not query.exact:
+        return Marks(query, frame.collect_schema()).of(frame)
+    if query.metric == "count" and len(query.group_by) >= MANY_LABELS:
+        return grouped.numbered(Numbers(query, frame.collect_schema()), plan.bucketed(query, frame))
+    return plan.answered(query, frame)
+
+
+def _by_file(query: StatsQuery, source: Source, task: Task) -> Iterator[pl.LazyFrame]:
+    partial = partial_of(query, stored=source.is_stored)
+    for files, whole in ((task.files.whole, True), ([file for file in task.files.cut if file.format.is_text], False)):
+        if files:
+            numbers = {file.path: number for number, file in enumerate(files)}
+            yield partial.scanned(source.events(files, whole=whole, judging=False).numbered(numbers, query.group_by))
+    others = [file for file in task.files.cut if not file.format.is_text]
+    if others:
+        yield partial.of(source.events(others, judging=False).frame(query.group_by))
