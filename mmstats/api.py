@@ -34,6 +34,7 @@ def stats(
     timestamp_unit: str | None = None,
     skip_bad_rows: bool = False,
     trust_partitions: bool = False,
+    storage_options: Mapping[str, str] | None = None,
     max_memory: str | int | None = None,
 ) -> Stats:
     """Count events, or distinct visitors, over a time range, grouped and bucketed.
@@ -42,6 +43,8 @@ def stats(
     sample. Instants are ISO 8601 text, dates or datetimes, a naive one in UTC; `from_` is inclusive, `to` exclusive.
     A `limit` of None lifts it, `exact` counts visitors exactly, `fill` gives buckets without events a row of 0, and
     `columns` maps event columns to the data's names, as `{"event_name": "type"}`.
+
+    `storage_options` say how object stores are reached, as `{"endpoint": "https://…", "region": "…"}`.
 
     `max_memory`, bytes or such as `"700MiB"`, refuses the question when the whole process takes more than about so
     much memory. That is done by an interrupt, which ends every other Polars query of the process too, and so is
@@ -59,6 +62,7 @@ def stats(
         timestamp_unit=_option("timestamp_unit", timestamp_unit, faults),
         skip_bad_rows=skip_bad_rows,
         trust_partitions=trust_partitions,
+        storage_options=_storage_options(storage_options, faults),
     )
     size = _size(max_memory, faults)
     query = read_question(
@@ -110,6 +114,15 @@ def _columns(columns: object, faults: dict[str, list[str]]) -> dict[str, str]:
         except (TypeError, ValueError) as fault:
             faults["columns"] = [*faults.get("columns", []), str(fault)]
     return mapped
+
+
+def _storage_options(options: object, faults: dict[str, list[str]]) -> dict[str, str]:
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping) or not all(isinstance(text, str) for pair in options.items() for text in pair):
+        faults["storage_options"] = ["must be a mapping of str to str"]
+        return {}
+    return {name.lower(): value for name, value in options.items()}
 
 
 def _named(name: object) -> str:

@@ -17,7 +17,8 @@ class Dataset:
     """Where events are and how they are to be read.
 
     `columns` maps event columns to the data's names; `timestamp_unit` is of numeric timestamps, by default told from
-    their magnitude; `trust_partitions` lets `day=` and the like folders decide which files a range needs.
+    their magnitude; `trust_partitions` lets `day=` and the like folders decide which files a range needs;
+    `storage_options` say how object stores are reached, and are never shown, since keys may be among them.
     """
 
     locations: tuple[str, ...]
@@ -26,6 +27,7 @@ class Dataset:
     timestamp_unit: str | None = None
     skip_bad_rows: bool = False
     trust_partitions: bool = False
+    storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def is_sample(self) -> bool:
@@ -64,4 +66,5 @@ def choose(asked: Dataset, settings: Settings) -> Dataset:
         timestamp_unit=asked.timestamp_unit or settings.timestamp_unit,
         skip_bad_rows=asked.skip_bad_rows or settings.skip_bad_rows,
         trust_partitions=asked.trust_partitions or settings.trust_partitions,
+        storage_options={**settings.storage_options, **asked.storage_options},
     )

@@ -41,6 +41,7 @@ class Settings:
     timestamp_unit: str | None = None
     skip_bad_rows: bool = False
     trust_partitions: bool = False
+    storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
     max_memory: int | None = None
     data_from: str = ""
 
@@ -82,6 +83,12 @@ def _columns(value: Any) -> dict[str, str]:
     return names
 
 
+def _options(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return {name.lower(): _text(option) for name, option in value.items()}
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
@@ -114,6 +121,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("timestamp_unit", "a string", _text, "The unit of numeric timestamps.", TIMESTAMP_UNITS),
     Setting("skip_bad_rows", "true or false", _switch, "Leave out rows that cannot be read, and say so."),
     Setting("trust_partitions", "true or false", _switch, "Skip folders named for days out of range."),
+    Setting(
+        "storage_options",
+        "a table of strings",
+        _options,
+        "How object stores are reached, such as the endpoint.",
+    ),
     Setting("max_memory", "a size such as 700MiB", _size, "About how much memory a question may take."),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from mmstats.cli import run
+from tests.seaweed import Seaweed, seaweed
 from tests.serving import Serving, serving
 
 
@@ -88,6 +89,13 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 def server() -> Iterator[Serving]:
     """A server of the sample as anybody starts it, shared by all tests that leave it as it is."""
     with serving("--sample") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Seaweed]:
+    """An S3 server, shared by all tests, each of which has prefixes of its own."""
+    with seaweed() as running:
         yield running
 
 

@@ -314,7 +314,7 @@ def test_wrong_columns_alone_are_invalid_group_by() -> None:
     ("name", "content", "kind"),
     [
         ("absent.csv", None, mmstats.NotEvents),
-        ("s3://bucket/events/", None, mmstats.NotEvents),
+        ("ftp://host/events/", None, mmstats.NotEvents),
         ("", None, mmstats.NotEvents),
         ("note.txt", b"events", mmstats.NotEvents),
         ("columns.csv", b"a,b\n1,2\n", mmstats.NotEvents),

@@ -260,7 +260,8 @@ def test_refused_value(here: Path, text: str | bytes, fault: str) -> None:
 
 MAY = "mmstats.toml may set: data, columns, format"
 OWN_MAY = (
-    "config.toml may set: data, columns, format, color, timestamp_unit, skip_bad_rows, trust_partitions, max_memory"
+    "config.toml may set: data, columns, format, color, timestamp_unit, skip_bad_rows, trust_partitions, "
+    "storage_options, max_memory"
 )
 
 

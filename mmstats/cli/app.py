@@ -60,6 +60,7 @@ def query_command(
     timestamp_unit: opt.TimestampUnit = None,
     skip_bad_rows: opt.SkipBadRows = False,
     trust_partitions: opt.TrustPartitions = False,
+    storage_option: opt.StorageOption = None,
     max_memory: opt.MaxMemory = None,
     no_cache: opt.NoCache = False,
     explain: opt.Explain = False,
@@ -78,7 +79,16 @@ def query_command(
     query(
         given,
         Extensions(exact=exact, fill=fill, unlimited=all_),
-        SourceOptions(data or (), sample, map_ or (), input_format, timestamp_unit, skip_bad_rows, trust_partitions),
+        SourceOptions(
+            data or (),
+            sample,
+            map_ or (),
+            input_format,
+            timestamp_unit,
+            skip_bad_rows,
+            trust_partitions,
+            storage_option or (),
+        ),
         ShowOptions(format, color),
         WorkOptions(max_memory, no_cache, explain, stats),
     )
@@ -92,6 +102,7 @@ def describe_command(
     map_: opt.Map = None,
     input_format: opt.InputFormat = None,
     timestamp_unit: opt.TimestampUnit = None,
+    storage_option: opt.StorageOption = None,
     format: opt.DescribeFormat = None,
     color: opt.Color = None,
 ) -> int:
@@ -101,7 +112,9 @@ def describe_command(
     from mmstats.cli.source import SourceOptions
 
     return describe(
-        SourceOptions(data or (), sample, map_ or (), input_format, timestamp_unit),
+        SourceOptions(
+            data or (), sample, map_ or (), input_format, timestamp_unit, storage_options=storage_option or ()
+        ),
         ShowOptions(format, color, DESCRIPTION_FORMATS),
         check=check,
     )
@@ -115,12 +128,16 @@ def import_command(
     input_format: opt.InputFormat = None,
     timestamp_unit: opt.TimestampUnit = None,
     skip_bad_rows: opt.SkipBadRows = False,
+    storage_option: opt.StorageOption = None,
 ) -> None:
     """Take events into a store, which is faster to ask: sorted, typed Parquet by day."""
     from mmstats.cli.import_ import import_
     from mmstats.cli.source import SourceOptions
 
-    import_(SourceOptions(source, False, map_ or (), input_format, timestamp_unit, skip_bad_rows), to)
+    given = SourceOptions(
+        source, False, map_ or (), input_format, timestamp_unit, skip_bad_rows, storage_options=storage_option or ()
+    )
+    import_(given, to)
 
 
 @app.command("serve", cls=Command, epilog=SERVE)
@@ -132,6 +149,7 @@ def serve_command(
     timestamp_unit: opt.TimestampUnit = None,
     skip_bad_rows: opt.SkipBadRows = False,
     trust_partitions: opt.TrustPartitions = False,
+    storage_option: opt.StorageOption = None,
     host: opt.Host = None,
     port: opt.Port = None,
     extensions: opt.AcceptExtensions = False,
@@ -153,7 +171,14 @@ def serve_command(
     once |= {"rate_limit": rate_limit, "log_format": log_format}
     given = {**{name: [value] for name, value in once.items() if value is not None}, "cors_origin": cors_origin or []}
     source = SourceOptions(
-        data or (), sample, map_ or (), input_format, timestamp_unit, skip_bad_rows, trust_partitions
+        data or (),
+        sample,
+        map_ or (),
+        input_format,
+        timestamp_unit,
+        skip_bad_rows,
+        trust_partitions,
+        storage_option or (),
     )
     return serve(given, source, extensions=extensions, auth=not no_auth)
 

@@ -31,7 +31,7 @@ MEANING = {
     ExitCode.DOES_NOT_HOLD: "a check found something that does not hold",
     ExitCode.WRONG_QUESTION: "the question, a flag or a settings file was wrong, or it needs more than `--max-memory`",
     ExitCode.NOT_EVENTS: "the dataset is not there or is not events",
-    ExitCode.UNREADABLE: "a file that is there cannot be opened or decoded",
+    ExitCode.UNREADABLE: "a file that is there cannot be opened or decoded, or storage, network or credentials fail",
     ExitCode.NOT_WRITTEN: "an output, store or key file cannot be written, or a port not be had",
     ExitCode.BUG: "a bug in mmstats",
     ExitCode.INTERRUPTED: "interrupted",

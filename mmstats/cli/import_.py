@@ -1,7 +1,6 @@
 """`mmstats import`: take events into a store, and say what was done."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmstats.cli import stderr
@@ -32,7 +31,7 @@ def import_(source: SourceOptions, to: str) -> None:
 
     keep_interruptible()
     with Progress() as progress:
-        done = import_events(dataset, Path(to), Watch(progress.expect, progress.advance, stderr.note))
+        done = import_events(dataset, to, Watch(progress.expect, progress.advance, stderr.note))
     for notice in done.notices:
         stderr.warn(notice)
     stderr.note(_summary(done))

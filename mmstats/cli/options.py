@@ -58,7 +58,9 @@ Fill = Annotated[bool, _extension("fill")]
 
 Data = Annotated[
     list[str] | None,
-    _option("--data", "A file, folder or glob of events, or - for stdin; may be repeated.", metavar="LOCATION"),
+    _option(
+        "--data", "A file, folder, s3:// prefix or glob of events, or - for stdin; may be repeated.", metavar="LOCATION"
+    ),
 ]
 Sample = Annotated[bool, _option("--sample", "Take the bundled sample.")]
 Map = Annotated[
@@ -81,6 +83,14 @@ TimestampUnit = Annotated[
 SkipBadRows = Annotated[bool, _option("--skip-bad-rows", "Leave out rows that cannot be read, and say how many.")]
 TrustPartitions = Annotated[
     bool, _option("--trust-partitions", "Let day=YYYY-MM-DD folders decide which files a range needs.")
+]
+StorageOption = Annotated[
+    list[str] | None,
+    _option(
+        "--storage-option",
+        "How object stores are reached, such as endpoint or region; may be repeated.",
+        metavar="KEY=VALUE",
+    ),
 ]
 Format = Annotated[
     str | None,
@@ -119,7 +129,8 @@ NoCache = Annotated[bool, _option("--no-cache", "Compute the answer although it 
 Explain = Annotated[bool, _option("--explain", "Say what would be read, and how, instead of answering.")]
 Stats = Annotated[bool, _option("--stats", "Say on stderr what was read and how long it took.")]
 Served = Annotated[
-    list[str] | None, _option("--data", "A file, folder or glob of events; may be repeated.", metavar="LOCATION")
+    list[str] | None,
+    _option("--data", "A file, folder, URL or glob of events; may be repeated.", metavar="LOCATION"),
 ]
 Host = Annotated[str | None, _serving("host")]
 Port = Annotated[str | None, _serving("port")]
@@ -140,7 +151,7 @@ Sources = Annotated[
     list[str],
     typer.Argument(help="Files, folders or globs of events, or - for stdin.", metavar="SOURCE", show_default=False),
 ]
-Store = Annotated[str, _option("--to", "The folder of the store, made where there is none.", metavar="STORE")]
+Store = Annotated[str, _option("--to", "The folder or URL of the store, made where there is none.", metavar="STORE")]
 
 KeyName = Annotated[str | None, _option("--name", "What the key is for, to know it again in the list.", metavar="NAME")]
 KeyPrefix = Annotated[

@@ -1,7 +1,7 @@
 """Which data a command reads: its options, completed by what the user has set."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mmstats.cli import stderr
 from mmstats.columns import read_mapping
@@ -20,6 +20,7 @@ class SourceOptions:
     timestamp_unit: str | None
     skip_bad_rows: bool = False
     trust_partitions: bool = False
+    storage_options: Sequence[str] = field(default=(), repr=False)
 
     def read(self, faults: dict[str, list[str]]) -> Dataset:
         """The dataset asked for, not yet completed; what is wrong with an option is added to the faults."""
@@ -34,6 +35,7 @@ class SourceOptions:
             timestamp_unit=read_option("timestamp_unit", self.timestamp_unit, faults),
             skip_bad_rows=self.skip_bad_rows,
             trust_partitions=self.trust_partitions,
+            storage_options=_storage_options(self.storage_options, faults),
         )
 
 
@@ -48,6 +50,20 @@ def _columns(mappings: Sequence[str], faults: dict[str, list[str]]) -> dict[str,
         except ValueError as fault:
             faults["map"] = [*faults.get("map", []), str(fault)]
     return columns
+
+
+def _storage_options(pairs: Sequence[str], faults: dict[str, list[str]]) -> dict[str, str]:
+    """The options by name; a fault names no value, which may be a key."""
+    options: dict[str, str] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        name = name.strip().lower()
+        if not sign or not name:
+            faults.setdefault("storage_option", []).append("must be KEY=VALUE")
+        elif name in options:
+            faults.setdefault("storage_option", []).append(f"names {name} twice")
+        options[name] = value
+    return options
 
 
 def completed(asked: Dataset, settings: Settings) -> Dataset:

@@ -1,7 +1,6 @@
 """An answer from the parts that are kept of files, and from the files that are new, have changed or are cut."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import polars as pl
 
@@ -10,7 +9,7 @@ from mmstats.engines.ledger import Kept, Ledger, Record
 from mmstats.engines.partial import Partial
 from mmstats.engines.task import Task
 from mmstats.events.eventfile import EventFile
-from mmstats.events.identity import settled_files
+from mmstats.events.identity import still_settled
 from mmstats.events.part import FILE
 from mmstats.events.source import Source
 from mmstats.events.spans import Place
@@ -50,8 +49,8 @@ class _Reading:
 
     def read_whole(self, files: Sequence[EventFile]) -> None:
         """Read files that lie inside the range; of the smallest it is seen whether keeping parts is worth it."""
-        by_size = sorted(files, key=_size)
-        if sum(map(_size, files)) > _PROBED:
+        by_size = sorted(files, key=lambda file: file.size)
+        if sum(file.size for file in files) > _PROBED:
             smallest = by_size.pop(0)
             self._read_by_file([smallest], whole=True)
             part = self._by_file[smallest.path]
@@ -83,10 +82,11 @@ class _Reading:
     def learnt(self) -> Kept:
         """The records and parts of the files that were read one by one and are still what they were."""
         records, parts = {}, {}
-        for file in self._source.files:
-            known = self._source.known.get(file.path)
-            part = self._by_file.get(file.path)
-            if part is None or known is None or settled_files([file]).get(file.path) != known:
+        read = [file for file in self._source.files if file.path in self._by_file]
+        still = still_settled(file for file in read if file.path in self._source.known)
+        for file in read:
+            known, part = self._source.known.get(file.path), self._by_file[file.path]
+            if known is None or still.get(file.path) != known:
                 continue
             record = self._record(file, part)
             records[known] = record
@@ -101,13 +101,9 @@ class _Reading:
         return Record(whole, span, found, source.log.bad_rows[str(file)])
 
 
-def _size(file: EventFile) -> int:
-    return Path(file.path).stat().st_size
-
-
 def _is_worth(part: pl.DataFrame, file: EventFile) -> bool:
     """Whether a part is so much smaller than its file that it is worth keeping."""
-    return part.estimated_size() <= max(_SMALL, _size(file) // _SHARE)
+    return part.estimated_size() <= max(_SMALL, file.size // _SHARE)
 
 
 def _keep(source: Source, kept: Kept, learnt: Kept, ledger: Ledger) -> None:

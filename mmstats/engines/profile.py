@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 
 import polars as pl
 
@@ -37,7 +36,7 @@ def describe(dataset: Dataset, advance: Advance = lambda _: None) -> Description
 
     Raises NotEvents and Unreadable as a question would.
     """
-    with kept_until_read(find_files(dataset.locations, dataset.input_format)) as listing:
+    with kept_until_read(find_files(dataset.locations, dataset.input_format, dataset.storage_options)) as listing:
         return _described(dataset, listing, advance)
 
 
@@ -64,7 +63,7 @@ def check(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
 
     Files that cannot be read are left out of it and named. Raises NotEvents when there are no files at all.
     """
-    with kept_until_read(find_files(dataset.locations, dataset.input_format)) as listing:
+    with kept_until_read(find_files(dataset.locations, dataset.input_format, dataset.storage_options)) as listing:
         return _checked(dataset, listing, advance)
 
 
@@ -198,6 +197,6 @@ def _formats(files: Sequence[EventFile]) -> list[FormatUse]:
     """The formats of files, the one with the most files first."""
     sizes: dict[tuple[str, str], list[int]] = {}
     for file in files:
-        sizes.setdefault((file.format.name, file.format.compression), []).append(Path(file.path).stat().st_size)
+        sizes.setdefault((file.format.name, file.format.compression), []).append(file.size)
     uses = [FormatUse(*kind, len(each), sum(each)) for kind, each in sizes.items()]
     return sorted(uses, key=lambda use: (-use.files, use.format, use.compression))

@@ -3,7 +3,7 @@
 from mmstats.engines import plan
 from mmstats.engines.task import Task, Way
 from mmstats.events.eventfile import EventFile
-from mmstats.events.reach import Reach, reaches, size_of
+from mmstats.events.reach import Reach, reaches
 from mmstats.events.source import Source
 from mmstats.events.statistics import Verdict
 from mmstats.query import StatsQuery
@@ -27,8 +27,7 @@ def _reached(query: StatsQuery, source: Source, task: Task) -> dict[str, Reach]:
 
 
 def _use(file: EventFile, reach: Reach | None, source: Source, kept: set[str]) -> FileUse:
-    size = size_of(file)
     if reach is None or reach.is_nothing:
-        return FileUse(str(file), Use.KEPT if file.path in kept else Use.OUTSIDE, size)
+        return FileUse(str(file), Use.KEPT if file.path in kept else Use.OUTSIDE, file.size)
     rows = source.log.rows.get(file.path) if file.format.is_text else reach.rows
-    return FileUse(str(file), Use.READ, size, reach.bytes, rows)
+    return FileUse(str(file), Use.READ, file.size, reach.bytes, rows)

@@ -29,8 +29,8 @@ def judge(part: Part, log: ReadLog) -> bool:
 def _decoded(part: Part, judged: Callable[[], bool]) -> bool:
     try:
         return judged()
-    except (*ENGINE_FAULTS, OSError):
-        fault = part.undecoded()
+    except (*ENGINE_FAULTS, OSError) as error:
+        fault = part.blamed(error)
         if fault is None:
             raise
         raise fault from None

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from mmstats.events.formats import Format
 from mmstats.events.hive import Partition
+from mmstats.events.storage import Storage
+from mmstats.events.storage.disk import DISK
 from mmstats.visible import visible
 
 
@@ -33,6 +35,12 @@ class EventFile:
     partition: Partition = field(default_factory=dict)
     name: str = ""  # what to call it in messages, where that is not its path
     stored: Stored | None = None
+    storage: Storage = DISK
 
     def __str__(self) -> str:
         return visible(self.name or self.path)
+
+    @property
+    def size(self) -> int:
+        """Its bytes; raises Unreadable for one that may not be looked at."""
+        return self.storage.status(self.path).size

@@ -1,12 +1,10 @@
 """What a dataset is at this moment: which files it has and how they were last changed, without reading them."""
 
-import contextlib
-import errno
 import glob
-import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +13,7 @@ from mmstats.dataset import Dataset
 from mmstats.errors import NotEvents, Unreadable
 from mmstats.events.eventfile import EventFile
 from mmstats.events.location import find_files
+from mmstats.events.storage import Status, Storage
 from mmstats.visible import visible
 
 # A file may change twice within one tick of its file system's clock and look the same; clocks of whole seconds are old.
@@ -47,36 +46,51 @@ def identify(dataset: Dataset) -> Identity:
     may not be looked at.
     """
     _refuse_pipes(dataset.locations)
-    listing = find_files(dataset.locations, dataset.input_format)
+    listing = find_files(dataset.locations, dataset.input_format, dataset.storage_options)
     digest = sha256(repr(dataset).encode("utf-8", "surrogateescape"))
     settled, changed = True, 0
     for file in listing.files:
-        status = _status(file.path)
-        changed = max(changed, status.st_ctime_ns)
-        digest.update(_known(file.path, status))
+        status = file.storage.status(file.path)
+        changed = max(changed, status.changed)
+        digest.update(_bytes(status))
         settled = settled and _settled(status, time.time_ns())
-    # A file that came and went leaves its mark on the folder that it was found in.
-    found = {file.path for file in listing.files} - set(dataset.locations)
-    for folder in sorted({str(Path(path).parent) for path in found}):
-        digest.update(f"{folder} {_status(folder).st_ctime_ns}".encode("utf-8", "surrogateescape"))
+    for storage, paths in _by_storage(listing.files).items():
+        for trace in storage.traces(path for path in paths if path not in dataset.locations):
+            digest.update(trace.encode("utf-8", "surrogateescape"))
     return Identity(digest.hexdigest(), len(listing.files), settled, changed)
 
 
 def settled_files(files: Iterable[EventFile]) -> dict[str, str]:
-    """The identity of each file, by its path; one that was changed a moment ago, and may be again, has none."""
-    now, known = time.time_ns(), {}
+    """The identity of each file when it was found, by its path; one changed a moment ago, and maybe again, has none."""
+    statuses = {}
     for file in files:
-        with contextlib.suppress(Unreadable):
-            status = _status(file.path)
-            if now - status.st_ctime_ns > SETTLED:
-                known[file.path] = sha256(_known(file.path, status)).hexdigest()
-    return known
+        with suppress(Unreadable):  # said when it is read
+            statuses[file.path] = file.storage.status(file.path)
+    return _known(statuses)
 
 
-def _known(path: str, status: os.stat_result) -> bytes:
-    """All that tells a file from what it was before it was changed."""
-    known = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return repr(known).encode("utf-8", "surrogateescape")
+def still_settled(files: Iterable[EventFile]) -> dict[str, str]:
+    """The same of those of the files that are there at this moment."""
+    return _known(
+        {path: now for storage, paths in _by_storage(files).items() for path, now in storage.again(paths).items()}
+    )
+
+
+def _known(statuses: Mapping[str, Status]) -> dict[str, str]:
+    now = time.time_ns()
+    settled = {path: status for path, status in statuses.items() if now - status.changed > SETTLED}
+    return {path: sha256(_bytes(status)).hexdigest() for path, status in settled.items()}
+
+
+def _bytes(status: Status) -> bytes:
+    return status.identity.encode("utf-8", "surrogateescape")
+
+
+def _by_storage(files: Iterable[EventFile]) -> dict[Storage, list[str]]:
+    paths: dict[Storage, list[str]] = {}
+    for file in files:
+        paths.setdefault(file.storage, []).append(file.path)
+    return paths
 
 
 def _refuse_pipes(locations: Iterable[str]) -> None:
@@ -94,15 +108,5 @@ def _is_pipe(path: str) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
-def _status(path: str) -> os.stat_result:
-    try:
-        if not os.access(path, os.R_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return Path(path).stat()
-    except OSError as error:
-        raise Unreadable(f"{visible(path)}: {error.strerror}") from None
-
-
-def _settled(status: os.stat_result, now: int) -> bool:
-    changed = status.st_ctime_ns  # the time of modification is for anybody to set
-    return now >= changed + (_COARSE_TICK if changed % _SECOND == 0 else _TICK)
+def _settled(status: Status, now: int) -> bool:
+    return now >= status.changed + (_COARSE_TICK if status.changed % _SECOND == 0 else _TICK)

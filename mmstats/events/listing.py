@@ -13,6 +13,8 @@ from mmstats.events.eventfile import EventFile, Stored
 from mmstats.events.formats import COMPRESSIONS, EXTENSIONS, Format, format_of
 from mmstats.events.hive import partition_of
 from mmstats.events.stdin import spooled
+from mmstats.events.storage import Storage
+from mmstats.events.storage.disk import DISK
 from mmstats.events.store import read_manifest
 from mmstats.visible import visible
 
@@ -54,29 +56,31 @@ class Listing:
             self.spool = self.spool or TemporaryDirectory(prefix="mmstats-")
             self.files.append(spooled(stream, name, input_format, self.spool.name))
 
-    def add_store(self, folder: str) -> None:
+    def add_store(self, folder: str, storage: Storage = DISK) -> None:
         """Take up the files that a store's manifest lists, and no others; what its folders say is in them."""
         self.stores += 1
-        manifest = read_manifest(folder)
+        manifest = read_manifest(folder, storage)
         columns = frozenset(manifest.columns)
         for file in manifest.files:
-            path = str(Path(folder, file.path))
-            real = os.path.realpath(path)
+            path = storage.below(folder, file.path)
+            real = storage.absolute(path)
             if real not in self.seen:
                 self.seen.add(real)
-                self.files.append(EventFile(path, Format("parquet"), stored=Stored(file.rows, *file.span, columns)))
+                storage.promise(path, file.bytes)
+                stored = Stored(file.rows, *file.span, columns)
+                self.files.append(EventFile(path, Format("parquet"), stored=stored, storage=storage))
 
-    def add(self, path: str, input_format: str | None, *, named: bool) -> None:
+    def add(self, path: str, input_format: str | None, *, named: bool, storage: Storage = DISK) -> None:
         """Take up one file; `named` when the user named this very file, so that it can't be passed over."""
-        real = os.path.realpath(path)
+        real = storage.absolute(path)
         if real in self.seen:
             return
         self.seen.add(real)
         found = as_format(path, input_format)
-        if found and not os.path.exists(path):
+        if found and Path(path).is_symlink() and not os.path.exists(path):
             raise NotEvents(f"{visible(path)}: a link to nothing")
         if found:
-            self.files.append(EventFile(path, found, partition_of(path)))
+            self.files.append(EventFile(path, found, partition_of(path), storage=storage))
         elif named:
             raise NotEvents(
                 f"{visible(path)}: the extension says no format of events",

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from mmstats.errors import Unreadable
+from mmstats.errors import DatasetError
 from mmstats.events.columnar import judge
 from mmstats.events.eventfile import EventFile
 from mmstats.events.part import ENGINE_FAULTS, FILE, Part, parts_of
@@ -92,9 +91,9 @@ class Events:
             kept = numbered if predicate is None else numbered.filter(predicate)
             yield kept if columns is None else kept.select(columns)
 
-    def undecoded(self) -> Unreadable | None:
-        """The error for the first file that the engine cannot decode, if there is one."""
-        return next((fault for part, _ in self._parts if (fault := part.undecoded())), None)
+    def blamed(self, error: BaseException) -> DatasetError | None:
+        """What an error of the engine comes from: the way to a file, or the first that it cannot decode, if any."""
+        return next((fault for part, _ in self._parts if (fault := part.blamed(error))), None)
 
 
 @contextmanager
@@ -102,12 +101,16 @@ def blamed(opened: Sequence[Events]) -> Iterator[None]:
     """Inside the block, an engine that cannot decode a file raises Unreadable, naming it; a bug stays a bug."""
     try:
         yield
-    except (*ENGINE_FAULTS, OSError):
-        faults = (events.undecoded() for events in opened)
+    except (*ENGINE_FAULTS, OSError) as error:
+        faults = (events.blamed(error) for events in opened)
         fault = next((one for one in faults if one), None)
         if fault is None:
             raise
         raise fault from None
+    except KeyboardInterrupt:  # the engine's threads may wait for a store, and the end of the process for them
+        for storage in {file.storage for events in opened for file in events.files}:
+            storage.give_up()
+        raise
 
 
 def _number(number: int) -> pl.Expr:
@@ -119,4 +122,4 @@ def _worth_statistics(part: Part) -> bool:
     wanted, files = part.shape.wanted, part.files
     if files[0].format.name != "parquet" or not (wanted.bounded or wanted.event):
         return False  # without a range or event the engine counts by the footers itself
-    return sum(Path(file.path).stat().st_size for file in files) >= _WORTH_STATISTICS
+    return sum(file.size for file in files) >= _WORTH_STATISTICS

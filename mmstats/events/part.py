@@ -1,13 +1,13 @@
 """Files of Parquet and Arrow IPC as lazy scans: files of one schema are one, whatever their folders say."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from mmstats.errors import Unreadable
+from mmstats.errors import DatasetError, Unreadable
 from mmstats.events import typed
 from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
@@ -15,6 +15,8 @@ from mmstats.events.layout import SCHEMA, VISITOR_HASH
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 from mmstats.events.schema import REQUIRED
+from mmstats.events.storage import Storage
+from mmstats.events.storage.trouble import blamed, is_foreign, trouble
 from mmstats.events.visitor import VISITOR, hashed
 from mmstats.visible import visible
 
@@ -64,14 +66,9 @@ class Part:
         """All raw columns of the files, lazily; where it is asked for also the path of the file that a row is from."""
         if is_stream(self.files[0]):
             return pl.concat(self._with_constants(_read_stream(file).lazy(), file) for file in self.files)
-        paths = [file.path for file in self.files]
         origin = self._origin if self._told or with_origin else None
-        if self.files[0].format.name == "parquet":
-            scan = pl.scan_parquet(
-                paths, hive_partitioning=False, glob=False, schema=self.schema, include_file_paths=origin
-            )
-        else:
-            scan = pl.scan_ipc(paths, hive_partitioning=False, glob=False, include_file_paths=origin)
+        how = {"schema": self.schema} if self.files[0].format.name == "parquet" else {}
+        scan = _scan(self.files, include_file_paths=origin, **how)
         return scan.with_columns(self._looked_up(name) for name in self._told) if self._told else scan
 
     @property
@@ -87,10 +84,12 @@ class Part:
 
     def _number(self, numbers: Mapping[str, int]) -> pl.Expr:
         """The number of the file that a row is from; `numbers` counts from 0 in its order."""
-        return pl.col(self._origin).cast(pl.Enum(list(numbers))).to_physical().cast(pl.UInt32)
+        scanned = {file.path: _scanned(file) for file in self.files}
+        names = pl.Enum([scanned.get(path, path) for path in numbers])
+        return pl.col(self._origin).cast(names).to_physical().cast(pl.UInt32)
 
     def _with_constants(self, scan: pl.LazyFrame, file: EventFile) -> pl.LazyFrame:
-        constants = {self._origin: file.path, **{name: file.partition[name] for name in self._told}}
+        constants = {self._origin: _scanned(file), **{name: file.partition[name] for name in self._told}}
         return scan.with_columns(pl.lit(value, pl.String).alias(name) for name, value in constants.items())
 
     def events(
@@ -166,8 +165,11 @@ class Part:
         named = self.shape.columns.sources(column)
         return [name for name in named if name in self.columns or name in self.partition]
 
-    def undecoded(self) -> Unreadable | None:
-        """The error for the first file of which the engine cannot decode what the question reads, if there is one."""
+    def blamed(self, error: BaseException) -> DatasetError | None:
+        """What an error of the engine comes from: the way to a file, or the first that it cannot decode, if any."""
+        if is_foreign(error):  # reading again would take as long again
+            paths = [file.path for file in self.files if file.storage.scan]
+            return trouble(blamed(paths, error), error) if paths else None
         for part in self.split():
             try:
                 raw = part.scan().select(name for name in self.shape.raw if name in self.schema)
@@ -183,8 +185,10 @@ def parts_of(files: Iterable[EventFile], shape: Shape, log: ReadLog) -> list[Par
     Raises Unreadable, naming the file, for one that is not what its name says, and NotEvents for one that lacks a
     column that must be there.
     """
+    files = list(files)
     groups: dict[object, tuple[pl.Schema, list[EventFile]]] = {}
     stored: list[EventFile] = []
+    _expect_footers(files)
     for file in files:
         if file.stored:
             stored.append(file)
@@ -192,7 +196,7 @@ def parts_of(files: Iterable[EventFile], shape: Shape, log: ReadLog) -> list[Par
         schema = read_schema(file)
         log.columns[file.path] = shape.found(file, schema)
         told = frozenset(_told(file, schema, shape))
-        key = (file.format, is_stream(file), told, tuple(schema.items()))
+        key = (file.storage, file.format, is_stream(file), told, tuple(schema.items()))
         groups.setdefault(key, (schema, []))[1].append(file)
     parts = [
         Part(some, schema, shape) for schema, group in groups.values() for some in _by_folders(group, schema, shape)
@@ -234,17 +238,43 @@ def read_schema(file: EventFile) -> pl.Schema:
         raise Unreadable(f"{file}: the name is not valid UTF-8", hint="rename the file or its folder")
     try:
         if file.format.name == "parquet":
-            return pl.scan_parquet(file.path, glob=False, hive_partitioning=False).collect_schema()
+            footer = file.storage.footer(file.path)
+            return pl.scan_parquet(footer, glob=False, hive_partitioning=False).collect_schema()
         if is_stream(file):
             return _read_stream(file).schema
-        return pl.Schema(pl.read_ipc_schema(file.path))
+        return _scan([file]).collect_schema()
     except (*ENGINE_FAULTS, OSError) as error:
         raise unreadable(file, error) from None
 
 
+def _scan(files: Sequence[EventFile], **how: Any) -> pl.LazyFrame:
+    """A scan of files of one storage and format."""
+    paths, how = list(map(_scanned, files)), {"glob": False, "hive_partitioning": False, **how}
+    if files[0].format.name == "parquet":
+        return pl.scan_parquet(paths, **how, **files[0].storage.scan)
+    return pl.scan_ipc(paths, **how)
+
+
+def _scanned(file: EventFile) -> str:
+    """Where the engine scans a file: one of Arrow IPC near at hand, since of one far away it would fetch all each time.
+
+    Raises Unreadable when it cannot be had.
+    """
+    return file.path if file.format.name == "parquet" else file.storage.near(file.path)
+
+
+def _expect_footers(files: Iterable[EventFile]) -> None:
+    paths: dict[Storage, list[str]] = {}
+    for file in files:
+        if file.format.name == "parquet" and not file.stored:
+            paths.setdefault(file.storage, []).append(file.path)
+    for storage, several in paths.items():
+        storage.expect(several)
+
+
 def _read_stream(file: EventFile) -> pl.DataFrame:
     try:
-        return pl.read_ipc_stream(file.path)
+        return pl.read_ipc_stream(_scanned(file))
     except (*ENGINE_FAULTS, OSError) as error:
         raise unreadable(file, error) from None
 
@@ -254,13 +284,14 @@ def _is_text(path: str) -> bool:
     return path.encode("utf-8", "replace").decode() == path
 
 
-def unreadable(file: EventFile, error: BaseException) -> Unreadable:
+def unreadable(file: EventFile, error: BaseException) -> DatasetError:
     """The error for a file that the engine could not decode, in one line."""
     kind = "Parquet" if file.format.name == "parquet" else "Arrow IPC"
+    if is_foreign(error):
+        return trouble(str(file), error)
     try:
-        with Path(file.path).open("rb") as opened:  # the system says best why it does not open a file
-            if not opened.read(1):
-                return Unreadable(f"{file}: an empty file is not {kind}")
+        if not file.storage.head(file.path, 1):  # the system says best why it does not open a file
+            return Unreadable(f"{file}: an empty file is not {kind}")
     except OSError as fault:
         return Unreadable(f"{file}: {fault.strerror}")
     why = visible(" ".join(str(error).split()))[:200]
@@ -272,7 +303,6 @@ def is_stream(file: EventFile) -> bool:
     if file.format.name != "arrow":
         return False
     try:
-        with Path(file.path).open("rb") as opened:
-            return opened.read(4) == b"\xff\xff\xff\xff"
+        return file.storage.head(file.path, 4) == b"\xff\xff\xff\xff"
     except OSError as error:
         raise Unreadable(f"{file}: {error.strerror}") from None

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from mmstats.events.eventfile import EventFile
 from mmstats.events.layout import VISITOR_HASH
@@ -38,14 +37,9 @@ def reaches(
         if file.format.name == "parquet":
             others.append(file)
         else:
-            known[file.path] = Reach(size_of(file), None)
+            known[file.path] = Reach(file.size, None)
     parts = [each for part in parts_of(others, shape, ReadLog()) for each in part.split()]
     return known | {part.files[0].path: _of(part, _raw(part, columns), verdicts) for part in parts}
-
-
-def size_of(file: EventFile) -> int:
-    """The bytes of a file as stored."""
-    return Path(file.path).stat().st_size
 
 
 def _raw(part: Part, columns: Collection[str]) -> set[str]:
@@ -69,5 +63,5 @@ def _of(part: Part, raw: Collection[str], verdicts: Collection[Verdict]) -> Reac
                 count += rows
                 size += sum(chunks[name].total_compressed_size for name in raw if name in chunks)
     except UnknownFooter:
-        return Reach(size_of(part.files[0]), None)
+        return Reach(part.files[0].size, None)
     return Reach(size, count, is_nothing=left_out and not count)

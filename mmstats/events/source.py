@@ -26,7 +26,7 @@ def open_events(
     Closed, they leave nothing behind of what came through a pipe. With a cache, what footers tell of files is kept.
     Raises NotEvents when there are none to be found, Unreadable when a folder may not be listed.
     """
-    listing = find_files(dataset.locations, dataset.input_format)
+    listing = find_files(dataset.locations, dataset.input_format, dataset.storage_options)
     try:
         return Source(dataset, wanted, listing, advance, cache)
     except BaseException:

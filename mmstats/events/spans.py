@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from hashlib import sha256
-from pathlib import Path
 
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
@@ -76,7 +75,7 @@ def spans_of(
     told = [file for file in files if file.format.name == "parquet" and file.path in known]
     spans = kept.find()
     unknown = [file for file in told if known[file.path] not in spans]
-    if sum(Path(file.path).stat().st_size for file in unknown) >= _WORTH_FOOTERS:
+    if sum(file.size for file in unknown) >= _WORTH_FOOTERS:
         spans |= {known[path]: span for path, span in _read(unknown, shape).items()}
         kept.keep({known[file.path]: spans.get(known[file.path]) for file in told})
     found = {file.path: spans.get(known[file.path]) for file in told}

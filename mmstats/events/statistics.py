@@ -80,7 +80,7 @@ def read_footer(file: EventFile, columns: Collection[str]) -> Iterator[tuple[int
     from pyarrow import parquet  # knows the statistics, which the engine keeps to itself
 
     try:
-        metadata = parquet.read_metadata(file.path)
+        metadata = parquet.read_metadata(file.storage.footer(file.path))
         described = [metadata.schema.column(at) for at in range(metadata.num_columns)]
         places = {column.path: at for at, column in enumerate(described) if column.path in columns}
         for index in range(metadata.num_row_groups):

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mmstats.errors import Unreadable
+from mmstats.events.storage import Storage
+from mmstats.events.storage.disk import DISK
 from mmstats.visible import visible
 
 MANIFEST = "_mmstats.json"
@@ -93,21 +95,28 @@ def is_store(folder: str) -> bool:
     return os.path.lexists(Path(folder, MANIFEST))
 
 
-def read_manifest(folder: str) -> Manifest:
+def read_manifest(folder: str, storage: Storage = DISK) -> Manifest:
     """The manifest of a store.
 
     Raises Unreadable, naming it, for one that cannot be read, is damaged or of a version that is not known here.
     """
-    path = Path(folder, MANIFEST)
+    path = storage.below(folder, MANIFEST)
     try:
-        return _parsed(path.read_bytes())
+        with storage.open(path) as stream:
+            return parsed(path, stream.read())
     except OSError as error:
-        raise Unreadable(f"{visible(str(path))}: {error.strerror}") from None
+        raise Unreadable(f"{visible(path)}: {error.strerror}") from None
+
+
+def parsed(path: str, content: bytes) -> Manifest:
+    """The manifest that is written at a path; raises Unreadable as `read_manifest` does."""
+    try:
+        return _parsed(content)
     except _UnknownVersion as fault:
         hint = f"this mmstats knows version {VERSION}: update mmstats"
-        raise Unreadable(f"{visible(str(path))}: {fault}", hint=hint) from None
+        raise Unreadable(f"{visible(path)}: {fault}", hint=hint) from None
     except (ValueError, RecursionError) as fault:
-        raise Unreadable(f"{visible(str(path))}: not the manifest of a store: {fault}", hint=_DAMAGED) from None
+        raise Unreadable(f"{visible(path)}: not the manifest of a store: {fault}", hint=_DAMAGED) from None
 
 
 class _UnknownVersion(ValueError):

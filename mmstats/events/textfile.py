@@ -5,7 +5,6 @@ import io
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO, cast
 
 from mmstats.errors import Unreadable
@@ -22,7 +21,7 @@ def open_bytes(file: EventFile, advance: Callable[[int], None] = lambda _: None)
     Raises Unreadable, naming the file, for whatever opening it or reading from it inside the block meets.
     """
     try:
-        with Path(file.path).open("rb") as disk, _decompressed(disk, file.format.compression, advance) as stream:
+        with file.storage.open(file.path) as disk, _decompressed(disk, file.format.compression, advance) as stream:
             _pass_over_mark(file, stream)
             yield cast(BinaryIO, stream)
     except EOFError:
@@ -79,7 +78,7 @@ class _Counted(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        return True
+        return self._disk.seekable()
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._disk.seek(offset, whence)
@@ -95,7 +94,8 @@ class _Counted(io.RawIOBase):
 
 def line_blocks(stream: BinaryIO, size: int = BLOCK) -> Iterator[bytes]:
     """The bytes of a stream in blocks of about `size` that end where a line ends; the last line needs no newline."""
-    lines = _lines_at_once if isinstance(getattr(stream, "raw", None), _Counted) else _lines
+    raw = getattr(stream, "raw", None)
+    lines = _lines_at_once if isinstance(raw, _Counted) and raw.seekable() else _lines
     while data := lines(stream, size):
         yield data
 

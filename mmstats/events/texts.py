@@ -109,6 +109,8 @@ class _Crew:
 
     def _stop(self) -> None:
         self._stopped = True
+        for line in self._lines:
+            line.file.storage.give_up()
         self._pool.shutdown(cancel_futures=True)
         for line in self._lines:
             line.found.put(None)

@@ -7,9 +7,10 @@ by this import, or by the next one where this one is killed.
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from mmstats.errors import OutputError
 from mmstats.events.store import FILE_NAME, MANIFEST, Manifest, StoreFile, is_store, read_manifest
@@ -22,12 +23,14 @@ _SOON = 1.0  # seconds after which one who waits is told why
 
 
 @contextmanager
-def opened(path: Path, say: Callable[[str], None] = lambda _: None) -> "Iterator[StoreFolder]":
+def opened(location: str, options: Mapping[str, str], say: Callable[[str], None]) -> "Iterator[StoreFolder]":
     """The folder of a store, made where there is none, for this import alone until the end of the block.
 
     `say` is told when it has to wait for another. Raises OutputError when the folder cannot be written or another
     import does not end, and Unreadable when its manifest is not understood.
     """
+    del options  # a folder has none
+    path = Path(location)
     with _writing(path):
         _make(path)
         with _locked(path, say):
@@ -50,8 +53,10 @@ def _make(path: Path) -> None:
             flush(path.absolute().parent)
 
 
-def check_free(path: Path) -> None:
+def check_free(location: str, options: Mapping[str, str]) -> None:
     """Raise OutputError where a store cannot be because there is something else."""
+    del options
+    path = Path(location)
     with _writing(path):
         if path.exists() and not path.is_dir():
             raise OutputError(f"{visible(str(path))}: is not a folder", hint="--to names the folder of a store")
@@ -99,6 +104,8 @@ def _swept(folder: "StoreFolder") -> "Iterator[StoreFolder]":
 class StoreFolder:
     """The folder of a store, locked."""
 
+    scan: Mapping[str, Any] = {}
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.manifest = _manifest(path)
@@ -109,10 +116,10 @@ class StoreFolder:
         self._scratch.mkdir(exist_ok=True)
         return self._scratch / secrets.token_hex(8)
 
-    def find(self, file: StoreFile) -> Path:
+    def find(self, file: StoreFile) -> str:
         """Where a file lies, be it new or long in the store."""
         new = self._scratch / Path(file.name).stem
-        return new if new.exists() else self.path / file.path
+        return str(new if new.exists() else self.path / file.path)
 
     def commit(self, manifest: Manifest) -> None:
         """Make the store what the manifest says, by one rename."""

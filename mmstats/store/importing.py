@@ -1,6 +1,7 @@
 """Import: the events of files taken into a store, all of them or none."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ import polars as pl
 
 from mmstats.columns import EVENT_COLUMNS
 from mmstats.dataset import Dataset
+from mmstats.errors import OutputError
 from mmstats.events.eventfile import EventFile
 from mmstats.events.listing import Listing, kept_until_read
 from mmstats.events.location import find_files
@@ -17,11 +19,15 @@ from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 from mmstats.events.schema import ColumnMap, Wanted
 from mmstats.events.source import notices
+from mmstats.events.statistics import read_footer
 from mmstats.events.store import Manifest, StoreSource
 from mmstats.store.days import settled
-from mmstats.store.folder import StoreFolder, check_free, opened
+from mmstats.store.home import Home, Overtaken, kind_of
 from mmstats.store.sources import FoundSource, found_source, outside
 from mmstats.store.writing import DayWriter, rewrite
+from mmstats.visible import visible
+
+_ATTEMPTS = 8  # of an import that others come before
 
 
 def _ignore(*_: object) -> None:
@@ -53,34 +59,38 @@ class Imported:
     notices: tuple[str, ...]
 
 
-def import_events(dataset: Dataset, store: Path, watch: Watch | None = None) -> Imported:
-    """Take the events of a dataset into a store.
+def import_events(dataset: Dataset, store: str | Path, watch: Watch | None = None) -> Imported:
+    """Take the events of a dataset into a store, a folder or a prefix of an object store.
 
     Sources that the store has already are passed over, changed ones replace what they gave before. Raises DatasetError
     when something cannot be read, OutputError when the store cannot be written; then it stays as it was.
     """
-    watch = watch or Watch()
-    with kept_until_read(find_files(dataset.locations, dataset.input_format)) as listing:
-        check_free(store)
+    watch, store = watch or Watch(), str(store)
+    kind = kind_of(store)
+    with kept_until_read(find_files(dataset.locations, dataset.input_format, dataset.storage_options)) as listing:
+        kind.check_free(store, dataset.storage_options)
         files = outside(listing.files, store)
-        with opened(store, watch.say) as folder:
-            return _Import(dataset, listing, folder, watch).run(files)
+        for _ in range(_ATTEMPTS):
+            with suppress(Overtaken), kind.opened(store, dataset.storage_options, watch.say) as home:
+                return _Import(dataset, listing, home, watch).run(files)
+    fault = f"{visible(store)}: other imports came first, {_ATTEMPTS} times"
+    raise OutputError(fault, hint="import again when they are done")
 
 
 class _Import:
-    def __init__(self, dataset: Dataset, listing: Listing, folder: StoreFolder, watch: Watch) -> None:
-        self._dataset, self._listing, self._folder, self._watch = dataset, listing, folder, watch
+    def __init__(self, dataset: Dataset, listing: Listing, home: Home, watch: Watch) -> None:
+        self._dataset, self._listing, self._home, self._watch = dataset, listing, home, watch
         self._shape = Shape(Wanted(EVENT_COLUMNS), ColumnMap(dataset.columns), dataset.timestamp_unit)
         self._log = ReadLog(dataset.skip_bad_rows, watch.advance)
-        self._known = {source.location: source for source in folder.manifest.sources}
+        self._known = {source.location: source for source in home.manifest.sources}
 
     def run(self, files: Sequence[EventFile]) -> Imported:
         """Import what the store does not have yet."""
         found = self._found(files)
         new = [source for source in found if not self._has(source)]
         old = {source.location: self._known[source.location] for source in new if source.location in self._known}
-        manifest = self._imported(new, {one.id for one in old.values()}) if new else self._folder.manifest
-        rows = sum(one.rows for one in manifest.sources if one.id >= self._folder.manifest.next_source)
+        manifest = self._imported(new, {one.id for one in old.values()}) if new else self._home.manifest
+        rows = sum(one.rows for one in manifest.sources if one.id >= self._home.manifest.next_source)
         said = tuple(notices(self._listing, self._log))
         return Imported(len(new) - len(old), len(old), len(found) - len(new), rows, manifest, said)
 
@@ -93,15 +103,15 @@ class _Import:
         return source.is_known_as(self._known.get(source.location), skip_bad_rows=self._dataset.skip_bad_rows)
 
     def _imported(self, new: Sequence[FoundSource], gone: set[int]) -> Manifest:
-        before, writer = self._folder.manifest, DayWriter(self._folder)
+        before, writer = self._home.manifest, DayWriter(self._home)
         self._watch.expect("importing", _bytes([source.file for source in new]))
         taken = [self._taken(source, number, writer) for number, source in enumerate(new, before.next_source)]
         writer.flush()
-        files = settled([*before.files, *writer.files], gone, partial(rewrite, folder=self._folder))
+        files = settled([*before.files, *writer.files], gone, partial(rewrite, home=self._home))
         kept = [source for source in before.sources if source.id not in gone]
         columns = tuple(name for name in EVENT_COLUMNS if name in self._log.found or name in before.columns)
         manifest = Manifest((*kept, *taken), tuple(files), columns, before.next_source + len(new))
-        self._folder.commit(manifest)
+        self._home.commit(manifest)
         return manifest
 
     def _taken(self, source: FoundSource, number: int, writer: DayWriter) -> StoreSource:
@@ -130,9 +140,7 @@ class _Steps:
         self._bytes = 0 if file.format.is_text else _bytes([file])
         self._all = 0
         if file.format.name == "parquet":
-            self._all = (
-                pl.scan_parquet(file.path, glob=False, hive_partitioning=False).select(pl.len()).collect().item()
-            )
+            self._all = sum(rows for rows, _ in read_footer(file, ()))
 
     def advance(self, rows: int) -> None:
         """So many more rows have been read."""
@@ -150,4 +158,4 @@ class _Steps:
 
 
 def _bytes(files: Sequence[EventFile]) -> int:
-    return sum(Path(file.path).stat().st_size for file in files)
+    return sum(file.size for file in files)

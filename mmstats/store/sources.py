@@ -5,11 +5,11 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 
 from mmstats.dataset import Dataset
 from mmstats.errors import NotEvents, Unreadable
 from mmstats.events.eventfile import EventFile
+from mmstats.events.storage.url import scheme_of
 from mmstats.events.store import StoreSource
 from mmstats.visible import visible
 
@@ -27,7 +27,7 @@ class FoundSource:
     location: str
     digest: str
     read_as: str
-    moment: tuple[int, int, int]
+    moment: str
 
     def is_known_as(self, known: StoreSource | None, *, skip_bad_rows: bool) -> bool:
         """Whether a store has the very rows that this source would give, and nobody shall be told of others."""
@@ -37,23 +37,24 @@ class FoundSource:
 
     def check_unchanged(self) -> None:
         """Raise Unreadable when the file has been written to since it was found."""
-        if moment_of(self.file) != self.moment:
+        now = self.file.storage.again([self.file.path]).get(self.file.path)
+        if now is None or now.identity != self.moment:
             raise Unreadable(f"{self.file}: changed while it was imported", hint="import it when it is complete")
 
 
-def outside(files: Iterable[EventFile], store: Path) -> list[EventFile]:
+def outside(files: Iterable[EventFile], store: str) -> list[EventFile]:
     """The files that do not lie in the store itself.
 
     Raises NotEvents for files of another store, which are rewritten and renamed there as it grows.
     """
-    within = os.path.realpath(store) + os.sep
-    found = [file for file in files if not os.path.realpath(file.path).startswith(within)]
+    within = os.path.realpath(store) + os.sep if scheme_of(store) is None else f"{store.rstrip('/')}/"
+    found = [file for file in files if not file.storage.absolute(file.path).startswith(within)]
     for file in found:
         if file.stored:
-            folder = visible(str(Path(file.path).parent.parent))
+            folder = visible(file.path.rsplit("/", 2)[0])
             raise NotEvents(f"{folder}: is a store", hint="import what it was imported from")
     if not found:
-        raise NotEvents(f"{visible(str(store))}: no event files but those of the store itself")
+        raise NotEvents(f"{visible(store)}: no event files but those of the store itself")
     return found
 
 
@@ -63,33 +64,26 @@ def found_source(file: EventFile, dataset: Dataset, advance: Callable[[int], Non
     What came through a pipe lies nowhere: it is known by its digest alone. Raises Unreadable for a file that cannot be
     read.
     """
-    moment = moment_of(file)
-    digest = f"blake2b:{_digest(file, advance)}"
-    location = f"-#{digest}" if file.name else os.path.realpath(file.path)
+    moment = file.storage.status(file.path).identity
+    digest = _digest(file, advance)
+    location = f"-#{digest}" if file.name else file.storage.absolute(file.path)
     read_as = {"map": dict(sorted(dataset.columns.items())), "timestamp_unit": dataset.timestamp_unit}
     read_as["input_format"] = file.format.name
     return FoundSource(file, location, digest, json.dumps(read_as, separators=(",", ":")), moment)
 
 
-def moment_of(file: EventFile) -> tuple[int, int, int]:
-    """What changes with a file that is written to.
-
-    Raises Unreadable for one that is gone.
-    """
-    try:
-        status = Path(file.path).stat()
-    except OSError as error:
-        raise Unreadable(f"{file}: {error.strerror}") from None
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
 def _digest(file: EventFile, advance: Callable[[int], None]) -> str:
+    """What stands for the content of a file: what its storage says of it, else a digest of its bytes."""
+    known = file.storage.tag(file.path)
+    if known:
+        advance(file.size)
+        return known
     digest = blake2b(digest_size=20)
     try:
-        with Path(file.path).open("rb") as stream:
+        with file.storage.open(file.path) as stream:
             while block := stream.read(_BLOCK):
                 digest.update(block)
                 advance(len(block))
     except OSError as error:
         raise Unreadable(f"{file}: {error.strerror}") from None
-    return digest.hexdigest()
+    return f"blake2b:{digest.hexdigest()}"

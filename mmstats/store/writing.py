@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import date
-from pathlib import Path
 
 import polars as pl
 
@@ -10,7 +9,8 @@ from mmstats.errors import OutputError
 from mmstats.events.layout import IMPORTED_FROM, INSTANT, SCHEMA, VISITOR_HASH
 from mmstats.events.store import VERSION, StoreFile
 from mmstats.events.visitor import hashed
-from mmstats.store.folder import StoreFolder, flush
+from mmstats.store.folder import flush
+from mmstats.store.home import Home
 from mmstats.visible import visible
 
 _ROWS = 1 << 17  # in a row group: an hour of a day is a small part of it
@@ -21,9 +21,9 @@ _MOST = 160 << 20  # bytes of events held that are written at once
 class DayWriter:
     """Takes events of any days and writes them, a file for each day, whenever it holds many; `files` are those."""
 
-    def __init__(self, folder: StoreFolder) -> None:
+    def __init__(self, home: Home) -> None:
         self.files: list[StoreFile] = []
-        self._folder = folder
+        self._home = home
         self._held: list[pl.DataFrame] = []
         self._bytes = 0
 
@@ -48,7 +48,7 @@ class DayWriter:
     def flush(self) -> None:
         """Write what is held."""
         if self._bytes:
-            self.files += write_days(self._released(), self._folder)
+            self.files += write_days(self._released(), self._home)
 
     def _released(self) -> pl.DataFrame:
         held = pl.concat(self._held)
@@ -56,20 +56,20 @@ class DayWriter:
         return held
 
 
-def write_days(rows: pl.DataFrame, folder: StoreFolder) -> list[StoreFile]:
+def write_days(rows: pl.DataFrame, home: Home) -> list[StoreFile]:
     """Write rows of any days and in any order, a file for each day."""
     order = rows["timestamp"].arg_sort()
     days = rows["timestamp"].gather(order).dt.date().rle().struct.unnest()
     written, first = [], 0
     for length, day in days.iter_rows():
         # Day by day, since sorted as a whole they would be in memory twice.
-        written.append(_write(rows[order.slice(first, length)], day, folder))
+        written.append(_write(rows[order.slice(first, length)], day, home))
         first += length
     return written
 
 
-def _write(rows: pl.DataFrame, day: date, folder: StoreFolder) -> StoreFile:
-    path = folder.new_file()
+def _write(rows: pl.DataFrame, day: date, home: Home) -> StoreFile:
+    path = home.new_file()
     try:
         rows.write_parquet(path, row_group_size=_ROWS, metadata={"mmstats.layout": str(VERSION)})
     except pl.exceptions.PolarsError as fault:  # the engine tells of a full disk in its own way, or not at all
@@ -84,13 +84,12 @@ def _write(rows: pl.DataFrame, day: date, folder: StoreFolder) -> StoreFile:
     )  # fmt: skip
 
 
-def rewrite(files: Iterable[StoreFile], gone: set[int], folder: StoreFolder) -> list[StoreFile]:
+def rewrite(files: Iterable[StoreFile], gone: set[int], home: Home) -> list[StoreFile]:
     """One file of the rows of several of one day, without those of sources that are gone."""
-    paths = [folder.find(file) for file in files]
-    rows = pl.concat([_read(path, gone) for path in paths])
-    return write_days(rows, folder)
+    rows = pl.concat([_read(home, file, gone) for file in files])
+    return write_days(rows, home)
 
 
-def _read(path: Path, gone: set[int]) -> pl.DataFrame:
-    rows = pl.scan_parquet(path, glob=False, hive_partitioning=False, schema=SCHEMA)
+def _read(home: Home, file: StoreFile, gone: set[int]) -> pl.DataFrame:
+    rows = pl.scan_parquet(home.find(file), glob=False, hive_partitioning=False, schema=SCHEMA, **home.scan)
     return rows.filter(~pl.col(IMPORTED_FROM).is_in(sorted(gone))).collect(engine="streaming")

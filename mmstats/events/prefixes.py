@@ -1,0 +1,121 @@
+"""The event files of locations in object stores: objects, prefixes, which are folders there, and globs."""
+
+import glob
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from mmstats.errors import NotEvents
+from mmstats.events.formats import format_of
+from mmstats.events.keypattern import KeyPattern
+from mmstats.events.listing import Listing
+from mmstats.events.storage.storages import Storages
+from mmstats.events.storage.url import read_url
+from mmstats.events.store import MANIFEST
+from mmstats.visible import visible
+
+if TYPE_CHECKING:
+    from mmstats.events.storage.objects import Objects
+
+_HIDDEN = (".", "_")
+
+
+class Prefixes:
+    """Locations in the object stores of one dataset."""
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        self._storages = Storages(options)
+
+    def take(self, location: str, input_format: str | None, listing: Listing) -> None:
+        """Take up the event files of a location; an object that is there wins over a prefix and a glob of its name.
+
+        Raises NotEvents when it names nothing, Unreadable when the store cannot be read.
+        """
+        url = read_url(location)
+        objects = self._storages.of(url)
+        if url.key and not url.key.endswith("/") and objects.find(url.key, location):
+            listing.add(objects.path(url.key), input_format, named=True, storage=objects)
+            return
+        if url.is_web:
+            raise NotEvents(f"{visible(location)}: there is no such file", hint="of a web server a single file is read")
+        taken = list(_prefix(objects, location, listing))
+        if not taken and glob.has_magic(url.key):
+            taken = list(_glob(objects, location, listing))
+        for key in taken:
+            if key is not None:
+                listing.add(objects.path(key), input_format, named=False, storage=objects)
+        if not taken:
+            raise NotEvents(f"{visible(location)}: {_nothing(url.key)}", hint="is it spelt as in the store?")
+
+
+def _nothing(key: str) -> str:
+    return "nothing matches" if glob.has_magic(key) else "there is no such object, and none below it"
+
+
+def _prefix(objects: "Objects", location: str, listing: Listing) -> Iterator[str | None]:
+    """The keys below a prefix, and None for what is no file itself."""
+    prefix = objects.key(location).strip("/")
+    start = len(prefix) + 1 if prefix else 0
+    own = f"{prefix}/{MANIFEST}".lstrip("/")
+    sizes: dict[str, int] = {}
+    for page in objects.list(prefix, asked=location):
+        sizes |= {one["path"]: one["size"] for one in page}
+        if own in sizes:  # a store: its manifest says the rest
+            listing.add_store(objects.path(prefix), objects)
+            yield None
+            return
+    stores = _Stores(sizes)
+    for key in _files(sizes):
+        if not _is_hidden(key[start:]):
+            yield stores.taken(objects, key, start, listing)
+
+
+def _glob(objects: "Objects", location: str, listing: Listing) -> Iterator[str | None]:
+    """The keys that a glob matches, and None for what is no file itself."""
+    pattern = KeyPattern(objects.key(location))
+    sizes: dict[str, int] = {}
+    for page in objects.list(pattern.prefix, pattern.offset, location):
+        sizes |= {one["path"]: one["size"] for one in page}
+        if pattern.is_past(page[-1]["path"]):
+            break
+    stores = _Stores(sizes)
+    for key in _files(sizes):
+        folder = pattern.folder_of(key)
+        if folder is not None and not _is_hidden(key[folder:]):
+            yield stores.taken(objects, key, folder, listing)
+        elif pattern.matches(key):
+            yield key
+
+
+def _is_hidden(path: str) -> bool:
+    """Whether a file or a folder of a path has a name that is passed over, other than a store's manifest."""
+    parts = path.split("/")
+    if parts[-1] == MANIFEST:
+        parts.pop()
+    return any(part.startswith(_HIDDEN) for part in parts)
+
+
+def _files(sizes: Mapping[str, int]) -> Iterator[str]:
+    """The keys that are files, in order; an empty object that stands for a folder is none."""
+    folders = {key[:at] for key in sizes for at, sign in enumerate(key) if sign == "/"} if 0 in sizes.values() else ()
+    for key in sorted(sizes):
+        if sizes[key] or (key not in folders and format_of(key)):
+            yield key
+
+
+class _Stores:
+    """Stores among listed keys, each taken up as a whole."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._folders = {key.removesuffix(MANIFEST) for key in keys if key.endswith(f"/{MANIFEST}")}
+        self._taken: set[str] = set()
+
+    def taken(self, objects: "Objects", key: str, start: int, listing: Listing) -> str | None:
+        """A key of a folder that begins at `start`, or None if it lies in a store, which then is taken up."""
+        ends = (at + 1 for at in range(start, len(key)) if key[at] == "/") if self._folders else ()
+        folder = next((key[:end] for end in (start, *ends) if key[:end] in self._folders), None)
+        if folder is None:
+            return key
+        if folder not in self._taken:
+            self._taken.add(folder)
+            listing.add_store(objects.path(folder.rstrip("/")), objects)
+        return None

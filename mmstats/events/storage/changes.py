@@ -1,0 +1,57 @@
+"""Objects written: under names of their own, or in place of what was found and nothing else."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+from mmstats.events.storage.objects import FAULTS, Objects, told
+from mmstats.events.storage.trouble import trouble
+
+
+class Changes:
+    """Changes of the objects of one bucket."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def read(self, key: str, asked: str = "") -> bytes | None:
+        """All of a small object as it is now, None where there is none; then it is known."""
+        with told(asked or self._objects.path(key)), suppress(FileNotFoundError):
+            found = obstore.get(self._objects.library, key)
+            self._objects.note(cast(Mapping[str, Any], found.meta))
+            return bytes(found.bytes())
+        return None
+
+    def is_older(self, path: str, moment: datetime) -> bool:
+        """Whether an object that was found was written before a moment."""
+        return self._objects.written[path] < moment
+
+    def write(self, key: str, file: Path) -> None:
+        """Upload a file under a key that nobody else uses."""
+        with told(self._objects.path(key)):
+            obstore.put(self._objects.library, key, file)
+
+    def replace(self, key: str, content: bytes, *, is_new: bool) -> bool:
+        """Write an object if it is what was found of it, or as a new one if nothing was; whether that was so."""
+        path = self._objects.path(key)
+        try:
+            put = obstore.put(
+                self._objects.library, key, content, mode="create" if is_new else {"e_tag": self._objects.tags[path]}
+            )
+        except (AlreadyExistsError, PreconditionError):
+            return False
+        except FAULTS as error:
+            raise trouble(path, error) from None
+        self._objects.tags[path] = put["e_tag"] or ""
+        return True
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove objects."""
+        if keys:
+            with told(self._objects.path("")):
+                obstore.delete(self._objects.library, keys)

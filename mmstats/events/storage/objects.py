@@ -1,0 +1,233 @@
+"""Objects in a store: S3 and what speaks as it does, Google's and Azure's, and files on servers of the web."""
+
+import io
+import shutil
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from functools import cached_property, partial
+from tempfile import NamedTemporaryFile, mkdtemp
+from typing import Any, BinaryIO, cast
+
+import obstore
+from obstore.exceptions import BaseError
+
+from mmstats.errors import DatasetError, Unreadable
+from mmstats.events.storage import Status
+from mmstats.events.storage.access import Access
+from mmstats.events.storage.stream import BLOCK, ObjectStream
+from mmstats.events.storage.trouble import trouble
+from mmstats.events.storage.url import read_url, web_address
+from mmstats.events.storage.waiting import answered, give_up
+
+_MAGIC = b"PAR1"
+_TAIL = 32 << 10  # bytes of a file's end that hold most footers
+_AT_ONCE = 16  # requests
+_PAGE = 1000
+_FEW = 4  # objects that are sooner asked for one by one than listed
+_NANOSECONDS = 1_000_000_000
+FAULTS = (BaseError, OSError, ValueError)
+
+
+class Objects:
+    """The objects of one bucket, container or server, as they were when they were listed.
+
+    `tags` and `written` are the store's tags and the times of writing by path, as far as they are known; `library` is
+    the library's store.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self.root, self._access, self.library = access.root, access, access.store()
+        self._is_web = self.root.startswith("http")
+        self._seen: dict[str, Status] = {}
+        self._promised: set[str] = set()
+        self._listed: dict[str, str | None] = {}
+        self.tags: dict[str, str] = {}
+        self.written: dict[str, datetime] = {}
+        self._footers: dict[str, bytes] = {}
+        self._copies: dict[str, str] = {}
+        self._heads: dict[str, bytes] = {}
+
+    @cached_property
+    def scan(self) -> Mapping[str, Any]:
+        """The same identity for the engine."""
+        return self._access.scan()
+
+    @cached_property
+    def _executor(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(_AT_ONCE, "objects")
+
+    def path(self, key: str) -> str:
+        """The path of an object."""
+        return web_address(self.root, key) if self._is_web else f"{self.root}/{key}"
+
+    def key(self, path: str) -> str:
+        """What the store calls the object at a path."""
+        return read_url(path).key
+
+    def find(self, key: str, asked: str = "") -> bool:
+        """Whether there is such an object; then it is known."""
+        path = self.path(key)
+        try:
+            with told(asked or path), suppress(FileNotFoundError):
+                return self.note(answered(_head(self.library, key)))
+            return False
+        except DatasetError:
+            if not self._is_web:  # what a store says is wrong comes with a listing, not with a head
+                next(self.list(key, asked=asked), None)
+            raise
+
+    def list(self, prefix: str, offset: str | None = None, asked: str = "") -> "Iterator[Sequence[Mapping[str, Any]]]":
+        """The objects below a prefix by pages, which are known from then on; `asked` is what errors name."""
+        self._listed[prefix] = offset
+        with told(asked or self.path(prefix)):
+            pages = obstore.list(self.library, prefix or None, offset=offset, chunk_size=_PAGE)
+            while (page := answered(_next(pages))) is not None:
+                yield [one for one in cast("Sequence[Mapping[str, Any]]", page) if self.note(one)]
+
+    def note(self, found: Mapping[str, Any]) -> bool:
+        """Take note of an object as the store describes it."""
+        path = self.path(found["path"])
+        self._seen[path] = self._status(path, found)
+        self.written[path] = found["last_modified"]
+        if found["e_tag"]:
+            self.tags[path] = found["e_tag"]
+        return True
+
+    def _status(self, path: str, found: Mapping[str, Any]) -> Status:
+        """What an object is.
+
+        A store's tag changes with the content, however soon; that of a server of the web may be made of the time in
+        seconds, so that a change within the same second may not show.
+        """
+        tag, modified = found["e_tag"], int(found["last_modified"].timestamp() * _NANOSECONDS)
+        proven = tag and not tag.startswith("W/") and not self._is_web
+        identity = repr((self._access.at, path, found["size"], tag, None if proven else modified))
+        return Status(found["size"], identity, 0 if proven else modified)
+
+    def promise(self, path: str, size: int) -> None:
+        """Take note of an object that is not listed."""
+        self._seen[path] = Status(size, repr((self._access.at, path, size)))
+        self._promised.add(path)
+
+    def _fetch(self, path: str, start: int, end: int) -> bytes:
+        return self._get(path, {"range": (start, end)} if end > start else None)
+
+    def _get(self, path: str, options: Mapping[str, Any] | None = None) -> bytes:
+        same = {"if_match": self.tags[path]} if path in self.tags else {}
+        with told(path):
+            return answered(_got(self.library, self.key(path), {**(options or {}), **same}))
+
+    def open(self, path: str) -> BinaryIO:
+        """The object as it was listed; raises Unreadable where it has changed since."""
+        size = self.status(path).size
+        return cast(BinaryIO, ObjectStream(partial(self._fetch, path), size, self._executor))
+
+    def head(self, path: str, count: int) -> bytes:
+        """The first bytes of an object."""
+        if len(self._heads.get(path, b"")) < count:
+            self._heads[path] = self._fetch(path, 0, count) if self.status(path).size else b""
+        return self._heads[path][:count]
+
+    def near(self, path: str) -> str:
+        """A copy of the object, made once."""
+        if path not in self._copies:
+            with self.open(path) as stream, NamedTemporaryFile(dir=self._folder, delete=False) as file:
+                shutil.copyfileobj(stream, file, BLOCK)
+            self._copies[path] = file.name
+        return self._copies[path]
+
+    @cached_property
+    def _folder(self) -> str:
+        folder = mkdtemp(prefix="mmstats-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+    def footer(self, path: str) -> BinaryIO:
+        """The footer of an object as a file of nothing else: given more, readers would fetch more."""
+        if path not in self._footers:
+            self._footers[path] = self._read_footer(path, self.status(path).size)
+        return io.BytesIO(self._footers[path])
+
+    def _read_footer(self, path: str, size: int) -> bytes:
+        tail = self._fetch(path, max(0, size - _TAIL), size) if size else b""
+        if not tail.endswith(_MAGIC):
+            return tail
+        length = int.from_bytes(tail[-8:-4], "little") + 8
+        if len(tail) < length <= size:
+            tail = self._fetch(path, size - length, size - len(tail)) + tail
+        return _MAGIC + tail[-length:]
+
+    def expect(self, paths: Iterable[str]) -> None:
+        """Fetch the ends of objects, many at once."""
+        lacking = [path for path in paths if path not in self._footers]
+        if len(lacking) > 1:
+            list(self._executor.map(self.footer, lacking))
+
+    def status(self, path: str) -> Status:
+        """What an object was when it was listed."""
+        if path not in self._seen and not self.find(self.key(path)):
+            raise Unreadable(f"{path}: there is no such object any more")
+        return self._seen[path]
+
+    def tag(self, path: str) -> str:
+        """The store's own tag with the size, where every change shows in it."""
+        status = self.status(path)
+        return "" if status.changed else f"etag:{self.tags.get(path, '')}:{status.size}"
+
+    def again(self, paths: Iterable[str]) -> Mapping[str, Status]:
+        """What objects are now."""
+        wanted, now = set(paths), Objects(self._access)
+        kept = {path: self._seen[path] for path in wanted & self._promised}
+        wanted -= kept.keys()
+        if len(wanted) > _FEW:
+            now._list_again(self._listed, wanted)
+        left = [self.key(path) for path in wanted if path not in now._seen]
+        list(self._executor.map(now.find, left))
+        return kept | {path: status for path, status in now._seen.items() if path in wanted}
+
+    def _list_again(self, listed: Mapping[str, str | None], wanted: set[str]) -> None:
+        for prefix, offset in listed.items():
+            for _ in self.list(prefix, offset):
+                if wanted <= self._seen.keys():
+                    return
+
+    def give_up(self) -> None:
+        """Want nothing more of what is on its way."""
+        give_up()
+
+    def traces(self, paths: Iterable[str]) -> Iterable[str]:
+        """Nothing: a listing shows all that has changed."""
+        del paths
+        return ()
+
+    def below(self, folder: str, name: str) -> str:
+        """The path of what lies below a prefix."""
+        return f"{folder.rstrip('/')}/{name}"
+
+    def absolute(self, path: str) -> str:
+        """The path itself."""
+        return path
+
+
+async def _head(library: Any, key: str) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", await obstore.head_async(library, key))
+
+
+async def _next(pages: Any) -> Any:
+    return await anext(aiter(pages), None)
+
+
+async def _got(library: Any, key: str, options: Any) -> bytes:
+    return bytes(await (await obstore.get_async(library, key, options=options)).bytes_async())
+
+
+@contextmanager
+def told(location: str) -> "Iterator[None]":
+    """Inside the block, what the library raises is told in our words."""
+    try:
+        yield
+    except FAULTS as error:
+        raise trouble(location, error) from None

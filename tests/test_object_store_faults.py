@@ -1,0 +1,241 @@
+"""What goes wrong with object stores: one line that names the location asked for, what to do, and never a secret."""
+
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import mmstats
+from tests.conftest import Ask, Ran, ndjson
+from tests.proxy import Proxy, proxied
+from tests.seaweed import ACCESS, SECRET, Seaweed, known
+from tests.serving import PATIENCE, ROOT, until
+
+ROWS = [{"timestamp": "2026-05-01T12:00:00Z", "event_name": "e", "path": f"/{number % 7}"} for number in range(50)]
+FORMATS = ("ndjson", "csv.gz", "parquet", "arrow")
+
+
+@pytest.fixture(autouse=True)
+def environment(s3: Seaweed) -> Iterator[None]:
+    """The environment names the server and its keys."""
+    with known(s3):
+        yield
+
+
+@pytest.fixture
+def proxy(s3: Seaweed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """A proxy between here and the server, named by the environment."""
+    with proxied(s3.port) as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", running.endpoint)
+        yield running
+
+
+@pytest.fixture
+def location(s3: Seaweed) -> str:
+    """A prefix with some events."""
+    s3.put("faults/a.ndjson", ndjson(ROWS))
+    s3.put("faults/b.parquet", _parquet(1000))
+    return f"s3://{s3.bucket}/faults/"
+
+
+def _parquet(rows: int) -> bytes:
+    buffer = io.BytesIO()
+    texts = [f"/{number * 7919 % 100_003}-{os.urandom(24).hex()}" for number in range(rows)]
+    pl.DataFrame({"timestamp": ["2026-05-01"] * rows, "event_name": ["e"] * rows, "path": texts}).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def refused(ran: Ran, code: int, error: str) -> None:
+    """The command ended with a code and a line, gave a hint, and told no secret."""
+    assert ran.code == code, ran.err
+    assert ran.error == error
+    assert "hint: " in ran.err
+    assert SECRET not in ran.err
+    assert "127.0.0.1" not in ran.err
+
+
+def test_a_bucket_that_is_not_there(ask: Ask) -> None:
+    """Exit code 3, whatever is below it."""
+    for key in ("", "x/", "x.parquet", "*.parquet"):
+        refused(ask(f"s3://nowhere/{key}"), 3, f"s3://nowhere/{key}: there is no such bucket")
+
+
+def test_keys_and_prefixes_that_are_not_there(ask: Ask, location: str) -> None:
+    """Exit code 3, by what was asked for."""
+    refused(ask(f"{location}x.parquet"), 3, f"{location}x.parquet: there is no such object, and none below it")
+    refused(ask(f"{location}none/"), 3, f"{location}none/: there is no such object, and none below it")
+    refused(ask(f"{location}*.csv"), 3, f"{location}*.csv: nothing matches")
+
+
+def test_a_prefix_without_events(ask: Ask, s3: Seaweed) -> None:
+    """Objects of other kinds are no events: exit code 3."""
+    there = s3.put("others/readme.txt", b"text").removesuffix("readme.txt")
+    refused(ask(there), 3, f"{there}: no event files, only 1 file of another kind")
+
+
+@pytest.mark.parametrize("key", ["", "a.ndjson", "b.parquet", "*.parquet", "none.parquet"])
+def test_a_wrong_secret(ask: Ask, location: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 4: the store does not accept the signature."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong" * 8)
+    error = f"{location}{key}: the store does not accept the signature: the secret key is wrong"
+    refused(ask(f"{location}{key}"), 4, error)
+
+
+def test_an_unknown_key(ask: Ask, location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 4: the store does not know it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN")
+    refused(ask(location), 4, f"{location}: the store does not know the access key")
+
+
+def test_no_credentials(ask: Ask, location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 4, naming what may give them."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    ran = ask(location)
+    refused(ran, 4, f"{location}: no credentials")
+    assert "AWS_PROFILE" in ran.err
+
+
+def test_a_connection_that_is_refused_ends_soon(ask: Ask, location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits long for a server that is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
+    started = time.monotonic()
+    refused(ask(location), 4, f"{location}: connection refused")
+    assert time.monotonic() - started < 4  # of which it waits about a second
+
+
+def test_a_host_that_is_not_known(ask: Ask, location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 4: the endpoint's name leads nowhere."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://no-such-host.invalid")
+    refused(ask(location), 4, f"{location}: the name of the endpoint's host is not known")
+
+
+def test_no_tls_at_the_endpoint(ask: Ask, location: str, s3: Seaweed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 4 where https meets a server that speaks none."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint.replace("http:", "https:"))
+    refused(ask(location), 4, f"{location}: no secure connection: TLS or the certificate fails")
+
+
+IMPATIENT = ("--storage-option", "read_timeout=300ms", "--storage-option", "max_retries=1")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("how", ["stall_after", "cut_after"])
+def test_a_transfer_that_stalls_or_breaks(
+    ask: Ask, s3: Seaweed, proxy: Proxy, tmp_path: Path, name: str, how: str
+) -> None:
+    """It is tried again so many times, and then refused with exit code 4."""
+    rows = [{**row, "path": os.urandom(60).hex()} for row in ROWS * 80]
+    frame = pl.DataFrame(rows)
+    file = tmp_path / f"x.{name}"
+    if name == "parquet":
+        frame.write_parquet(file)
+    elif name == "arrow":
+        frame.write_ipc(file)
+    else:
+        from tests.conftest import WRITERS
+
+        file.write_bytes(WRITERS[name](rows))
+    there = s3.put(f"broken/{how}.{name}", file.read_bytes())
+    proxy_limit = 100_000
+    setattr(proxy, how, proxy_limit)
+    ran = ask(there, "--group-by", "path", "--limit", "1", *IMPATIENT)
+    what = {
+        "stall_after": "the store does not answer, or too slowly",
+        "cut_after": "the transfer broke off, and broke off again when tried again",
+    }
+    refused(ran, 4, f"{there}: {what[how]}")
+    assert 2 <= len([one for one in proxy.requests if one.startswith("GET")]) <= 12
+
+
+def test_a_transfer_that_breaks_once_is_tried_again(ask: Ask, s3: Seaweed, proxy: Proxy) -> None:
+    """A break that does not last is not noticed."""
+    there = s3.put("broken/once.parquet", _parquet(20_000))
+    proxy.cut_after = 300_000
+
+    def heal() -> None:
+        while proxy.sent < 100_000:
+            time.sleep(0.001)
+        proxy.cut_after = None
+
+    import threading
+
+    threading.Thread(target=heal, daemon=True).start()
+    assert ask(there, "--group-by", "path", "--limit", "1").rows[0]["value"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (["nonsense"], "--storage-option must be KEY=VALUE"),
+        (["region=a", "REGION=b"], "--storage-option names region twice"),
+        (["frobnicate=topsecret"], "the storage option 'frobnicate' is not understood"),
+        (["max_retries=topsecret"], "the storage option max_retries must be a whole number"),
+        (["access_key_id=topsecret"], "the storage options lack secret_access_key"),
+        (["profile=topsecret"], "the profile that AWS_PROFILE or --storage-option profile names does not exist"),
+    ],
+)
+def test_wrong_options_end_with_2(ask: Ask, location: str, options: list[str], fault: str) -> None:
+    """They are named, their values are not: these may be keys."""
+    ran = ask(location, *(word for option in options for word in ("--storage-option", option)))
+    assert (ran.code, ran.error) == (2, fault)
+    assert "topsecret" not in ran.err
+
+
+def test_keys_among_the_options_are_never_shown(location: str) -> None:
+    """Neither an error nor the description of a dataset shows them."""
+    from mmstats.cli.source import SourceOptions
+    from mmstats.dataset import Dataset
+
+    options = {"access_key_id": ACCESS, "secret_access_key": "topsecret"}
+    with pytest.raises(mmstats.MmstatsError) as refusal:
+        mmstats.stats(location, storage_options=options)
+    assert "topsecret" not in str(refusal.value)
+    assert "topsecret" not in repr(Dataset((location,), storage_options=options))
+    source = SourceOptions((), False, (), None, None, storage_options=("secret_access_key=topsecret",))
+    assert "topsecret" not in repr(source)
+    assert mmstats.stats(location, storage_options=options | {"secret_access_key": SECRET}).rows == [{"value": 1050}]
+
+
+def test_schemes_that_nobody_speaks(ask: Ask) -> None:
+    """They are refused with exit code 3, and the known ones named."""
+    ran = ask("ftp://host/x.parquet")
+    assert (ran.code, ran.error) == (3, "ftp://host/x.parquet: unknown scheme 'ftp'")
+    assert "s3://" in ran.err
+
+
+def test_without_the_extra_it_is_named(tmp_path: Path) -> None:
+    """Without boto3 AWS_PROFILE would be passed over in silence: refused, with what to install."""
+    for library in ("obstore", "botocore"):
+        program = f"import sys; sys.modules[{library!r}] = None; import mmstats; mmstats.stats('s3://events/x/')"
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert re.search(r"InvalidSettings: s3:// needs (obstore|boto3)", done.stderr)
+
+
+def test_an_interrupt_ends_a_transfer_that_stalls(s3: Seaweed, proxy: Proxy, tmp_path: Path) -> None:
+    """Nobody has to wait for a silent server until it is given up."""
+    buffer = io.BytesIO()
+    pl.read_parquet(io.BytesIO(_parquet(20_000))).write_ipc(buffer)
+    there = s3.put("broken/interrupted.arrow", buffer.getvalue())
+    proxy.stall_after = 300_000
+    command = [sys.executable, "-m", "mmstats", "query", "--data", there, "--no-cache"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": str(tmp_path)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as process:
+        until(lambda: proxy.sent > 200_000)
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+        assert time.monotonic() - started < 8  # before the first try is given up

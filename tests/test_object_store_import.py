@@ -1,0 +1,221 @@
+"""Stores below a prefix of an object store: what an import leaves there, however it ends and whoever else imports."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from mmstats.cli import run
+from mmstats.dataset import Dataset
+from mmstats.engines.local import answer
+from mmstats.errors import OutputError, Unreadable
+from mmstats.events.store import Manifest, parsed
+from mmstats.store import bucket
+from mmstats.store.importing import Imported, import_events
+from tests.importing import BY_PATH, answered, events, put
+from tests.seaweed import Seaweed, known
+from tests.test_store_crash import ROOT
+
+_numbers = count()
+
+
+@pytest.fixture(autouse=True)
+def environment(s3: Seaweed) -> Iterator[None]:
+    """The environment names the server and its keys."""
+    with known(s3):
+        yield
+
+
+@pytest.fixture
+def store(s3: Seaweed) -> str:
+    """The location of a store that is not there yet."""
+    return f"s3://{s3.bucket}/store{next(_numbers)}"
+
+
+def take(store: str, *sources: Path | str) -> Imported:
+    """Import sources into a store."""
+    return import_events(Dataset(tuple(map(str, sources))), store)
+
+
+def asked(location: str) -> str:
+    """The bytes of an answer of a location."""
+    return answer(BY_PATH, Dataset((location,))).to_json()
+
+
+def manifest_of(s3: Seaweed, store: str) -> Manifest:
+    """The manifest as it lies in the bucket."""
+    key = store.removeprefix(f"s3://{s3.bucket}/") + "/_mmstats.json"
+    return parsed(key, s3.client.get_object(Bucket=s3.bucket, Key=key)["Body"].read())
+
+
+def objects_of(s3: Seaweed, store: str) -> set[str]:
+    """The objects of a store, by their names in it."""
+    prefix = store.removeprefix(f"s3://{s3.bucket}/") + "/"
+    return {key.removeprefix(prefix) for key in s3.keys(prefix)}
+
+
+def test_a_store_in_a_bucket_answers_as_one_on_disk(s3: Seaweed, store: str, tmp_path: Path) -> None:
+    """The same imports give the same answers, sources and rows; what has changed replaces what it gave before."""
+    sources = [put(tmp_path / "in" / f"{name}.ndjson", events(name, 1, 2, 3)) for name in "abc"]
+    for step in range(3):
+        if step == 1:
+            put(sources[0], events("changed", 2, 4, rows=5))
+        far, here = take(store, *sources), take(str(tmp_path / "store"), *sources)
+        counts = [(one.added, one.replaced, one.unchanged, one.rows) for one in (far, here)]
+        assert counts[0] == counts[1]
+        assert asked(store) == asked(f"{store}/") == answered(tmp_path / "store") == answered(tmp_path / "in")
+    assert manifest_of(s3, store).sources == far.store.sources
+
+
+def test_days_of_many_files_are_merged_there(s3: Seaweed, store: str, tmp_path: Path) -> None:
+    """Small files of a day become one, read from the bucket and written to it."""
+    sources = []
+    for number in range(6):
+        sources.append(put(tmp_path / "in" / f"{number}.ndjson", events(str(number), 1)))
+        take(store, sources[-1])
+    assert len(manifest_of(s3, store).files) < 4
+    assert asked(store) == answered(tmp_path / "in")
+
+
+def test_from_a_bucket_into_a_store(s3: Seaweed, store: str, tmp_path: Path) -> None:
+    """Objects are sources, known by their location and tag, so that unchanged ones are not even fetched."""
+    put(tmp_path / "in" / "a.csv", events("a", 1, 2))
+    put(tmp_path / "in" / "b.parquet", events("b", 2))
+    there = s3.upload(tmp_path / "in", store.rpartition("/")[2] + "-in")
+    for home in (store, str(tmp_path / "store")):
+        assert (take(home, there).added, take(home, there).unchanged) == (2, 2)
+        assert asked(home) == answered(tmp_path / "in")
+    s3.put(f"{store.rpartition('/')[2]}-in/a.csv", put(tmp_path / "in" / "a.csv", events("c", 5)).read_bytes())
+    assert take(store, there).replaced == 1
+    assert asked(store) == answered(tmp_path / "in")
+
+
+def test_a_store_is_known_within_a_prefix(s3: Seaweed, store: str, tmp_path: Path) -> None:
+    """A prefix above a store takes it up by its manifest, beside other objects; what it does not list is not there."""
+    source = put(tmp_path / "in" / "a.ndjson", events("a", 1))
+    take(f"{store}/below", source)
+    s3.put(f"{store.rpartition('/')[2]}/below/day=2026-05-01/{'0' * 16}.parquet", b"left behind")
+    s3.put(f"{store.rpartition('/')[2]}/b.ndjson", put(tmp_path / "in" / "b.ndjson", events("b", 1)).read_bytes())
+    assert asked(store) == answered(tmp_path / "in")
+    assert asked(f"{store}/bel*") == answered(source)
+    with pytest.raises(Unreadable, match="cannot be read as Parquet"):
+        asked(f"{store}/below/day=*/*.parquet")
+
+
+def test_a_prefix_with_other_objects_is_no_place_for_a_store(s3: Seaweed, store: str, tmp_path: Path) -> None:
+    """Nothing is written where other objects lie."""
+    s3.put(f"{store.rpartition('/')[2]}/x.txt", b"text")
+    with pytest.raises(OutputError, match="holds other objects and is no store"):
+        take(store, put(tmp_path / "a.ndjson", events("a", 1)))
+    assert objects_of(s3, store) == {"x.txt"}
+
+
+@pytest.mark.usefixtures("ask")
+def test_a_store_that_cannot_be_written_ends_with_5(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Exit code 5, by the location that was named."""
+    source = put(tmp_path / "a.ndjson", events("a", 1))
+    faults = {"s3://nowhere/store": "there is no such bucket", "https://host/x": "is no place for a store"}
+    for to, why in faults.items():
+        assert run(["import", str(source), "--to", to]) == 5
+        assert capfd.readouterr().err.startswith(f"error: {to}: {why}\nhint: ")
+
+
+def test_imports_at_once_lose_nothing(s3: Seaweed, store: str, tmp_path: Path) -> None:
+    """Whoever comes second begins anew from what the first has made."""
+    sources = [put(tmp_path / "in" / f"{name}.ndjson", events(name, 1, 2)) for name in "abcde"]
+    with ThreadPoolExecutor(5) as threads:
+        done = list(threads.map(lambda source: take(store, source), sources))
+    assert [one.added for one in done] == [1] * 5
+    assert asked(store) == answered(tmp_path / "in")
+    ids = [source.id for source in manifest_of(s3, store).sources]
+    assert len(set(ids)) == 5
+
+
+KILLING = """
+import os, signal, sys
+left = int(sys.argv.pop(1))
+import obstore
+def killing(step):
+    def stepped(*arguments, **options):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = step(*arguments, **options)
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+    return stepped
+obstore.put, obstore.delete = killing(obstore.put), killing(obstore.delete)
+import mmstats.cli
+sys.exit(mmstats.cli.run(sys.argv[1:]))
+"""
+
+
+def test_an_import_that_is_killed_leaves_the_old_state_or_the_new(s3: Seaweed, store: str, tmp_path: Path) -> None:
+    """Killed before or after any request that writes, the store is what it was or what it is to be."""
+    old, new = (
+        put(tmp_path / "in" / "a.ndjson", events("a", 1, 2)),
+        put(tmp_path / "in" / "b.ndjson", events("b", 2, 3)),
+    )
+    empty, seen = '{"metric":"count","rows":[]}', []
+    states = [empty, answered(old), answered(tmp_path / "in")]
+    for before, source in enumerate((old, new)):
+        for step in count(1):
+            command = [sys.executable, "-c", KILLING, str(step), "import", str(source), "--to", store]
+            code = subprocess.run(
+                command,
+                env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+                stderr=subprocess.DEVNULL,
+                check=False,
+            ).returncode
+            now = asked(store) if objects_of(s3, store) else empty
+            assert now in states[before : before + 2]
+            seen.append(code)
+            if now == states[before + 1]:
+                break
+    assert seen.count(-9) >= 6
+    assert take(store, old, new).unchanged == 2
+
+
+def test_what_belongs_to_no_state_is_removed_later(
+    s3: Seaweed, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not while somebody may still read or write it, and nothing that is not the store's own is ever removed."""
+    source = put(tmp_path / "a.ndjson", events("a", 1))
+    take(store, source)
+    foreign = {"notes.txt", "day=2026-05-01/mine.parquet", "day=x/0123456789abcdef.parquet"}
+    left = {f"day=2026-05-01/{'0' * 16}.parquet"}
+    for name in foreign | left:
+        s3.put(f"{store.rpartition('/')[2]}/{name}", b"x")
+    own = {file.path for file in manifest_of(s3, store).files} | {"_mmstats.json"}
+    take(store, source)
+    assert objects_of(s3, store) == own | foreign | left
+
+    class Later(datetime):
+        """Two days from now."""
+
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            del tz
+            return datetime.now(UTC) + timedelta(days=2)
+
+    monkeypatch.setattr(bucket, "datetime", Later)
+    take(store, source)
+    assert objects_of(s3, store) == own | foreign
+
+
+def test_a_damaged_manifest_is_refused(s3: Seaweed, store: str, tmp_path: Path) -> None:
+    """Neither asked nor imported into, by its location."""
+    s3.put(f"{store.rpartition('/')[2]}/_mmstats.json", b"{}")
+    for act in (lambda: asked(store), lambda: take(store, put(tmp_path / "a.ndjson", events("a", 1)))):
+        with pytest.raises(Unreadable, match=re.escape(f"{store}/_mmstats.json: not the manifest of a store")):
+            act()

@@ -1,0 +1,124 @@
+"""Who asks an object store: found as the AWS command line finds it, and the same for the engine as for the listing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import mmstats
+from tests.conftest import WRITERS, Ask
+from tests.seaweed import ACCESS, SECRET, Seaweed, known
+
+ROWS = [{"timestamp": "2026-05-01T12:00:00Z", "event_name": "e", "path": f"/{number % 7}"} for number in range(50)]
+WRONG = "[{0}]\naws_access_key_id = AKIAWRONG\naws_secret_access_key = topsecret\n"
+RIGHT = f"[{{0}}]\naws_access_key_id = {ACCESS}\naws_secret_access_key = {SECRET}\n"
+
+
+@pytest.fixture
+def location(s3: Seaweed) -> str:
+    """A prefix with events that the engine scans by itself, and such that it does not."""
+    for name in ("parquet", "ndjson"):
+        s3.put(f"keys/x.{name}", WRITERS[name](ROWS))
+    return f"s3://{s3.bucket}/keys/"
+
+
+@pytest.fixture
+def nobody(s3: Seaweed, location: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """An environment that names neither keys nor an endpoint, and the folder of its AWS files."""
+    del location
+    folder = tmp_path / "aws"
+    folder.mkdir()
+    files = {"AWS_CONFIG_FILE": str(folder / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials")}
+    with known(s3, **files):
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_S3"):
+            monkeypatch.delenv(name)
+        yield folder
+
+
+def answers(location: str, **options: str) -> bool:
+    """Whether a question of a location, read here and by the engine, is answered."""
+    return mmstats.stats(location, group_by="path", storage_options=options).rows[0] == {"path": "/0", "value": 16}
+
+
+def test_a_profile_names_keys_and_endpoint(
+    nobody: Path, s3: Seaweed, location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS_PROFILE and the option choose a profile of the shared files, its region and its endpoint."""
+    (nobody / "credentials").write_text(WRONG.format("default") + RIGHT.format("right") + RIGHT.format("service"))
+    (nobody / "config").write_text(
+        f"[default]\nendpoint_url = {s3.endpoint}\n"
+        f"[profile right]\nregion = eu-central-1\nendpoint_url = {s3.endpoint}\n"
+        f"[profile service]\nservices = here\n[services here]\ns3 =\n  endpoint_url = {s3.endpoint}\n"
+    )
+    with pytest.raises(mmstats.MmstatsError, match="does not know the access key"):
+        answers(location)
+    assert answers(location, profile="right")
+    for name in ("right", "service"):
+        monkeypatch.setenv("AWS_PROFILE", name)
+        assert answers(location)
+    monkeypatch.setenv("AWS_PROFILE", "none")
+    with pytest.raises(mmstats.InvalidSettings, match="does not exist"):
+        answers(location)
+
+
+def test_a_process_may_give_the_keys(nobody: Path, s3: Seaweed, location: str) -> None:
+    """As `credential_process` says, with keys that expire."""
+    given = (
+        f'{{"Version": 1, "AccessKeyId": "{ACCESS}", "SecretAccessKey": "{SECRET}", '
+        '"Expiration": "2099-01-01T00:00:00Z"}'
+    )
+    (nobody / "given.json").write_text(given)
+    config = nobody / "config"
+    config.write_text(f"[default]\nendpoint_url = {s3.endpoint}\ncredential_process = cat {nobody}/given.json\n")
+    assert answers(location)
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])
+def test_the_environment_names_the_endpoint(
+    nobody: Path, s3: Seaweed, location: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Both names of it; plain http where it says so, and a region is not needed."""
+    (nobody / "credentials").write_text(RIGHT.format("default"))
+    monkeypatch.setenv(name, s3.endpoint)
+    assert answers(location)
+
+
+def test_options_come_before_the_environment(
+    nobody: Path, s3: Seaweed, location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Endpoint, region and keys, under the names that others have for them as well."""
+    del nobody
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://no-such-host.invalid")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAWRONG")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "topsecret")
+    assert answers(
+        location, AWS_ENDPOINT_URL=s3.endpoint, aws_region="eu-west-1", access_key_id=ACCESS, secret_access_key=SECRET
+    )
+
+
+def test_ones_own_configuration_may_hold_options_and_a_found_file_may_not(
+    nobody: Path, s3: Seaweed, location: str, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is merely found might send one's signature to somebody else's server."""
+    (nobody / "credentials").write_text(RIGHT.format("default"))
+    own = tmp_path / "own.toml"
+    own.write_text(f'[storage_options]\nendpoint = "{s3.endpoint}"\n')
+    monkeypatch.setenv("MMSTATS_CONFIG", str(own))
+    assert ask(location).value == 100
+    (tmp_path / "mmstats.toml").write_text(f'[storage_options]\nendpoint = "{s3.endpoint}"\n')
+    ran = ask(location)
+    assert ran.code == 2
+    assert "storage_options may not be set in a file that is merely found" in ran.err
+
+
+def test_keys_do_not_reach_the_cache(
+    nobody: Path, s3: Seaweed, location: str, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that is kept holds a key or an endpoint's password."""
+    (nobody / "credentials").write_text(RIGHT.format("default"))
+    monkeypatch.setenv("MMSTATS_CACHE_DIR", str(tmp_path / "cache"))
+    options = ("--storage-option", f"endpoint={s3.endpoint}", "--group-by", "path")
+    assert ask(location, *options) == ask(location, *options)
+    kept = [file.read_bytes() + file.name.encode() for file in (tmp_path / "cache").rglob("*") if file.is_file()]
+    assert kept
+    assert not any(secret.encode() in content for content in kept for secret in (ACCESS, SECRET))
