@@ -7,6 +7,7 @@ from os import PathLike, environ, fspath
 from mmstats.answer import Stats
 from mmstats.columns import read_column
 from mmstats.dataset import Dataset, choose, read_option
+from mmstats.engineaddress import EngineAddress, read_engine
 from mmstats.engines import engine_for
 from mmstats.instants import instant_text
 from mmstats.memory import bounded, can_be_bounded
@@ -36,6 +37,7 @@ def stats(
     trust_partitions: bool = False,
     storage_options: Mapping[str, str] | None = None,
     max_memory: str | int | None = None,
+    engine: str | None = None,
 ) -> Stats:
     """Count events, or distinct visitors, over a time range, grouped and bucketed.
 
@@ -49,6 +51,9 @@ def stats(
     `max_memory`, bytes or such as `"700MiB"`, refuses the question when the whole process takes more than about so
     much memory. That is done by an interrupt, which ends every other Polars query of the process too, and so is
     possible only in the main thread and where the interrupt's handler is Python's own. No setting bounds it here.
+
+    `engine` is who computes: "local", or a Spark Connect server, `"sc://HOST:PORT"`; None takes `MMSTATS_ENGINE`,
+    then the user's own configuration, then the local one.
 
     Raises InvalidQuestion when the question is wrong, InvalidSettings when a settings file is, DatasetError when the
     events cannot be had, and TooMuchMemory; all are MmstatsError.
@@ -65,13 +70,15 @@ def stats(
         storage_options=_storage_options(storage_options, faults),
     )
     size = _size(max_memory, faults)
+    address = _engine(engine, faults)
     query = read_question(
         {**_texts(given, faults), "group_by": _group_by(group_by, faults)},
         Extensions(exact=exact, fill=fill, unlimited=limit is None),
         faults=faults,
     )
-    chosen = choose(dataset, settings_here(environ))
-    return bounded(size, lambda: engine_for()(query, chosen))
+    settings = settings_here(environ)
+    chosen = choose(dataset, settings)
+    return bounded(size, lambda: engine_for(address or settings.engine)(query, chosen))
 
 
 def _locations(data: object, faults: dict[str, list[str]]) -> tuple[str, ...]:
@@ -136,6 +143,14 @@ def _option(name: str, value: object, faults: dict[str, list[str]]) -> str | Non
         return None if value is None else read_option(name, _text(value), faults)
     except TypeError as fault:
         faults[name] = [str(fault)]
+        return None
+
+
+def _engine(value: object, faults: dict[str, list[str]]) -> EngineAddress | None:
+    try:
+        return None if value is None else read_engine(_text(value))
+    except (TypeError, ValueError) as fault:
+        faults["engine"] = [str(fault)]
         return None
 
 

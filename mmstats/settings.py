@@ -9,13 +9,16 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mmstats.columns import read_column
+from mmstats.engineaddress import ENGINE_VARIABLE, LOCAL, EngineAddress, read_engine
 from mmstats.errors import InvalidSettings
 from mmstats.sizes import read_size
 from mmstats.suggest import did_you_mean, nearest
 from mmstats.visible import visible
+
+T = TypeVar("T")
 
 PROJECT_FILE = "mmstats.toml"
 USER_FILE = "config.toml"
@@ -43,6 +46,7 @@ class Settings:
     trust_partitions: bool = False
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
     max_memory: int | None = None
+    engine: EngineAddress = LOCAL
     data_from: str = ""
 
 
@@ -107,6 +111,10 @@ def _size(value: Any) -> int:
     return read_size(str(value))
 
 
+def _engine(value: Any) -> EngineAddress:
+    return read_engine(_text(value))
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "data",
@@ -128,6 +136,7 @@ SETTINGS: tuple[Setting, ...] = (
         "How object stores are reached, such as the endpoint.",
     ),
     Setting("max_memory", "a size such as 700MiB", _size, "About how much memory a question may take."),
+    Setting("engine", "a string", _engine, "Who computes: local, or a Spark Connect server, sc://HOST:PORT."),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -163,15 +172,17 @@ def load_settings(folder: Path, environ: Mapping[str, str]) -> Settings:
     if environ.get(DATA_VARIABLE):
         values |= {"data": (environ[DATA_VARIABLE],), "data_from": DATA_VARIABLE}
     if environ.get(MEMORY_VARIABLE):
-        values["max_memory"] = _size_of_variable(environ[MEMORY_VARIABLE])
+        values["max_memory"] = _of_variable(environ, MEMORY_VARIABLE, read_size)
+    if environ.get(ENGINE_VARIABLE):
+        values["engine"] = _of_variable(environ, ENGINE_VARIABLE, read_engine)
     return Settings(**values)
 
 
-def _size_of_variable(text: str) -> int:
+def _of_variable(environ: Mapping[str, str], name: str, read: Callable[[str], T]) -> T:
     try:
-        return read_size(text)
+        return read(environ[name])
     except ValueError as fault:
-        raise InvalidSettings(visible(f"{MEMORY_VARIABLE} {fault}")) from None
+        raise InvalidSettings(visible(f"{name} {fault}")) from None
 
 
 def _own_file(folder: Path, environ: Mapping[str, str]) -> Path:

@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 
 from mmstats.cli import run
+from tests import clusters
+from tests.clusters import Cluster
 from tests.seaweed import Seaweed, seaweed
 from tests.serving import Serving, serving
 
@@ -97,6 +99,26 @@ def s3() -> Iterator[Seaweed]:
     """An S3 server, shared by all tests, each of which has prefixes of its own."""
     with seaweed() as running:
         yield running
+
+
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Apache Spark with two executors, for all tests."""
+    with clusters.spark(tmp_path_factory.mktemp("spark")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Sail, for all tests."""
+    with clusters.sail(tmp_path_factory.mktemp("sail")) as running:
+        yield running
+
+
+@pytest.fixture(params=("spark", "sail"))
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """Each cluster, by turns."""
+    running: Cluster = request.getfixturevalue(request.param)
+    return running
 
 
 Rows = Sequence[Mapping[str, Any]]

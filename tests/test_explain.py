@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.engines import again
-from mmstats.engines.local import answer, explain
+from mmstats.engines.explain import explain
+from mmstats.engines.local import answer
 from mmstats.events import identity, spans
 from mmstats.query import StatsQuery
 from mmstats.work import Account, Use, counted, read_rows

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mmstats.columns import EVENT_COLUMNS, read_mapping
 from mmstats.errors import InvalidSettings
-from mmstats.settings import SETTINGS, Settings, load_settings
+from mmstats.settings import BY_NAME, SETTINGS, Settings, load_settings
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x7f"), min_size=1)
 COLUMNS = st.dictionaries(st.sampled_from(EVENT_COLUMNS), NAMES)
@@ -259,10 +259,7 @@ def test_refused_value(here: Path, text: str | bytes, fault: str) -> None:
 
 
 MAY = "mmstats.toml may set: data, columns, format"
-OWN_MAY = (
-    "config.toml may set: data, columns, format, color, timestamp_unit, skip_bad_rows, trust_partitions, "
-    "storage_options, max_memory"
-)
+OWN_MAY = f"config.toml may set: {', '.join(BY_NAME)}"
 
 
 @pytest.mark.parametrize(
@@ -284,7 +281,7 @@ OWN_MAY = (
                 f"{name} belongs in your own configuration, {{own}}; {MAY}",
                 id=name,
             )
-            for name in ("color", "timestamp_unit", "skip_bad_rows", "trust_partitions", "max_memory")
+            for name in ("color", "timestamp_unit", "skip_bad_rows", "trust_partitions", "max_memory", "engine")
         ),
     ],
 )

@@ -62,6 +62,7 @@ def query_command(
     trust_partitions: opt.TrustPartitions = False,
     storage_option: opt.StorageOption = None,
     max_memory: opt.MaxMemory = None,
+    engine: opt.Engine = None,
     no_cache: opt.NoCache = False,
     explain: opt.Explain = False,
     stats: opt.Stats = False,
@@ -90,7 +91,7 @@ def query_command(
             storage_option or (),
         ),
         ShowOptions(format, color),
-        WorkOptions(max_memory, no_cache, explain, stats),
+        WorkOptions(max_memory, engine, no_cache, explain, stats),
     )
 
 
@@ -159,6 +160,7 @@ def serve_command(
     queue: opt.Queue = None,
     query_timeout: opt.QueryTimeout = None,
     max_memory: opt.ServedMemory = None,
+    engine: opt.ServedEngine = None,
     rate_limit: opt.RateLimit = None,
     log_format: opt.LogFormat = None,
 ) -> int:
@@ -167,7 +169,7 @@ def serve_command(
     from mmstats.cli.source import SourceOptions
 
     once = {"host": host, "port": port, "max_concurrency": max_concurrency, "queue": queue}
-    once |= {"query_timeout": query_timeout, "max_memory": max_memory}
+    once |= {"query_timeout": query_timeout, "max_memory": max_memory, "engine": engine}
     once |= {"rate_limit": rate_limit, "log_format": log_format}
     given = {**{name: [value] for name, value in once.items() if value is not None}, "cors_origin": cors_origin or []}
     source = SourceOptions(

@@ -125,6 +125,14 @@ MaxMemory = Annotated[
         metavar="SIZE",
     ),
 ]
+Engine = Annotated[
+    str | None,
+    _option(
+        "--engine",
+        "Who computes: local, or a Spark Connect server, such as sc://HOST:15002  [default: local]",
+        metavar="ADDRESS",
+    ),
+]
 NoCache = Annotated[bool, _option("--no-cache", "Compute the answer although it may be kept, and do not keep it.")]
 Explain = Annotated[bool, _option("--explain", "Say what would be read, and how, instead of answering.")]
 Stats = Annotated[bool, _option("--stats", "Say on stderr what was read and how long it took.")]
@@ -138,6 +146,7 @@ CorsOrigin = Annotated[list[str] | None, _serving("cors_origin")]
 MaxConcurrency = Annotated[str | None, _serving("max_concurrency")]
 Queue = Annotated[str | None, _serving("queue")]
 ServedMemory = Annotated[str | None, _serving("max_memory")]
+ServedEngine = Annotated[str | None, _serving("engine")]
 QueryTimeout = Annotated[str | None, _serving("query_timeout")]
 RateLimit = Annotated[str | None, _serving("rate_limit")]
 LogFormat = Annotated[str | None, _serving("log_format")]

@@ -1,8 +1,9 @@
 """`mmstats query`: ask the stats question of a dataset and show the answer, or how it would be come by."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mmstats.answer import Stats
 from mmstats.cache import Cache, user_cache
@@ -13,6 +14,7 @@ from mmstats.cli.page import drawn
 from mmstats.cli.progress import Progress
 from mmstats.cli.source import SourceOptions, completed
 from mmstats.dataset import Dataset
+from mmstats.engineaddress import EngineAddress, read_engine
 from mmstats.memory import bounded
 from mmstats.query import Extensions, StatsQuery, read_question
 from mmstats.render import DESCRIPTION_FORMATS
@@ -20,12 +22,15 @@ from mmstats.settings import settings_here
 from mmstats.sizes import read_size
 from mmstats.work import Account, Explanation
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class WorkOptions:
-    """The options that say how a question is answered, as given: bounded, from what is kept, told of."""
+    """The options that say how a question is answered, as given: bounded, by whom, from what is kept, told of."""
 
     max_memory: str | None = None
+    engine: str | None = None
     no_cache: bool = False
     explain: bool = False
     stats: bool = False
@@ -50,21 +55,23 @@ def query(
     asked = source.read(faults)
     shown.check(faults)
     work.check(shown, faults)
-    size = _size(work.max_memory, faults)
+    size = _read("max_memory", work.max_memory, read_size, faults)
+    address = _read("engine", work.engine, read_engine, faults)
     texts = {name: list(values) for name, values in given.items() if values is not None}
     question = read_question(texts, extensions, faults=faults)
     settings = settings_here(os.environ)
     dataset = completed(asked, settings)
     cache = None if work.no_cache else user_cache(os.environ)
+    size, engine = size or settings.max_memory, address or settings.engine
     form, color = shown.chosen(settings)
 
     if work.explain:
-        explanation = bounded(size or settings.max_memory, lambda: _explained(question, dataset, cache))
+        explanation = bounded(size, lambda: _explained(question, dataset, engine, cache))
         _show_explanation(explanation, form, color)
         return
     with Progress() as progress:
         account = Account(progress.advance, itemized=work.stats)
-        stats = _answered(question, dataset, account, size or settings.max_memory, cache)
+        stats = _answered(question, dataset, engine, account, size, cache)
     with account.phase("show"):
         show(stats, question, form, color)
     if work.stats:
@@ -74,13 +81,20 @@ def query(
             stderr.say("stats", sentence)
 
 
-def _answered(question: StatsQuery, dataset: Dataset, account: Account, size: int | None, cache: Cache | None) -> Stats:
+def _answered(
+    question: StatsQuery,
+    dataset: Dataset,
+    engine: EngineAddress,
+    account: Account,
+    size: int | None,
+    cache: Cache | None,
+) -> Stats:
     """The answer, kept from an earlier question or computed; only then is an engine loaded, and memory bounded."""
     from mmstats.engines import again, engine_for
 
     def compute() -> Stats:
         with account.phase("load engine"):
-            ask = engine_for()
+            ask = engine_for(engine)
         keep_interruptible()
         return ask(question, dataset, account, cache)
 
@@ -89,10 +103,10 @@ def _answered(question: StatsQuery, dataset: Dataset, account: Account, size: in
     return again.answer(question, dataset, cache, lambda: bounded(size, compute), account)
 
 
-def _explained(question: StatsQuery, dataset: Dataset, cache: Cache | None) -> Explanation:
+def _explained(question: StatsQuery, dataset: Dataset, engine: EngineAddress, cache: Cache | None) -> Explanation:
     from mmstats.engines import again, explainer_for
 
-    explain = explainer_for()
+    explain = explainer_for(engine)
     keep_interruptible()
     explanation = explain(question, dataset, cache)
     return explanation.from_kept() if cache and again.is_kept(question, dataset, cache) else explanation
@@ -107,10 +121,10 @@ def _show_explanation(explanation: Explanation, form: str, color: str) -> None:
         stdout.write_page(drawn(lambda console: print_explanation(explanation, console), color))
 
 
-def _size(text: str | None, faults: dict[str, list[str]]) -> int | None:
-    """The bytes that `--max-memory` says; what is wrong with it is added to the faults."""
+def _read(name: str, text: str | None, read: Callable[[str], T], faults: dict[str, list[str]]) -> T | None:
+    """What an option says; what is wrong with it is added to the faults."""
     try:
-        return None if text is None else read_size(text)
+        return None if text is None else read(text)
     except ValueError as fault:
-        faults["max_memory"] = [str(fault)]
+        faults[name] = [str(fault)]
         return None

@@ -14,6 +14,8 @@ from mmstats.cli import stdout
 from mmstats.cli.exits import ExitCode
 from mmstats.cli.source import SourceOptions
 from mmstats.dataset import Dataset, choose
+from mmstats.engineaddress import LOCAL
+from mmstats.engines import engine_for
 from mmstats.errors import InvalidParams, InvalidSettings, OutputError
 from mmstats.keyfile import KeyFile, keys_file
 from mmstats.keys import Key, new_key, read_key
@@ -32,7 +34,11 @@ def serve(given: Mapping[str, Sequence[str]], source: SourceOptions, *, extensio
         raise InvalidParams(faults)
     settings = settings_here(os.environ)
     dataset = _dataset(asked, settings)
-    options = replace(options, max_memory=options.max_memory or settings.max_memory)
+    options = replace(
+        options, max_memory=options.max_memory or settings.max_memory, engine=options.engine or settings.engine
+    )
+    if options.engine and options.engine != LOCAL:
+        engine_for(options.engine)  # what it lacks is said now, and not with the first query
     user_cache(os.environ)  # what is wrong with it is said now, and not with the first query
     keys = _keys() if options.auth else None
 

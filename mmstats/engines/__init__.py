@@ -6,15 +6,22 @@ from typing import Protocol, cast
 from mmstats.answer import Stats
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
+from mmstats.engineaddress import LOCAL, EngineAddress
+from mmstats.errors import InvalidParams
 from mmstats.query import StatsQuery
 from mmstats.work import Account, Explanation
 
-# By module path, so that an engine is imported only when it is asked.
-ENGINES = {"local": "mmstats.engines.local"}
+# By module path, so that an engine is imported only when it is asked. Each module has `engine(address)`.
+ENGINES = {"local": "mmstats.engines.local", "sc": "mmstats.engines.spark"}
+EXPLAINERS = {"local": "mmstats.engines.explain"}
 
 
 class Engine(Protocol):
-    """Answers a question over a dataset; what that takes is accounted for, what is learnt may be kept in a cache."""
+    """Answers a question over a dataset.
+
+    What that takes is accounted for, and what is learnt of files may be kept in a cache; an engine that reads nothing
+    here keeps nothing.
+    """
 
     def __call__(
         self, query: StatsQuery, dataset: Dataset, account: Account | None = ..., cache: Cache | None = ...
@@ -31,11 +38,16 @@ class Explainer(Protocol):
         ...
 
 
-def explainer_for(scheme: str = "local") -> Explainer:
-    """What explains for the engine of a scheme, imported."""
-    return cast(Explainer, import_module(ENGINES[scheme]).explain)
+def explainer_for(address: EngineAddress = LOCAL) -> Explainer:
+    """What explains for the engine at an address, imported; raises InvalidParams where it has none."""
+    if address.scheme not in EXPLAINERS:
+        raise InvalidParams({"explain": ["tells of the engine on this machine only: ask without --engine"]})
+    return cast(Explainer, import_module(EXPLAINERS[address.scheme]).explain)
 
 
-def engine_for(scheme: str = "local") -> Engine:
-    """The engine of a scheme, imported."""
-    return cast(Engine, import_module(ENGINES[scheme]).answer)
+def engine_for(address: EngineAddress = LOCAL) -> Engine:
+    """The engine at an address, imported.
+
+    Raises InvalidSettings when what it takes is not installed, or the address may not be used as it is.
+    """
+    return cast(Engine, import_module(ENGINES[address.scheme]).engine(address))

@@ -5,10 +5,11 @@ import polars as pl
 from mmstats.answer import Stats
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.engines import grouped, incremental, plan
-from mmstats.engines.explain import explain
+from mmstats.engineaddress import EngineAddress
+from mmstats.engines import Engine, grouped, incremental, plan
 from mmstats.engines.fill import filled
 from mmstats.engines.ledger import Ledger
+from mmstats.engines.notices import notices_of
 from mmstats.engines.packing import TooWide
 from mmstats.engines.partial import Marks, partial_of
 from mmstats.engines.streaming import collected
@@ -16,11 +17,13 @@ from mmstats.engines.task import MANY_LABELS, Task, Way, everything, task_of
 from mmstats.engines.uses import uses
 from mmstats.events.opened import Events
 from mmstats.events.source import Source, open_events
-from mmstats.events.visitor import VISITOR
 from mmstats.query import StatsQuery
 from mmstats.work import Account
 
-__all__ = ["answer", "explain"]
+
+def engine(_: EngineAddress) -> Engine:
+    """This engine, which is wherever mmstats is."""
+    return answer
 
 
 def answer(query: StatsQuery, dataset: Dataset, account: Account | None = None, cache: Cache | None = None) -> Stats:
@@ -50,7 +53,7 @@ def answer(query: StatsQuery, dataset: Dataset, account: Account | None = None, 
             frame = filled(query, rows.frame)
             rows = plan.Rows(frame, frame.height)
         shown = plan.ordered(query, rows.frame)
-        return Stats(query.metric, query.labels, shown.to_dicts(), rows.groups, _notices(query, source))
+        return Stats(query.metric, query.labels, shown.to_dicts(), rows.groups, notices_of(query, source))
 
 
 def _rows(query: StatsQuery, source: Source, task: Task, ledger: Ledger | None) -> plan.Rows:
@@ -80,12 +83,3 @@ def _at_once(query: StatsQuery, events: pl.LazyFrame) -> plan.Rows:
 
 def _whole(frame: pl.DataFrame) -> plan.Rows:
     return plan.Rows(frame, frame.height)
-
-
-def _notices(query: StatsQuery, source: Source) -> tuple[str, ...]:
-    notices = source.notices()
-    if query.metric == "uniques" and source.lacks(VISITOR):
-        notices.append(
-            "the data has no column 'anonymous_id', so no visitors to count: --map anonymous_id=COLUMN names it"
-        )
-    return tuple(notices)

@@ -7,10 +7,10 @@ from mmstats.work import Account, Use, counted, read_bytes, read_rows
 
 
 def sentences(account: Account, *, cached: bool) -> Iterator[str]:
-    """What was read, what of it was kept, and the time that each phase took; `cached` says whether there is a cache."""
+    """What was read here, what of it was kept, and the time of each phase; `cached`: whether there is a cache."""
     if account.answer_kept:
         yield "read nothing: the answer was kept"
-    else:
+    elif account.files:
         files, rows = account.files, read_rows(account.files)
         told = "" if rows is None else f", {plural(rows, 'row')}"
         stored = sum(one.size for one in files)

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from mmstats.answer import encode
 from mmstats.dataset import Dataset
+from mmstats.engineaddress import LOCAL
 from mmstats.serve.compression import Compression
 from mmstats.serve.envelope import HANDLERS
 from mmstats.serve.gate import Gate
@@ -37,7 +38,9 @@ def build(dataset: Dataset, options: ServeOptions, keyring: Keyring | None, log:
     """The application that answers questions of a dataset; without a keyring, to everybody."""
     metrics, lookout, kept = Metrics(), Lookout(dataset, options.query_timeout), KeptAnswers()
     limits = Limits(options.max_concurrency, options.queue, options.query_timeout, options.max_memory)
-    runs = Runs(dataset, limits, lambda event, message: log.warning(event, message=visible(message)))
+    runs = Runs(
+        dataset, limits, lambda event, message: log.warning(event, message=visible(message)), options.engine or LOCAL
+    )
     gate = Gate(keyring, Buckets(options.rate_limit) if options.rate_limit else None)
     _watch(metrics, runs, kept)
     description = document(extensions=options.extensions, keys=keyring is not None)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from mmstats.engineaddress import EngineAddress, read_engine
 from mmstats.sizes import read_size
 from mmstats.suggest import one_of
 
@@ -34,8 +35,8 @@ def _cores() -> int:
 class ServeOptions:
     """How the server is to run.
 
-    `query_timeout` is in seconds, `max_memory` in bytes; a `rate_limit` or `max_memory` of None is none; without `auth`
-    nobody needs a key.
+    `query_timeout` is in seconds, `max_memory` in bytes; a `rate_limit` or `max_memory` of None is none; an `engine` of
+    None is the settings' to say; without `auth` nobody needs a key.
     """
 
     host: str = "127.0.0.1"
@@ -47,6 +48,7 @@ class ServeOptions:
     max_memory: int | None = None
     rate_limit: Rate | None = None
     log_format: str = "text"
+    engine: EngineAddress | None = None
     extensions: bool = False
     auth: bool = True
 
@@ -125,6 +127,7 @@ OPTIONS = (
     Option("queue", partial(_integer, least=0, most=100_000), "How many more queries may wait.", "N"),
     Option("query_timeout", partial(_integer, least=1, most=86400), "Seconds that a query may take.", "SECONDS"),
     Option("max_memory", read_size, "About how much memory the process of one query may take, such as 700MiB.", "SIZE"),
+    Option("engine", read_engine, "Who computes: local, or a Spark Connect server.", "ADDRESS", default="local"),
     Option("rate_limit", _rate, "How often one key may ask, such as 50/s, 100/m or 1000/h.", "N/UNIT"),
     Option("log_format", partial(one_of, choices=LOG_FORMATS), "How the log is written.", "|".join(LOG_FORMATS)),
 )

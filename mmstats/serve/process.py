@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmstats.dataset import Dataset
+from mmstats.engineaddress import EngineAddress
 from mmstats.errors import TooMuchMemory, Unreadable
 from mmstats.query import StatsQuery
 from mmstats.serve.options import KEY_VARIABLE
@@ -47,8 +48,8 @@ class Worker:
         )
         return cls(process, report)
 
-    async def answer(self, query: StatsQuery, dataset: Dataset, size: int | None) -> Answer:
-        """What it answers, taking `size` bytes at most; given up in the middle, it is good for nothing but to be ended.
+    async def answer(self, query: StatsQuery, dataset: Dataset, engine: EngineAddress, size: int | None) -> Answer:
+        """What an engine answers in it, taking `size` bytes at most; given up in the middle, it can only be ended.
 
         Raises DatasetError when the events cannot be had, TooMuchMemory and WorkerDied when the process ends.
         """
@@ -56,7 +57,7 @@ class Worker:
         assert stdin is not None
         assert stdout is not None
         try:
-            stdin.write(pickle.dumps((query, dataset, size)))
+            stdin.write(pickle.dumps((query, dataset, engine, size)))
             await stdin.drain()
             (length,) = LENGTH.unpack(await stdout.readexactly(LENGTH.size))
             outcome = pickle.loads(await stdout.readexactly(length))  # noqa: S301 - from our own worker

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mmstats.dataset import Dataset
+from mmstats.engineaddress import LOCAL, EngineAddress
 from mmstats.errors import TooMuchMemory, Unreadable
 from mmstats.query import StatsQuery
 from mmstats.serve.process import Worker
@@ -59,8 +60,10 @@ class Run:
 class Runs:
     """All queries that run or wait for a place, over one dataset; `tell` hears what the log should have of them."""
 
-    def __init__(self, dataset: Dataset, limits: Limits, tell: Callable[[str, str], None]) -> None:
-        self._dataset, self._limits, self._tell = dataset, limits, tell
+    def __init__(
+        self, dataset: Dataset, limits: Limits, tell: Callable[[str, str], None], engine: EngineAddress = LOCAL
+    ) -> None:
+        self._dataset, self._limits, self._tell, self._engine = dataset, limits, tell, engine
         self._places = asyncio.Semaphore(limits.concurrency)
         self._idle: dict[Worker, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[Answer]] = set()
@@ -125,7 +128,7 @@ class Runs:
         """The answer of a worker, which is ended when it is cut short; an error that it answers leaves it whole."""
         try:
             async with asyncio.timeout_at(deadline) as patience:
-                answer = await worker.answer(query, self._dataset, self._limits.memory)
+                answer = await worker.answer(query, self._dataset, self._engine, self._limits.memory)
         except (asyncio.CancelledError, TimeoutError):
             worker.kill()
             await asyncio.shield(worker.end())

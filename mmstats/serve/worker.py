@@ -17,12 +17,13 @@ from queue import SimpleQueue
 
 from mmstats.cache import user_cache
 from mmstats.dataset import Dataset
+from mmstats.engineaddress import EngineAddress
 from mmstats.memory import fatal_above
 from mmstats.query import StatsQuery
 
 LENGTH = struct.Struct("!Q")
 TOO_MUCH_MEMORY = 75
-_Asked = tuple[StatsQuery, Dataset, int | None]
+_Asked = tuple[StatsQuery, Dataset, EngineAddress, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,13 @@ def _listen(questions: "SimpleQueue[_Asked]") -> None:
         os._exit(0)
 
 
-def _outcome(query: StatsQuery, dataset: Dataset, size: int | None) -> Answer | Exception:
+def _outcome(query: StatsQuery, dataset: Dataset, engine: EngineAddress, size: int | None) -> Answer | Exception:
     """The answer, or the error that stands for it, with where it came from written on it."""
     from mmstats.engines import engine_for
 
     try:
         with fatal_above(size, TOO_MUCH_MEMORY):
-            stats = engine_for()(query, dataset, cache=user_cache(os.environ))
+            stats = engine_for(engine)(query, dataset, cache=user_cache(os.environ))
             return Answer(stats.to_json().encode(), len(stats.rows), stats.truncated, tuple(stats.notices))
     except Exception as error:
         error.add_note(traceback.format_exc())

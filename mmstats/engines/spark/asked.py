@@ -1,0 +1,119 @@
+"""A cluster that is asked questions, one session for all of them."""
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from mmstats.answer import Stats
+from mmstats.dataset import Dataset
+from mmstats.engineaddress import EngineAddress
+from mmstats.engines import plan
+from mmstats.engines.fill import filled
+from mmstats.engines.notices import notices_of
+from mmstats.engines.spark import columnar
+from mmstats.engines.spark import plan as cluster_plan
+from mmstats.engines.spark.connection import Session
+from mmstats.engines.spark.faults import CLUSTER_FAULTS, explained
+from mmstats.engines.spark.judge import blame, judge, judge_lines, settle
+from mmstats.engines.spark.scans import Scan
+from mmstats.engines.spark.texts import lines_of
+from mmstats.errors import InvalidParams
+from mmstats.events.schema import TIMESTAMP
+from mmstats.events.source import Source, open_events
+from mmstats.query import StatsQuery
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Cluster:
+    """The engine at an address."""
+
+    def __init__(self, address: EngineAddress) -> None:
+        self._address = address
+        self._session: Session | None = None
+        self._lock = Lock()
+
+    def answer(self, query: StatsQuery, dataset: Dataset) -> Stats:
+        """What the events of the dataset answer to the question.
+
+        Raises DatasetError when the events cannot be had, or not through a cluster.
+        """
+        if "-" in dataset.locations:
+            raise InvalidParams({"data": ["must not be '-': no cluster sees this machine's standard input"]})
+        # One question at a time: Sail mixes up two that are planned in one session at once.
+        with self._lock, open_events(dataset, plan.wanted_of(query)) as source:
+            session = self._opened()
+            try:
+                with explained(self._address):
+                    rows = _rows(query, source, session)
+            except KeyboardInterrupt:
+                session.interrupt()
+                raise
+        if query.fill:
+            frame = filled(query, rows.frame)
+            rows = plan.Rows(frame, frame.height)
+        shown = plan.ordered(query, rows.frame)
+        return Stats(query.metric, query.labels, shown.to_dicts(), rows.groups, notices_of(query, source))
+
+    def _opened(self) -> Session:
+        """The session, a new one where the server has ended the last."""
+        if self._session and not self._session.lives():
+            self._session = None
+        self._session = self._session or Session(self._address)
+        return self._session
+
+
+def _rows(query: StatsQuery, source: Source, session: Session) -> plan.Rows:
+    """The rows that the limit may leave, found on the cluster; a file that it cannot read is blamed."""
+    scans: list[Scan] = []
+    try:
+        scans += _columnar(source, session)
+        scans += _texts(source, session)
+        return _answered(query, scans) if scans else _nothing(query)
+    except CLUSTER_FAULTS:
+        blame(scans, source.log)
+        raise
+
+
+def _columnar(source: Source, session: Session) -> Iterator[Scan]:
+    files = [file for file in source.files if not file.format.is_text]
+    for scan in columnar.scans(files, source.shape, source.log, session):
+        yield scan
+        judge(scan, source.log)
+
+
+def _texts(source: Source, session: Session) -> Iterator[Scan]:
+    files = [file for file in source.files if file.format.is_text]
+    for text in lines_of(files, source.shape, source.log, session):
+        for settled in settle(text):
+            scan = settled.scan()
+            yield scan
+            judge_lines(settled, scan, source.log)
+
+
+def _answered(query: StatsQuery, scans: Sequence[Scan]) -> plan.Rows:
+    """The rows of the answer; only where there are more than the limit the groups are counted, by asking again."""
+    whole = cluster_plan.answered(query, reduce(lambda one, other: one.union(other), [scan.events() for scan in scans]))
+    frame = _framed(query, cluster_plan.cut(query, whole).toArrow())
+    is_cut = query.limit is not None and not query.fill and frame.height > query.limit
+    return plan.Rows(frame, whole.count() if is_cut else frame.height)
+
+
+def _framed(query: StatsQuery, rows: "pa.Table") -> pl.DataFrame:
+    types = {"bucket": pl.Int64(), plan.VALUE: pl.Int64()}
+    found = pl.DataFrame(rows).select(
+        pl.col(name).cast(types.get(name, pl.String())) for name in (*query.labels, plan.VALUE)
+    )
+    return found.cast({"bucket": TIMESTAMP}) if query.interval else found
+
+
+def _nothing(query: StatsQuery) -> plan.Rows:
+    """The rows of no events."""
+    schema = {**dict.fromkeys(query.labels, pl.String()), **({"bucket": TIMESTAMP} if query.interval else {})}
+    none = pl.DataFrame(schema={name: schema[name] for name in query.labels} | {plan.VALUE: pl.Int64()})
+    total = pl.DataFrame({plan.VALUE: [0]})
+    return plan.Rows(none if query.labels else total, 0 if query.labels else 1)

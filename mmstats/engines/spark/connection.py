@@ -1,0 +1,72 @@
+"""A session on a Spark Connect server: opened, told what the contract takes for granted, and closed."""
+
+import contextlib
+import socket
+
+from pyspark.sql.connect.client.retries import DefaultPolicy
+from pyspark.sql.connect.session import SparkSession
+
+from mmstats.engineaddress import EngineAddress
+from mmstats.engines.spark.dialect import SAIL, SPARK, Dialect
+from mmstats.engines.spark.faults import CLUSTER_FAULTS, explained
+from mmstats.errors import Unreadable
+
+_PATIENCE = 5  # seconds to reach a host
+_RETRIES = 3  # of a call that the network cut off
+_TIME_ZONE = "spark.sql.session.timeZone"
+_TAKEN_FOR_GRANTED = {
+    _TIME_ZONE: "UTC",
+    "spark.sql.ansi.enabled": "false",  # a cast that cannot be is null, as the other engine has it
+    "spark.sql.caseSensitive": "true",
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
+    "spark.sql.files.ignoreMissingFiles": "false",
+    "spark.sql.files.ignoreCorruptFiles": "false",
+}
+
+
+class Session:
+    """A session on a server, and how that one wants to be spoken to."""
+
+    def __init__(self, address: EngineAddress) -> None:
+        _reach(address)
+        with explained(address):
+            self.spark = SparkSession.builder.remote(_url(address)).create()
+            self.spark.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES)])
+            for name, value in _TAKEN_FOR_GRANTED.items():
+                self.spark.conf.set(name, value)
+            self.dialect = _dialect(self.spark)
+
+    def lives(self) -> bool:
+        """Whether the server still knows it, and as it was set up; else it is ended here too."""
+        try:
+            if self.spark.conf.get(_TIME_ZONE) == _TAKEN_FOR_GRANTED[_TIME_ZONE]:
+                return True
+        except CLUSTER_FAULTS:
+            pass
+        with contextlib.suppress(*CLUSTER_FAULTS):
+            self.spark.stop()
+        return False
+
+    def interrupt(self) -> None:
+        """Stop what runs on the cluster for this session."""
+        self.spark.interruptAll()
+
+
+def _reach(address: EngineAddress) -> None:
+    """Raise Unreadable where nobody answers, which the client itself would try for ten minutes."""
+    try:
+        socket.create_connection((address.host.strip("[]"), address.port), _PATIENCE).close()
+    except OSError as fault:
+        why = "no answer" if isinstance(fault, TimeoutError) else fault.strerror or str(fault)
+        raise Unreadable(f"{address}: {why}", hint="does a Spark Connect server run there?") from None
+
+
+def _url(address: EngineAddress) -> str:
+    given = "".join(f";{name}={value}" for name, value in address.parameters)
+    return f"sc://{address.host}:{address.port}/{given}"
+
+
+def _dialect(spark: SparkSession) -> Dialect:
+    """Which kind of server it is: what Spark calls its version begins with that, Sail says its own."""
+    said = spark.sql("SELECT version()").toArrow().column(0)[0].as_py()
+    return SPARK if str(said).startswith(spark.version) else SAIL

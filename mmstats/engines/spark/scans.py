@@ -1,0 +1,181 @@
+"""Files as one read of the cluster takes them: their raw columns, and the events wanted of them."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import polars as pl
+from pyspark.sql.column import Column
+from pyspark.sql.connect import functions as F
+from pyspark.sql.connect.readwriter import DataFrameReader
+from pyspark.sql.dataframe import DataFrame
+
+from mmstats.engines.spark import instants, typed
+from mmstats.engines.spark.connection import Session
+from mmstats.engines.spark.dialect import Dialect
+from mmstats.engines.spark.faults import SAME_PATHS
+from mmstats.engines.spark.lines import all_of, any_of
+from mmstats.errors import Unreadable
+from mmstats.events.eventfile import EventFile
+from mmstats.events.hive import Partition
+from mmstats.events.rows import Shape
+from mmstats.visible import visible
+
+AT = "timestamp"  # in microseconds since the epoch
+_IMPORT = "ask without --engine, or import the data into a store"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Files of one kind, whose folders speak of the same columns.
+
+    `raw` are the types of their raw columns, which are columns of `frame` under their own names; of text all are. The
+    folders' words are `told`. Rows may be `doubtful`, which is a column of text files alone. `read` reads some files.
+    """
+
+    files: tuple[EventFile, ...]
+    read: Callable[[Sequence[EventFile]], DataFrame]
+    raw: dict[str, pl.DataType]
+    told: Partition
+    shape: Shape
+    dialect: Dialect
+    doubtful: str | None = None
+
+    @cached_property
+    def frame(self) -> DataFrame:
+        """The raw columns of the files."""
+        return self.read(self.files)
+
+    def split(self) -> "list[Scan]":
+        """Each file by itself."""
+        return [replace(self, files=(file,)) for file in self.files]
+
+    @property
+    def has_text_instants(self) -> bool:
+        """Whether instants are parsed from texts, which may have more forms than the cluster knows."""
+        dtype = self._timestamp()[1]
+        return dtype is None or not (dtype.is_integer() or dtype.is_temporal())
+
+    def events(self) -> DataFrame:
+        """The events wanted: the columns delivered, as text, and the instant of each in microseconds."""
+        wanted = self.shape.wanted
+        texts = {name: self._text(name).alias(name) for name in wanted.schema if name != AT}
+        named = [self._text("event_name") == wanted.event] if wanted.event is not None else []
+        if self.has_text_instants:
+            found = once(
+                self.frame.filter(all_of([*self._sound(), *named])), self._instant().alias(AT), *texts.values()
+            )
+            at = F.col(AT)
+            return found.filter(all_of([at.isNotNull(), instants.between(at, wanted.start, wanted.end)]))
+        kept = [self._instant().isNotNull(), *self._sound(), *named]
+        if wanted.bounded:
+            kept.append(self._in_range(self._instant()))
+        return self.frame.filter(all_of(kept)).select(self._instant().alias(AT), *texts.values())
+
+    def suspect(self) -> Column:
+        """Whether a row cannot be read, or perhaps not as the contract says."""
+        name, dtype = self._timestamp()
+        years = self.shape.unbounded().wanted
+        stored = typed.in_range(column(name), dtype, years, self.shape.timestamp_unit)
+        none = self._instant().isNull() if stored is None else column(name).isNull() | ~stored
+        faults = [typed.no_text(column(name), dtype) for name, dtype in self.raw.items()]
+        doubtful = [F.col(self.doubtful)] if self.doubtful else []
+        return F.coalesce(any_of([*doubtful, none, *(one for one in faults if one is not None)]), F.lit(True))
+
+    def _sound(self) -> list[Column]:
+        doubtful = [~F.col(self.doubtful)] if self.doubtful else []
+        faults = [typed.no_text(column(name), dtype) for name, dtype in self.raw.items()]
+        return [*doubtful, *(~fault for fault in faults if fault is not None)]
+
+    def _timestamp(self) -> tuple[str, pl.DataType | None]:
+        name = self.shape.columns.sources(AT)[0]
+        return name, self.raw.get(name)
+
+    def _instant(self) -> Column:
+        name, dtype = self._timestamp()
+        unit = self.shape.timestamp_unit
+        if dtype is None:
+            return instants.of_text(F.lit(self.told.get(name)).cast("string"), unit)
+        return typed.instant(column(name), dtype, unit, as_read=self.dialect.declared)
+
+    def _in_range(self, at: Column) -> Column:
+        """Whether an event lies in the range: told from what is stored, where statistics may spare reading it."""
+        name, dtype = self._timestamp()
+        wanted = self.shape.wanted
+        stored = typed.in_range(column(name), dtype, wanted, self.shape.timestamp_unit)
+        return instants.between(at, wanted.start, wanted.end) if stored is None else stored
+
+    def _text(self, event_column: str) -> Column:
+        """An event column as text: the first of its sources that is not null, row by row."""
+        named = self.shape.columns.sources(event_column)
+        texts = [
+            typed.text(column(name)) if name in self.raw else F.lit(self.told[name]).cast("string")
+            for name in named
+            if name in self.raw or name in self.told
+        ]
+        return F.coalesce(*texts) if texts else F.lit(None).cast("string")
+
+
+def quoted(name: str) -> str:
+    """A name as one, whatever is in it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def column(name: str) -> Column:
+    """A raw column."""
+    return F.col(quoted(name))
+
+
+def once(frame: DataFrame, *columns: Column) -> DataFrame:
+    """The columns of a frame, each found once however often it is used.
+
+    Servers put the expressions of one projection into the next, as often as these name them, and the sizes multiply.
+    What is unnested is an end to that.
+    """
+    return frame.select(F.explode(F.array(F.struct(*columns))).alias("once'")).select("`once'`.*")
+
+
+def opened(
+    files: Sequence[EventFile],
+    session: Session,
+    how: Callable[[DataFrameReader, list[str]], DataFrame],
+    declared: str = "",
+) -> DataFrame:
+    """Some files as the cluster reads them, which must see them all.
+
+    Raises Unreadable where it does not: a server may take a path that is not there for one of no rows.
+    """
+    reader = session.spark.read
+    frame = how(reader.schema(declared) if declared else reader, [_path(file.path, session.dialect) for file in files])
+    seen = len(frame.inputFiles())
+    if seen != len(files):
+        raise Unreadable(f"{files[0]}: the cluster sees {seen:,} of {len(files):,} files beside it", hint=SAME_PATHS)
+    return frame
+
+
+def _path(path: str, dialect: Dialect) -> str:
+    scheme, separator, rest = path.partition("://")
+    if not separator:
+        return dialect.disk + dialect.pattern(os.path.abspath(path))  # noqa: PTH100 - links stay as the user wrote them
+    return f"{dialect.schemes.get(scheme, scheme)}://{dialect.pattern(rest)}"
+
+
+def by_told(files: Sequence[EventFile], names: Iterable[str]) -> list[tuple[tuple[EventFile, ...], Partition]]:
+    """Files grouped by what their folders say of some raw columns, each group with that."""
+    groups: dict[tuple[tuple[str, str | None], ...], list[EventFile]] = {}
+    asked = list(names)
+    for file in files:
+        told = tuple((name, file.partition[name]) for name in asked if name in file.partition)
+        groups.setdefault(told, []).append(file)
+    return [(tuple(some), dict(told)) for told, some in groups.items()]
+
+
+def refuse_type(file: EventFile, name: str, dtype: pl.DataType) -> Unreadable:
+    """The error for a column whose values a cluster would write otherwise."""
+    return Unreadable(f"{file}: column {visible(name)!r} is {dtype}, which no cluster is asked of", hint=_IMPORT)
+
+
+def refuse_format(file: EventFile, what: str) -> Unreadable:
+    """The error for a file that no cluster is asked of."""
+    return Unreadable(f"{file}: {what}, which no cluster is asked of", hint=_IMPORT)

@@ -1,0 +1,177 @@
+"""NDJSON and CSV on a cluster: read as lines, which patterns take apart into raw columns."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+from pyspark.sql.column import Column
+from pyspark.sql.connect import functions as F
+from pyspark.sql.dataframe import DataFrame
+
+from mmstats.engines.spark import lines
+from mmstats.engines.spark.connection import Session
+from mmstats.engines.spark.scans import Scan, by_told, column, once, opened, refuse_format
+from mmstats.errors import Unreadable
+from mmstats.events import records
+from mmstats.events.eventfile import EventFile
+from mmstats.events.hive import Partition
+from mmstats.events.readlog import ReadLog
+from mmstats.events.rows import Shape
+from mmstats.events.textfile import open_bytes
+
+_LINE, _FITS, DOUBTFUL = "line'", "fits'", "doubtful'"
+_HEAD = 1 << 16
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What text files that are read alike have in common.
+
+    `header` are the names in that of a CSV and `head` is its line; JSON has none.
+    """
+
+    format: str
+    compression: str
+    head: str = ""
+    header: tuple[str, ...] = ()
+
+    @property
+    def delimiter(self) -> str:
+        """What stands between the fields of a record, nothing in JSON."""
+        return _DELIMITERS.get(self.format, "")
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Text files of one kind, whose folders say the same, as lines."""
+
+    files: tuple[EventFile, ...]
+    kind: Kind
+    told: Partition
+    shape: Shape
+    session: Session
+
+    @property
+    def names(self) -> list[str]:
+        """The raw columns that a question reads of the files themselves."""
+        if self.kind.header:
+            return [name for name in self.shape.raw if name in self.kind.header]
+        return [name for name in (*self.shape.raw, *self._named()) if name not in self.told]
+
+    def _named(self) -> list[str]:
+        """The raw columns that must be there in some object, although no question may read them."""
+        return [name for name in self.shape.columns.sources("event_name") if name not in self.shape.raw]
+
+    def scan(self) -> Scan:
+        """The raw columns of the lines, and of each line whether it has them."""
+        raw: dict[str, pl.DataType] = dict.fromkeys(self.names, pl.String())
+        return Scan(self.files, self._rows, raw, self.told, self.shape, self.session.dialect, DOUBTFUL)
+
+    def _rows(self, files: Sequence[EventFile]) -> DataFrame:
+        frame = self.tokens(files)
+        json = not self.kind.header
+        matter = _matter(self.shape)
+        wrong = [lines.json_doubtful(column(name)) for name in self.names if json and name in matter]
+        text = lines.json_text if json else lines.csv_text
+        texts = [text(column(name)).alias(name) for name in self.names]
+        has = [(column(name) != "").alias(has_column(name)) for name in self.names]
+        return once(frame, lines.any_of([~F.col(_FITS), *wrong]).alias(DOUBTFUL), *has, *texts)
+
+    def tokens(self, files: Sequence[EventFile]) -> DataFrame:
+        """The raw columns as they are written, empty where a line has none, and whether a line fits."""
+        line = F.col(_LINE)
+        if self.kind.header:
+            fits = lines.csv_fits(line, self.kind.delimiter, len(self.kind.header))
+            places = {name: self.kind.header.index(name) for name in self.names}
+            found = {name: lines.csv_token(line, self.kind.delimiter, at) for name, at in places.items()}
+        else:
+            fits = lines.json_fits(line)
+            found = {name: lines.json_token(line, name) for name in self.names}
+        fitting = once(self._lines(files), line.alias(_LINE), fits.alias(_FITS))
+        tokens = [F.when(F.col(_FITS), token).otherwise(F.lit("")).alias(name) for name, token in found.items()]
+        return once(fitting, F.col(_FITS), *tokens)
+
+    def _lines(self, files: Sequence[EventFile]) -> DataFrame:
+        """The lines that hold a row, without a CSV's header."""
+        frame = self._all_lines(files)
+        if self.kind.header:
+            return frame.filter((F.col(_LINE) != "") & ~self._is_head())
+        return frame.filter(~F.col(_LINE).rlike(r"^[ \t\r]*\z"))
+
+    def heads(self, files: Sequence[EventFile]) -> DataFrame:
+        """The lines that are a CSV's header, of which each file should have one; none of JSON."""
+        return self._all_lines(files).filter(self._is_head() if self.kind.header else F.lit(False))
+
+    def mentions(self, files: Sequence[EventFile], name: str) -> DataFrame:
+        """The lines that may have a key of a name."""
+        return self._all_lines(files).filter(F.col(_LINE).contains(f'"{name}"'))
+
+    def _is_head(self) -> Column:
+        return F.col(_LINE).isin(self.kind.head, "\ufeff" + self.kind.head)
+
+    def _all_lines(self, files: Sequence[EventFile]) -> DataFrame:
+        frame = opened(files, self.session, lambda reader, some: reader.text(some, lineSep="\n"))
+        line = lines.without_return(F.col("value")) if self.kind.header else F.col("value")
+        return frame.select(line.alias(_LINE))
+
+
+def has_column(name: str) -> str:
+    """The column that says whether a line has the raw column of a name."""
+    return f"has {name}'"
+
+
+def _matter(shape: Shape) -> set[str]:
+    """The raw columns whose text matters; of `properties` nothing is ever asked."""
+    return {name for one in shape.wanted.read if one != "properties" for name in shape.columns.sources(one)}
+
+
+def lines_of(files: Sequence[EventFile], shape: Shape, log: ReadLog, session: Session) -> Iterator[Lines]:
+    """Text files as lines, in as few reads as their headers and folders allow.
+
+    Raises NotEvents for a CSV that lacks a column which must be there, and Unreadable for what no cluster is asked of.
+    """
+    kinds: dict[Kind, list[EventFile]] = {}
+    for file in files:
+        kind = _kind(file, shape, session)
+        if kind and kind.header:
+            log.columns[file.path] = shape.found(file, kind.header)
+        if kind:
+            kinds.setdefault(kind, []).append(file)
+    for kind, some in kinds.items():
+        for group, told in by_told(some, [name for name in shape.raw if name not in kind.header]):
+            yield Lines(group, kind, told, shape, session)
+
+
+def _kind(file: EventFile, shape: Shape, session: Session) -> Kind | None:
+    """How a file is to be read, None for one of nothing."""
+    if file.format.compression == "zstd":
+        raise refuse_format(file, "zstd")
+    compression = "" if session.dialect.mixed else file.format.compression
+    if file.format.name in _DELIMITERS:
+        return _delimited(file, shape, compression)
+    with open_bytes(file) as stream:
+        head = stream.read(_HEAD)
+    if file.format.name == "json" and head and head.lstrip()[:1] in (b"[", b""):
+        raise refuse_format(file, "a JSON array")
+    if not all(lines.json_nameable(name) for name in shape.raw):
+        raise refuse_format(file, "a name that JSON writes with escapes")
+    return Kind("ndjson", compression) if head else None
+
+
+def _delimited(file: EventFile, shape: Shape, compression: str) -> Kind | None:
+    delimiter = _DELIMITERS[file.format.name]
+    with open_bytes(file) as stream:
+        found = records.read_header(file, stream, delimiter)
+    if found is None:
+        return None
+    for name in shape.raw:
+        if found[0].count(name) > 1:
+            raise Unreadable(f"{file}: the header has {name!r} {found[0].count(name)} times", hint="rename one of them")
+    with open_bytes(file) as stream:
+        text = next(records.read_records(io.BytesIO(stream.read(_HEAD)), delimiter)).text
+    head = records.decoded(text).removesuffix("\n").removesuffix("\r")
+    if "\n" in head or "\r" in head:
+        raise refuse_format(file, "a line break in a header")
+    return Kind(file.format.name, compression, head, tuple(found[0]))

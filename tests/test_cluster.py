@@ -1,0 +1,330 @@
+"""What an engine on a cluster promises: the local engine's answers and errors, or a refusal that says why."""
+
+import gzip
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mmstats.dataset import Dataset
+from mmstats.engineaddress import read_engine
+from mmstats.engines import engine_for
+from mmstats.errors import DatasetError, MmstatsError
+from mmstats.query import StatsQuery
+from tests.clusters import Cluster
+from tests.conftest import Ask
+from tests.importing import take
+from tests.serving import serving
+
+AT = datetime.fromisoformat("2026-05-04T12:30:15.123456")
+Told = tuple[str, int, tuple[str, ...]] | tuple[str, str, str]
+
+
+def told(address: str, query: StatsQuery, dataset: Dataset) -> Told:
+    """What an engine says to a question: its answer, the groups and the notices, or its error and hint."""
+    try:
+        stats = engine_for(read_engine(address))(query, dataset)
+    except MmstatsError as error:
+        return type(error).__name__, str(error), error.hint
+    return stats.to_json(), stats.groups, tuple(stats.notices)
+
+
+def same(cluster: Cluster, dataset: Dataset, *queries: StatsQuery) -> list[Told]:
+    """What both the cluster and the local engine say to each question."""
+    said = [told("local", query, dataset) for query in queries]
+    assert [told(cluster.address, query, dataset) for query in queries] == said
+    return said
+
+
+def write(folder: Path, name: str, content: str | bytes) -> Path:
+    """A file in a folder, made where it is not there."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def ndjson(*events: object) -> str:
+    """Events as lines of JSON."""
+    return "".join(json.dumps(event) + "\n" for event in events)
+
+
+def test_both_executors_work(spark: Cluster, tmp_path: Path) -> None:
+    """A question over several files is worked on by both executor processes of the cluster."""
+    for index in range(8):
+        times = [AT + timedelta(seconds=second) for second in range(1000)]
+        pl.DataFrame({"timestamp": times, "event_name": ["a"] * 1000}).write_parquet(tmp_path / f"{index}.parquet")
+    before = spark.tasks()
+    for _ in range(3):
+        same(spark, Dataset((str(tmp_path),)), StatsQuery(group_by=("event_name",), interval="hour"))
+    assert len(before) == 2
+    assert all(done > before[executor] for executor, done in spark.tasks().items())
+
+
+def test_uniques_are_the_same_integers(cluster: Cluster, tmp_path: Path) -> None:
+    """Estimates by group and bucket are the very integers of the local engine, however rows are split over files."""
+    for part in range(3):
+        rows = [
+            {
+                "timestamp": AT + timedelta(minutes=row % 5000),
+                "event_name": "view",
+                "anonymous_id": None if row % 17 == 0 else f"v{row * 7919 % 9000}",
+                "country": (None, "", "DE", "FR")[row % 4],
+            }
+            for row in range(part, 30_000, 3)
+        ]
+        pl.DataFrame(rows).write_parquet(tmp_path / f"{part}.parquet")
+    asked = [
+        StatsQuery(metric="uniques", group_by=groups, interval=interval, exact=exact, limit=limit)
+        for groups, interval, exact, limit in [
+            ((), None, False, 100),
+            (("country",), None, False, 2),
+            (("country",), "day", False, 5),
+            ((), "week", True, 100),
+        ]
+    ]
+    same(cluster, Dataset((str(tmp_path),)), *asked)
+
+
+TEXT_TIMES = [
+    "2026-05-04",
+    "2026-05-04T10",  # none
+    "2026-05-04T10:11",
+    "2026-05-04 10:11:12",
+    "2026-05-04T10:11:12Z",
+    "2026-05-04T10:11:12.1234567Z",
+    "2026-05-04T10:11:12,5+05:30",
+    "2026-05-04T10:11-0330",
+    "2026-05-04T23:11:12-07",
+    "2024-02-29T00:00:00",
+    "0001-01-01T00:00:00+01:00",  # none: before the year 1
+    "9999-12-31T23:59:59.999999",
+    "1777889412",
+    "-1",
+    "1777889412.5",
+    "-0.0000005",
+    "1777889412123",
+    "1777889412123.4567",
+    "1777889412123456",
+    "1777889412123456789",
+    "9223372036854775807",
+    "99999999999",
+    "100000000000",
+]
+NO_TIMES = ["2026-02-30", "2023-02-29", "24:00", "", "x", "2026-05-04T24:00:00", "2026-05-04\n", "12345678901234567890"]
+
+
+@pytest.mark.parametrize("unit", [None, "s", "ms", "us", "ns"])
+def test_text_timestamps(sail: Cluster, tmp_path: Path, unit: str | None) -> None:
+    """Every form of a timestamp as text names the same instant, and what is none is left out as often."""
+    texts = [*TEXT_TIMES, *NO_TIMES]
+    pl.DataFrame({"timestamp": texts, "event_name": texts}).write_parquet(tmp_path / "a.parquet")
+    dataset = Dataset((str(tmp_path),), timestamp_unit=unit, skip_bad_rows=True)
+    said = same(sail, dataset, StatsQuery(group_by=("event_name",), interval="hour", limit=None))
+    assert "left out" in said[0][2][0]
+
+
+def test_text_timestamps_on_spark(spark: Cluster, tmp_path: Path) -> None:
+    """Apache Spark reads them all alike as well."""
+    test_text_timestamps(spark, tmp_path, None)
+
+
+TYPED_TIMES = {
+    "us": pl.Series([AT, None, datetime.fromisoformat("1969-12-31T23:59:59.999999")], dtype=pl.Datetime("us")),
+    "ms": pl.Series([AT, None, datetime.fromisoformat("1969-12-31T23:59:59")], dtype=pl.Datetime("ms")),
+    "ns": pl.Series([1777889412123456789, None, -1]).cast(pl.Datetime("ns")),
+    "zoned": pl.Series([AT, None, AT]).dt.replace_time_zone("Europe/Berlin"),
+    "date": pl.Series([AT.date(), None, AT.date()]),
+    "int64": pl.Series([1777889412, None, -1777889412123]),
+    "int32": pl.Series([1777889412, None, -1], dtype=pl.Int32),
+    "uint64": pl.Series([1777889412, None, 2**64 - 1], dtype=pl.UInt64),
+}
+
+
+@pytest.mark.parametrize("kind", TYPED_TIMES)
+def test_typed_timestamps(cluster: Cluster, tmp_path: Path, kind: str) -> None:
+    """Timestamps, dates and epochs of Parquet name the same instants, within a range too, and nulls are bad rows."""
+    frame = pl.DataFrame({"timestamp": TYPED_TIMES[kind], "event_name": ["a", "b", "c"]})
+    frame.write_parquet(tmp_path / "a.parquet")
+    asked = [
+        StatsQuery(group_by=("event_name",), interval="hour"),
+        StatsQuery(start=datetime(2026, 5, 4, tzinfo=UTC), end=datetime(2026, 5, 5, tzinfo=UTC)),
+    ]
+    same(cluster, Dataset((str(tmp_path),)), *asked[:1])
+    same(cluster, Dataset((str(tmp_path),), skip_bad_rows=True), *asked)
+
+
+def test_timestamps_as_spark_itself_writes_them(cluster: Cluster, tmp_path: Path) -> None:
+    """The 96-bit timestamps of older writers are read as the local engine reads them."""
+    table = pa.table({"timestamp": pa.array([AT, AT], pa.timestamp("us")), "event_name": ["a", "b"]})
+    pq.write_table(table, tmp_path / "a.parquet", use_deprecated_int96_timestamps=True)
+    same(cluster, Dataset((str(tmp_path),)), StatsQuery(interval="hour"))
+
+
+def test_schemas_folders_and_names(cluster: Cluster, tmp_path: Path) -> None:
+    """Files of several schemas, folders that fill columns, mapped and awkward names are one dataset."""
+    at = pl.Series([AT, AT])
+    folder = tmp_path / "a b" / "country=D%20E"
+    folder.mkdir(parents=True)
+    both = pl.DataFrame({"timestamp": at, "event": ["x", None], "event_name": [None, "y"]})
+    both.write_parquet(folder / "é [1].parquet")
+    frame = pl.DataFrame({"timestamp": at, "event_name": ["x", "z"], "my `os`.x": [7, None], "source": [True, False]})
+    frame.write_parquet(tmp_path / "b.parquet")
+    write(tmp_path, "country=FR/c.ndjson", ndjson({"timestamp": "2026-05-04", "event": "x", "country": "IT"}))
+    write(tmp_path, "country=FR/d.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "x"}))
+    write(tmp_path, "country=FR/e.csv", 'event_name,timestamp,os\r\n"x, ""y""",2026-05-04,\r\nz,2026-05-04,""\r\n')
+    same(
+        cluster,
+        Dataset((str(tmp_path),), columns={"os": "my `os`.x"}),
+        StatsQuery(group_by=("event_name", "country", "source", "os")),
+        StatsQuery(event="x", group_by=("country",)),
+    )
+
+
+def test_json_values(cluster: Cluster, tmp_path: Path) -> None:
+    """Values of JSON have the text that the local engine gives them, and the first of equal keys counts."""
+    values = [
+        1,
+        -0,
+        1.5,
+        10.0,
+        0.001,
+        1e3,
+        True,
+        None,
+        "",
+        "é\U0001f600\n",
+        "a\\/b",
+        [1, "x"],
+        {"a": [1, {"b": None}]},
+        7,
+    ]
+    lines = [
+        json.dumps({"timestamp": "2026-05-04", "event_name": "a", "path": value}) for value in values if value != 1e3
+    ]
+    lines += ['{ "timestamp" : "2026-05-04" , "event_name":"a","path":1.50,"path":"second"}', "", " \t"]
+    lines += ['{"properties":{"path":"deeper"},"event_name":"a","timestamp":1777889412.123456}']
+    lines += ['{"event_name":"a","timestamp":1777889412,"path":"\\ud83d\\ude00\\u0041"}']
+    write(tmp_path, "a.ndjson.gz", gzip.compress("\n".join(lines).encode()))
+    same(cluster, Dataset((str(tmp_path),)), StatsQuery(group_by=("path",)), StatsQuery(interval="day"))
+
+
+BAD = {
+    "broken.ndjson": '{"timestamp":"2026-05-04","event_name":"a"}\n{"timestamp":\n',
+    "list.ndjson": '{"timestamp":"2026-05-04","event_name":"a"}\n[1]\n{"timestamp":"2026-05-04","event_name":"a"} x\n',
+    "none.ndjson": '{"timestamp":"2026-05-04","event_name":"a"}\n{"event_name":"a"}\n',
+    "half.ndjson": '{"timestamp":"2026-05-04","event_name":"\\ud800"}\n{"timestamp":"2026-05-04","event_name":"a"}\n',
+    "nameless.ndjson": '{"timestamp":"2026-05-04","name":"a"}\n',
+    "short.csv": "timestamp,event_name\n2026-05-04,a\n2026-05-04\n",
+    "long.csv": "timestamp,event_name\n2026-05-04,a,b\n",
+    "again.csv": "timestamp,event_name\n2026-05-04,a\ntimestamp,event_name\n",
+    "open.csv": 'timestamp,event_name\n2026-05-04,a\n2026-05-04,"a\n',
+    "bytes.csv": b"timestamp,event_name\n2026-05-04,\xff\n",
+    "bytes.ndjson": b'{"timestamp":"2026-05-04","event_name":"\xff"}\n{"timestamp":"2026-05-04","event_name":"a"}\n',
+    "nameless.csv": "timestamp,name\n2026-05-04,a\n",
+    "damaged.parquet": b"PAR1 and no more",
+    "empty.ndjson": "",
+    "header.csv": "timestamp,event_name\n",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_rows(sail: Cluster, tmp_path: Path, name: str) -> None:
+    """What cannot be read has the local engine's error, naming file and line, and is counted by file where asked."""
+    write(tmp_path, name, BAD[name])
+    query = StatsQuery(group_by=("event_name",))
+    same(sail, Dataset((str(tmp_path),)), query)
+    same(sail, Dataset((str(tmp_path),), skip_bad_rows=True), query)
+
+
+@pytest.mark.parametrize("name", ["broken.ndjson", "short.csv", "bytes.ndjson", "nameless.ndjson"])
+def test_bad_rows_on_spark(spark: Cluster, tmp_path: Path, name: str) -> None:
+    """Apache Spark says the same of them."""
+    test_bad_rows(spark, tmp_path, name)
+
+
+REFUSED = {
+    "array.json": '[{"timestamp":"2026-05-04","event_name":"a"}]',
+    "quoted.csv": 'timestamp,event_name\n2026-05-04,"two\nlines"\n',
+    "deep.ndjson": ndjson({"timestamp": "2026-05-04", "event_name": "a", "properties": {"a": [[[[1]]]]}}),
+    "exponent.ndjson": '{"timestamp":1.7e9,"event_name":"a"}\n',
+    "twice.ndjson": '{"timestamp":"2026-05-04","event_name":{"a":1,"a":2}}\n',
+    "long.ndjson": ndjson({"timestamp": "2026-05-04", "event_name": "a", "properties": ["\n"] * 30_000}),
+    "zstd.csv.zst": pa.compress(b"timestamp,event_name\n2026-05-04,a\n", "zstd", asbytes=True),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_engines_read_differently_is_refused(cluster: Cluster, tmp_path: Path, name: str) -> None:
+    """What the cluster may read otherwise is refused with a hint, never answered without it."""
+    write(tmp_path, name, REFUSED[name])
+    with pytest.raises(DatasetError, match="no cluster is asked of") as refused:
+        engine_for(read_engine(cluster.address))(StatsQuery(group_by=("event_name",)), Dataset((str(tmp_path),)))
+    assert name in str(refused.value)
+    assert "without --engine" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("column", "values"), [("path", [1.5, 2.0]), ("path", [[1], [2]]), ("timestamp", [1777889412.5, 1.5])]
+)
+def test_types_without_a_common_text_are_refused(
+    sail: Cluster, tmp_path: Path, column: str, values: Sequence[object]
+) -> None:
+    """A column of floats or lists, whose text engines write differently, is refused by name."""
+    frame = pl.DataFrame({"timestamp": [AT, AT], "event_name": ["a", "b"]})
+    frame.with_columns(pl.Series(column, values)).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DatasetError, match=f"column '{column}' is"):
+        engine_for(read_engine(sail.address))(StatsQuery(group_by=("path",)), Dataset((str(tmp_path),)))
+
+
+def test_a_store_is_read_by_its_manifest(cluster: Cluster, tmp_path: Path) -> None:
+    """A store answers through a cluster as it does here, with what lies beside its files left alone."""
+    source = write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event": "x", "anonymous_id": "v"}))
+    take(tmp_path / "store", source)
+    stray = tmp_path / "store" / "day=2026-05-04" / "stray.parquet"
+    pl.DataFrame({"timestamp": [AT], "event_name": ["stray"]}).write_parquet(stray)
+    asked = (StatsQuery(group_by=("event_name",)), StatsQuery(metric="uniques"))
+    same(cluster, Dataset((str(tmp_path / "store"),)), *asked)
+
+
+def test_a_dataset_without_visitors(cluster: Cluster, tmp_path: Path) -> None:
+    """A dataset without the column of visitors answers 0 and says so, in every format."""
+    write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
+    pl.DataFrame({"timestamp": [AT], "event_name": ["b"]}).write_parquet(tmp_path / "b.parquet")
+    said = same(cluster, Dataset((str(tmp_path),)), StatsQuery(metric="uniques"))
+    assert "no column 'anonymous_id'" in said[0][2][0]
+
+
+def test_through_the_command_line(cluster: Cluster, ask: Ask, tmp_path: Path) -> None:
+    """`--engine` and `MMSTATS_ENGINE` name the engine, and what a limit cut off is told."""
+    write(tmp_path, "a.ndjson", ndjson(*({"timestamp": "2026-05-04", "event_name": f"e{one}"} for one in range(5))))
+    options = ("--group-by", "event_name", "--limit", "2", "--no-cache")
+    here = ask(tmp_path, *options)
+    there = ask(tmp_path, *options, "--engine", cluster.address)
+    assert (there.out, there.err) == (here.out, here.err)
+    assert "5" in there.err
+
+
+def test_through_the_server(sail: Cluster, tmp_path: Path) -> None:
+    """`serve --engine` answers through the cluster, and no parameter of a request can choose another engine."""
+    write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
+    with serving("--data", str(tmp_path), "--engine", sail.address) as server:
+        assert server.stats().json == {"metric": "count", "rows": [{"value": 1}]}
+        assert "engine" in server.stats(engine="local").faults
+
+
+def test_a_session_that_the_server_forgot_is_opened_anew(sail: Cluster, tmp_path: Path) -> None:
+    """An engine that is asked again when its session is over answers all the same."""
+    from mmstats.engines.spark.asked import Cluster as Engine
+
+    write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
+    engine = Engine(read_engine(sail.address))
+    for _ in range(2):
+        assert engine.answer(StatsQuery(), Dataset((str(tmp_path),))).rows == [{"value": 1}]
+        assert engine._session is not None
+        engine._session.spark.stop()
