@@ -10,12 +10,16 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import settings
 
 from mmstats.cli import run
 from tests import clusters
 from tests.clusters import Cluster
 from tests.seaweed import Seaweed, seaweed
 from tests.serving import Serving, serving
+
+settings.register_profile("untimed", deadline=None)  # no test depends on how fast the machine is
+settings.load_profile("untimed")
 
 
 @dataclass(frozen=True)

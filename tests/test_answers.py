@@ -55,7 +55,7 @@ def test_answers_are_the_contracts_in_each_format(kind: str) -> None:
     """Any question over any events gives the oracle's bytes, in each format and split over files."""
 
     @given(datasets((kind,)), questions())
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     def answers(drawn: Drawn, query: StatsQuery) -> None:
         agree(drawn, query)
 
@@ -63,7 +63,7 @@ def test_answers_are_the_contracts_in_each_format(kind: str) -> None:
 
 
 @given(datasets(), questions())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_answers_are_the_contracts_over_mixed_formats(drawn: Drawn, query: StatsQuery) -> None:
     """Any question gives the oracle's bytes when the files of the dataset differ in format and columns."""
     agree(drawn, query)
@@ -96,7 +96,7 @@ def sql(query: StatsQuery, files: str) -> str:
     st.sampled_from(["count", "uniques"]),
     st.sampled_from([5, 100, None]),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_answers_are_those_of_a_database(
     seed: int, columns: list[str], interval: str | None, metric: str, limit: int | None
 ) -> None:

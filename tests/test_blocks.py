@@ -68,7 +68,7 @@ def written(value: str | None) -> str:
     st.booleans(),
     st.integers(1, 300),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_good_csv_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], newline: str, ends: bool, size: int
 ) -> None:
@@ -125,7 +125,7 @@ def plain_reading(data: bytes) -> tuple[list[Row], int]:
 
 
 @given(csv_bytes, st.integers(1, 300))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_below_a_csv_header(tmp_path_factory: pytest.TempPathFactory, body: bytes, size: int) -> None:
     """Whatever stands below the header is read as Python's reader reads it, or is a bad row, in blocks of any size."""
     path = tmp_path_factory.getbasetemp() / "any.csv"
@@ -165,7 +165,7 @@ def as_text(value: Any) -> str | None:
 @given(
     st.lists(objects, max_size=20), st.integers(1, 200), st.sampled_from(["ndjson", "json", "indented"]), st.booleans()
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_good_json_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], size: int, form: str, ascii_only: bool
 ) -> None:
@@ -188,7 +188,7 @@ LINES = [
 
 
 @given(st.lists(st.sampled_from(LINES), max_size=25), st.integers(1, 300))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_lines_of_json(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], size: int) -> None:
     """Good and bad lines in any order: the first bad one is named, or all are counted, in blocks of any size."""
     path = tmp_path_factory.getbasetemp() / "any.ndjson"

@@ -49,7 +49,7 @@ def asked(dataset: Dataset, cache: Cache, query: StatsQuery = QUERY) -> tuple[St
 
 
 @pytest.mark.usefixtures("at_once")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(datasets(), st.lists(questions(), min_size=1, max_size=3))
 def test_a_kept_answer_is_the_answer(drawn: Drawn, asking: list[StatsQuery]) -> None:
     """Kept or computed, the answer to a question is the same to the byte, its notices and its cut too."""

@@ -30,7 +30,7 @@ def alike(draw: st.DrawFn) -> list[str | None]:
 
 
 @given(alike())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_texts_of_one_form_name_the_instants_that_any_reader_finds(texts: list[str | None]) -> None:
     """Where texts are read at once, each gives the same instant, or none, as by itself."""
     found = parse_alike(pl.Series(texts, dtype=pl.String))

@@ -68,7 +68,7 @@ def uses(explained: dict[str, Any]) -> dict[str, str]:
 
 
 @given(datasets(when=NEAR), st.lists(questions(when=NEAR), min_size=1, max_size=3))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_what_is_explained_is_what_is_done(drawn: Drawn, asking: list[StatsQuery]) -> None:
     """Every file is read, kept or outside, the same in the explanation before and in the account after."""
     with tempfile.TemporaryDirectory() as folder:

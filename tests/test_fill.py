@@ -37,7 +37,7 @@ def rows_of(stats: Stats) -> list[tuple[str | int | None, ...]]:
 
 
 @given(datasets(("parquet", "csv"), NEAR), questions(fill=True, when=NEAR))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_filled_answers_are_the_oracles(drawn: Drawn, query: StatsQuery) -> None:
     """Any question filled gives the oracle's bytes: a row for every group and every bucket of the range."""
     with tempfile.TemporaryDirectory() as folder:

@@ -56,7 +56,7 @@ def summary(added: int, replaced: int, unchanged: int, rows: int) -> str:
 
 
 @given(datasets(), st.lists(questions(), min_size=4, max_size=4), st.booleans())
-@settings(max_examples=35, deadline=None)
+@settings(max_examples=35)
 def test_a_store_answers_as_its_sources_do(drawn: Drawn, asked: list[StatsQuery], at_once: bool) -> None:
     """Any question over any events in any format has the same bytes from the files and from the store of them."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
@@ -78,7 +78,7 @@ STEPS = st.lists(st.lists(st.tuples(st.sampled_from("xyz"), CONTENTS), min_size=
 
 
 @given(STEPS, st.sampled_from((1, 2, 8)))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_store_holds_what_each_source_was_last(steps: list[list[tuple[str, list[oracle.Event]]]], most: int) -> None:
     """However sources come, change and are merged, the store has each source's latest events, and nothing else."""
     now: dict[str, list[oracle.Event]] = {}
@@ -228,7 +228,7 @@ def rows_of(path: Path) -> list[tuple[object, ...]]:
 
 
 @given(datasets(when=NEAR))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_other_tools_read_a_store_by_glob(drawn: Drawn) -> None:
     """A database finds by glob the very events, each in its day, and every column that an event may have."""
     with tempfile.TemporaryDirectory() as name:

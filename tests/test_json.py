@@ -40,7 +40,7 @@ def compact(value: object) -> str:
 
 
 @given(st.lists(nested, min_size=1, max_size=5), st.booleans(), st.sampled_from([None, 1]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_lists_and_objects_are_their_compact_text(values: list[Any], ascii_only: bool, indent: int | None) -> None:
     """Keys keep their order and numbers their spelling, however wide the value is written."""
     lines = [json.dumps({"b": "x", "a": value}, ensure_ascii=ascii_only, indent=indent) for value in values]
@@ -74,7 +74,7 @@ def test_a_value_as_text(ask: Ask, tmp_path: Path, written: str, text: str) -> N
 
 
 @given(scalars)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_scalars_are_written_as_the_engine_writes_them(value: object) -> None:
     """A row that had to be decoded here is no different from its neighbours."""
     written = json.dumps({"a": value}).encode()

@@ -34,7 +34,7 @@ def packed(rows: list[tuple[int, int, int]], below: int) -> tuple[Layout, pl.Dat
 
 
 @given(ROWS | st.lists(WIDE, min_size=1, max_size=10), st.sampled_from([0, 47]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_is_packed_comes_out_again_and_sorts_as_it_did(rows: list[tuple[int, int, int]], below: int) -> None:
     """Columns and the integer below them come out of a key unchanged, and keys sort as the tuples of them do."""
     layout, keys = packed(rows, below)
@@ -48,7 +48,7 @@ def test_what_is_packed_comes_out_again_and_sorts_as_it_did(rows: list[tuple[int
 
 
 @given(ROWS, ROWS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_wider_layout_changes_no_column_and_no_order(
     some: list[tuple[int, int, int]], others: list[tuple[int, int, int]]
 ) -> None:
@@ -105,7 +105,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small_pieces")
 @given(VISITS, GROUPINGS, st.sampled_from([None, "day", "week", "hour"]))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_visitors_by_packed_integers_are_the_references(
     visits: list[tuple[str | None, str | None, int, str | None]], group_by: tuple[str, ...], interval: str | None
 ) -> None:
@@ -126,7 +126,7 @@ def test_visitors_by_packed_integers_are_the_references(
 
 @pytest.mark.usefixtures("small_pieces")
 @given(VISITS, st.sampled_from([None, "day"]), st.sampled_from([None, 1, 3]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_events_by_packed_integers_are_those_counted_by_texts(
     visits: list[tuple[str | None, str | None, int, str | None]], interval: str | None, limit: int | None
 ) -> None:

@@ -116,7 +116,7 @@ def test_a_lost_plus_is_refused_with_its_cause(text: str) -> None:
     st.datetimes().filter(lambda moment: 1 < moment.year < 9999),
     st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes))),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_instants_mean_what_the_standard_library_says(moment: datetime, zone: timezone) -> None:
     """Any instant in any zone is read as Python's own ISO 8601 reader reads it, from text and from a datetime."""
     aware = moment.replace(tzinfo=zone)

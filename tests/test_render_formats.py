@@ -176,7 +176,7 @@ def test_csv_reads_back_with_the_standard_library(stats: Stats) -> None:
     assert lines == [["" if cell is None else cell for cell in row] for row in cells_of(stats)]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(answers())
 def test_csv_reads_back_with_a_database(stats: Stats) -> None:
     """A reader that tells an unquoted empty field from a quoted one gets nulls and empty strings back."""

@@ -126,7 +126,7 @@ def test_any_question_gets_the_bytes_of_the_python_door(plain: Serving, folder: 
     client = http.client.HTTPConnection("127.0.0.1", plain.port)
 
     @given(asked(st.sampled_from(INSTANTS) | WRITTEN), st.booleans())
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     def answers(texts: Texts, blanks: bool) -> None:
         quote = urllib.parse.quote_plus if blanks else urllib.parse.quote
         path = "/v1/stats?" + urllib.parse.urlencode(texts, quote_via=quote)
@@ -141,7 +141,7 @@ def test_extensions_answer_as_the_python_door_does(extended: Serving, folder: Pa
     client = http.client.HTTPConnection("127.0.0.1", extended.port)
 
     @given(asked(WRITTEN), st.sets(st.sampled_from(("all", "exact", "fill"))), st.booleans())
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     def answers(texts: Texts, beyond: set[str], others: bool) -> None:
         if "all" in beyond:
             texts.pop("limit", None)

@@ -111,7 +111,7 @@ near = st.one_of(iso, days, odd_days, numbers).flatmap(
     st.lists(st.one_of(iso, near, days, numbers), min_size=1, max_size=30),
     st.sampled_from([None, None, "s", "ms", "us", "ns"]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_texts_are_read_as_the_parameters_are(texts: list[str], unit: str | None) -> None:
     """The reader of columns accepts what the reader of parameters accepts, and numbers, with the same instants."""
     found = parse_text(pl.Series(texts, dtype=pl.String), unit).to_list()
@@ -212,7 +212,7 @@ def columns(draw: st.DrawFn) -> tuple[pl.Series, list[datetime | None], str | No
 
 
 @given(columns(), st.data(), st.sampled_from(["parquet", "arrow"]))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_typed_columns_are_instants(
     tmp_path_factory: pytest.TempPathFactory,
     column: tuple[pl.Series, Sequence[datetime | None], str | None],

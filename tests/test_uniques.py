@@ -75,7 +75,7 @@ def test_reference_hash_is_xxh64(data: bytes, seed: int, digest: int) -> None:
 
 
 @given(st.lists(st.none() | st.text(max_size=150), min_size=1, max_size=30))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_hash_is_xxh64_of_utf8_with_seed_42(texts: list[str | None]) -> None:
     """Every text is hashed as the reference hashes its UTF-8 bytes, whatever its length; null stays null."""
     found = pl.DataFrame({"id": texts}, schema={"id": pl.String}).select(hashed(pl.col("id")))["id"].to_list()
@@ -83,7 +83,7 @@ def test_hash_is_xxh64_of_utf8_with_seed_42(texts: list[str | None]) -> None:
 
 
 @given(IDS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_sketch_and_estimate_are_the_references(ids: list[str | None]) -> None:
     """Registers and estimate equal those of plain integers and fractions."""
     registers = registers_of(pl.DataFrame({"id": ids}, schema={"id": pl.String}), [])
@@ -101,7 +101,7 @@ def test_sketch_of_many_is_the_references(count: int) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)), max_size=200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_estimate_is_rounded_exactly(ends: list[tuple[int, int]]) -> None:
     """The quotient of integers is rounded half up without a float between, for any registers."""
     registers = {index: (min(pair), max(pair)) for index, pair in enumerate(ends)}
@@ -138,7 +138,7 @@ def test_estimate_at_its_greatest_is_known() -> None:
 
 
 @given(IDS, IDS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_sketches_merge_to_that_of_the_union(one: list[str | None], other: list[str | None]) -> None:
     """The minimum of minima and the maximum of maxima of two parts are the sketch of both together."""
     parts = [registers_of(pl.DataFrame({"id": ids}, schema={"id": pl.String}), []) for ids in (one, other)]
@@ -159,7 +159,7 @@ def arrangements(draw: st.DrawFn) -> tuple[list[Event], list[list[Event]], list[
 
 
 @given(arrangements(), st.sampled_from([UNIQUES, BY_PATH, StatsQuery("uniques", interval="day", group_by=("path",))]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_arrangement_does_not_move_the_integer(
     arranged: tuple[list[Event], list[list[Event]], list[str]], query: StatsQuery
 ) -> None:
@@ -287,7 +287,7 @@ def test_300_000_groups_keep_exact_small_counts(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from([None, "a", "b"]), st.none() | st.text(max_size=3)), max_size=80))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_exact_is_the_size_of_the_set(pairs: list[tuple[str | None, str | None]]) -> None:
     """The exact count equals the number of distinct ids that are not null, in each group."""
     events = [event for path, one in pairs for event in visits([one], path)]
