@@ -225,6 +225,21 @@ def test_without_the_extra_it_is_named(tmp_path: Path) -> None:
         assert re.search(r"InvalidSettings: s3:// needs (obstore|boto3)", done.stderr)
 
 
+def test_a_process_may_end_right_after_its_last_request(s3: Seaweed, tmp_path: Path) -> None:
+    """Threads of the library that are still at handing over a result are waited for: they would abort the process."""
+    program = (
+        "import asyncio, time\n"
+        "from mmstats.events.location import find_files\n"
+        "wake = asyncio.SelectorEventLoop._write_to_self\n"
+        "asyncio.SelectorEventLoop._write_to_self = lambda loop: (wake(loop), time.sleep(0.2))\n"
+        f"find_files(['s3://{s3.bucket}/there/'])\n"
+    )
+    s3.put("there/a.ndjson", ndjson(ROWS))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=False)
+    assert done.returncode == 0
+
+
 def test_an_interrupt_ends_a_transfer_that_stalls(s3: Seaweed, proxy: Proxy, tmp_path: Path) -> None:
     """Nobody has to wait for a silent server until it is given up."""
     buffer = io.BytesIO()

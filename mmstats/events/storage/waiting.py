@@ -1,25 +1,59 @@
 """Requests that are waited for, and can be given up at any moment: an interrupt must not wait for a silent server.
 
-The library's own waiting hears no signal, so that its requests are made on an event loop in a thread of its own.
+The library's own waiting hears no signal, so that its requests are made on an event loop in a thread of its own. Its
+threads hand their results to that loop. They must be through with it before the interpreter ends: one that came back
+from it later would abort the process.
 """
 
 import asyncio
-from collections.abc import Coroutine
+import atexit
+import time
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextvars import Context
 from functools import cache
-from threading import Thread
-from typing import Any, TypeVar
+from threading import Thread, get_ident
+from typing import Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 _on_their_way: set[Future[Any]] = set()
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop that knows which threads are just handing something to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handing: set[int] = set()
+
+    def call_soon_threadsafe(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Wake the loop to call something."""
+        self.handing.add(get_ident())
+        try:
+            return super().call_soon_threadsafe(callback, *args, context=context)
+        finally:
+            self.handing.discard(get_ident())
+
+
 @cache
-def _loop() -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
-    Thread(target=loop.run_forever, name="requests", daemon=True).start()
+def _loop() -> _Loop:
+    loop = _Loop()
+    thread = Thread(target=loop.run_forever, name="requests", daemon=True)
+    thread.start()
+    atexit.register(_end, loop, thread)
     return loop
+
+
+def _end(loop: _Loop, thread: Thread) -> None:
+    """Take nothing more, once the threads of the library have handed over what they had."""
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    while loop.handing:
+        time.sleep(0.001)
 
 
 def answered(request: Coroutine[Any, Any, T]) -> T:
