@@ -213,6 +213,18 @@ def test_what_belongs_to_no_state_is_removed_later(
     assert objects_of(s3, store) == own | foreign
 
 
+def test_stores_of_several_places_are_asked_together(s3: Seaweed, store: str, tmp_path: Path) -> None:
+    """One on disk and one in a bucket, in either order, are read each from where it is."""
+    here = str(tmp_path / "store")
+    for home in (here, store):
+        take(home, put(tmp_path / "a.ndjson", events("a", 7)))
+    for locations in ((here, store), (store, here)):
+        assert (
+            answer(BY_PATH, Dataset(locations)).rows[0]["value"]
+            == 2 * answer(BY_PATH, Dataset((here,))).rows[0]["value"]
+        )
+
+
 def test_a_damaged_manifest_is_refused(s3: Seaweed, store: str, tmp_path: Path) -> None:
     """Neither asked nor imported into, by its location."""
     s3.put(f"{store.rpartition('/')[2]}/_mmstats.json", b"{}")

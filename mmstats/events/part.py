@@ -187,11 +187,11 @@ def parts_of(files: Iterable[EventFile], shape: Shape, log: ReadLog) -> list[Par
     """
     files = list(files)
     groups: dict[object, tuple[pl.Schema, list[EventFile]]] = {}
-    stored: list[EventFile] = []
+    stored: dict[Storage, list[EventFile]] = {}
     _expect_footers(files)
     for file in files:
         if file.stored:
-            stored.append(file)
+            stored.setdefault(file.storage, []).append(file)
             continue
         schema = read_schema(file)
         log.columns[file.path] = shape.found(file, schema)
@@ -201,16 +201,15 @@ def parts_of(files: Iterable[EventFile], shape: Shape, log: ReadLog) -> list[Par
     parts = [
         Part(some, schema, shape) for schema, group in groups.values() for some in _by_folders(group, schema, shape)
     ]
-    return [*_stored_part(stored, shape, log), *parts]
+    return [*(_stored_part(some, shape, log) for some in stored.values()), *parts]
 
 
-def _stored_part(stored: list[EventFile], shape: Shape, log: ReadLog) -> Iterator[Part]:
-    """The files of stores as one scan: their columns are known without a look at them."""
-    if stored:
-        as_stored = shape.as_stored()
-        columns = {*REQUIRED, *(name for file in stored if file.stored for name in file.stored.columns)}
-        log.columns |= {file.path: as_stored.found(file, columns) for file in stored}
-        yield Part(tuple(stored), SCHEMA, as_stored)
+def _stored_part(stored: list[EventFile], shape: Shape, log: ReadLog) -> Part:
+    """The files of stores in one storage as one scan: their columns are known without a look at them."""
+    as_stored = shape.as_stored()
+    columns = {*REQUIRED, *(name for file in stored if file.stored for name in file.stored.columns)}
+    log.columns |= {file.path: as_stored.found(file, columns) for file in stored}
+    return Part(tuple(stored), SCHEMA, as_stored)
 
 
 def _by_folders(files: list[EventFile], schema: pl.Schema, shape: Shape) -> Iterator[tuple[EventFile, ...]]:
