@@ -15,7 +15,7 @@ import pytest
 from mmstats.cli import run
 from mmstats.dataset import Dataset
 from mmstats.engines.local import answer
-from mmstats.errors import OutputError, Unreadable
+from mmstats.errors import NotEvents, OutputError, Unreadable
 from mmstats.events.store import Manifest, parsed
 from mmstats.store import bucket
 from mmstats.store.importing import Imported, import_events
@@ -213,7 +213,7 @@ def test_what_belongs_to_no_state_is_removed_later(
     assert objects_of(s3, store) == own | foreign
 
 
-def test_stores_of_several_places_are_asked_together(s3: Seaweed, store: str, tmp_path: Path) -> None:
+def test_stores_of_several_places_are_asked_together(store: str, tmp_path: Path) -> None:
     """One on disk and one in a bucket, in either order, are read each from where it is."""
     here = str(tmp_path / "store")
     for home in (here, store):
@@ -231,3 +231,14 @@ def test_a_damaged_manifest_is_refused(s3: Seaweed, store: str, tmp_path: Path) 
     for act in (lambda: asked(store), lambda: take(store, put(tmp_path / "a.ndjson", events("a", 1)))):
         with pytest.raises(Unreadable, match=re.escape(f"{store}/_mmstats.json: not the manifest of a store")):
             act()
+
+
+def test_a_file_that_a_store_has_lost_is_named(s3: Seaweed, store: str, tmp_path: Path) -> None:
+    """An import that has to rewrite it says so, and leaves the store as it was."""
+    source = put(tmp_path / "a.ndjson", events("a", 5))
+    take(store, source, put(tmp_path / "b.ndjson", events("b", 5)))
+    (lost,) = manifest_of(s3, store).files
+    s3.client.delete_object(Bucket=s3.bucket, Key=f"{store.rpartition('/')[2]}/{lost.path}")
+    put(source, events("a", 6))
+    with pytest.raises(NotEvents, match=re.escape(f"{store}/{lost.path}: there is no such object")):
+        take(store, source)

@@ -5,8 +5,10 @@ from datetime import date
 
 import polars as pl
 
-from mmstats.errors import OutputError
+from mmstats.errors import OutputError, Unreadable
 from mmstats.events.layout import IMPORTED_FROM, INSTANT, SCHEMA, VISITOR_HASH
+from mmstats.events.part import ENGINE_FAULTS
+from mmstats.events.storage.trouble import is_foreign, trouble
 from mmstats.events.store import VERSION, StoreFile
 from mmstats.events.visitor import hashed
 from mmstats.store.folder import flush
@@ -91,5 +93,14 @@ def rewrite(files: Iterable[StoreFile], gone: set[int], home: Home) -> list[Stor
 
 
 def _read(home: Home, file: StoreFile, gone: set[int]) -> pl.DataFrame:
-    rows = pl.scan_parquet(home.find(file), glob=False, hive_partitioning=False, schema=SCHEMA, **home.scan)
-    return rows.filter(~pl.col(IMPORTED_FROM).is_in(sorted(gone))).collect(engine="streaming")
+    path = home.find(file)
+    rows = pl.scan_parquet(path, glob=False, hive_partitioning=False, schema=SCHEMA, **home.scan)
+    try:
+        return rows.filter(~pl.col(IMPORTED_FROM).is_in(sorted(gone))).collect(engine="streaming")
+    except (*ENGINE_FAULTS, OSError) as fault:
+        if is_foreign(fault):
+            raise trouble(path, fault) from None
+        if isinstance(fault, OSError):
+            raise
+        why = visible(" ".join(str(fault).split()))[:200]
+        raise Unreadable(f"{visible(path)}: cannot be read as Parquet ({why})", hint="restore it") from None
