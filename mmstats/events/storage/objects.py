@@ -21,6 +21,7 @@ from mmstats.events.storage.stream import BLOCK, ObjectStream
 from mmstats.events.storage.trouble import trouble
 from mmstats.events.storage.url import read_url, web_address
 from mmstats.events.storage.waiting import answered, give_up
+from mmstats.visible import visible
 
 _MAGIC = b"PAR1"
 _TAIL = 32 << 10  # bytes of a file's end that hold most footers
@@ -169,7 +170,7 @@ class Objects:
     def status(self, path: str) -> Status:
         """What an object was when it was listed."""
         if path not in self._seen and not self.find(self.key(path)):
-            raise Unreadable(f"{path}: there is no such object any more")
+            raise Unreadable(f"{visible(path)}: there is no such object any more")
         return self._seen[path]
 
     def tag(self, path: str) -> str:

@@ -78,7 +78,13 @@ def blamed(paths: Sequence[str], error: BaseException) -> str:
     """The path that an error of the engine is of, or where all of them lie: it appends one that need not be that."""
     text = unquote(_APPENDED.sub("", str(error)))
     named = [path for path in paths if path.partition("://")[2] in text]
-    return max(named, key=len) if named else paths[0] if len(paths) == 1 else f"{os.path.commonpath(paths)}/"
+    return max(named, key=len) if named else paths[0] if len(paths) == 1 else _folder(paths)
+
+
+def _folder(paths: Sequence[str]) -> str:
+    """Where all of some paths of one storage lie."""
+    scheme = paths[0].partition("://")[0]
+    return f"{scheme}://{os.path.commonpath([path.partition('://')[2] for path in paths])}/"
 
 
 def trouble(location: str, error: BaseException) -> DatasetError:
