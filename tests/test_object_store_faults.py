@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 import mmstats
+from mmstats.events.storage.trouble import blamed
 from tests.conftest import Ask, Ran, ndjson
 from tests.proxy import Proxy, proxied
 from tests.seaweed import ACCESS, SECRET, Seaweed, known
@@ -182,6 +183,7 @@ def test_a_transfer_that_breaks_once_is_tried_again(ask: Ask, s3: Seaweed, proxy
         (["region=a", "REGION=b"], "--storage-option names region twice"),
         (["frobnicate=topsecret"], "the storage option 'frobnicate' is not understood"),
         (["max_retries=topsecret"], "the storage option max_retries must be a whole number"),
+        (["endpoint=topsecret"], "the endpoint of S3 is no URL"),
         (["access_key_id=topsecret"], "the storage options lack secret_access_key"),
         (["profile=topsecret"], "the profile that AWS_PROFILE or --storage-option profile names does not exist"),
     ],
@@ -254,3 +256,9 @@ def test_an_interrupt_ends_a_transfer_that_stalls(s3: Seaweed, proxy: Proxy, tmp
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
         assert time.monotonic() - started < 8  # before the first try is given up
+
+
+def test_what_all_of_a_scan_share_is_named_where_no_object_is() -> None:
+    """A location as the user would write it."""
+    paths = ["s3://bucket/a/b/x.parquet", "s3://bucket/a/c/y.parquet"]
+    assert blamed(paths, OSError("no connection")) == "s3://bucket/a/"

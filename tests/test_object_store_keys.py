@@ -73,6 +73,30 @@ def test_a_process_may_give_the_keys(nobody: Path, s3: Seaweed, location: str) -
     assert answers(location)
 
 
+@pytest.mark.parametrize("given", ["/no/such/program", "echo topsecret", "sh -c 'echo topsecret >&2; exit 1'"])
+def test_a_process_that_gives_no_keys_is_told_of(
+    nobody: Path, s3: Seaweed, location: str, ask: Ask, given: str
+) -> None:
+    """Whatever goes wrong with it, and nothing of what it says."""
+    (nobody / "config").write_text(f"[default]\nendpoint_url = {s3.endpoint}\ncredential_process = {given}\n")
+    ran = ask(location)
+    assert (ran.code, "topsecret" in ran.err) == (4, False)
+    assert ran.error.startswith(f"{location}: ")
+
+
+def test_a_service_that_gives_no_keys_is_told_of(
+    nobody: Path, s3: Seaweed, location: str, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that refuses to let somebody be somebody else, and a token that is not there."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"{s3.endpoint}/no/service")
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/somebody")
+    for token in (nobody / "none", nobody / "token"):
+        monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+        ran = ask(location)
+        assert (ran.code, ran.error.partition(" (")[0]) == (4, f"{location}: AWS credentials cannot be had")
+        (nobody / "token").write_text("topsecret")
+
+
 @pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])
 def test_the_environment_names_the_endpoint(
     nobody: Path, s3: Seaweed, location: str, monkeypatch: pytest.MonkeyPatch, name: str

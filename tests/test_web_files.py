@@ -66,6 +66,7 @@ def test_what_is_not_there_or_may_be_secret(web: tuple[str, Path], ask: Ask) -> 
     (folder / "x.parquet").write_bytes(WRITERS["parquet"](ROWS))
     assert ask(f"{url}/none.parquet").error == f"{url}/none.parquet: there is no such file"
     assert ask(f"{url}/").code == 3
+    assert ask("http://[::1/x.parquet").code == 3
     for secret in (f"{url}/x.parquet?token=topsecret", url.replace("//", "//me:topsecret@") + "/x.parquet"):
         ran = ask(secret)
         assert (ran.code, "topsecret" in ran.err) == (3, False)

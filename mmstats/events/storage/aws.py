@@ -6,6 +6,7 @@ where botocore is missing, and takes another identity.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from mmstats.visible import visible
 
 _REGION = "us-east-1"  # where stores that have no regions let everybody be
 _OWN = ("access_key_id", "secret_access_key", "session_token", "token", "profile")
+_SERVER = re.compile("https?://[^/ ]+", re.IGNORECASE)
 _INSTALL = "pip install 'mmstats[s3]'"
 
 
@@ -26,7 +28,7 @@ def reached(url: Url, options: Mapping[str, str]) -> Access:
     Raises InvalidSettings where a library is missing or the configuration is wrong, Unreadable where no keys are found.
     """
     try:
-        from botocore.exceptions import BotoCoreError
+        from botocore.exceptions import BotoCoreError, ClientError
         from botocore.session import Session
     except ImportError:
         raise InvalidSettings("s3:// needs boto3, which finds the keys", hint=_INSTALL) from None
@@ -34,10 +36,11 @@ def reached(url: Url, options: Mapping[str, str]) -> Access:
     session = Session(profile=given.get("profile"))
     try:
         endpoint = given.get("endpoint") or _endpoint(session)
+        _check(endpoint)
         region = given.get("region") or _region(session)
         unsigned = given.get("skip_signature", "").lower() in {"true", "1"}
         keys = None if unsigned else _given(given) or _found(session, str(url))
-    except BotoCoreError as error:
+    except (BotoCoreError, ClientError, OSError, ValueError, EOFError) as error:  # a process, a token's file, a prompt
         raise _explained(error, str(url)) from None
     config = {name: value for name, value in given.items() if name not in _OWN} | {"region": region}
     config |= {"endpoint": endpoint} if endpoint else {}
@@ -63,6 +66,11 @@ def _endpoint(session: Any) -> str | None:
     configured = ConfiguredEndpointProvider(session.full_config, session.get_scoped_config(), "s3", os.environ)
     found = configured.provide()
     return None if found is None else str(found)
+
+
+def _check(endpoint: str | None) -> None:
+    if endpoint and not _SERVER.match(endpoint):
+        raise InvalidSettings("the endpoint of S3 is no URL", hint="https://HOST, or http://HOST:PORT")
 
 
 def _given(given: Mapping[str, str]) -> Callable[[], Keys] | None:

@@ -50,7 +50,10 @@ def read_url(location: str) -> Url:
         if not host:
             raise NotEvents(f"{visible(location)}: names no bucket", hint=f"{scheme}://BUCKET/PREFIX/")
         return Url(scheme, host, key)
-    parts = urlsplit(location)
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        raise NotEvents(f"{scheme}://: not the URL of a file") from None  # the rest may be secret
     if parts.query or parts.fragment or "@" in parts.netloc:
         shown = visible(f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
         raise NotEvents(f"{shown}: a URL with a password, a query or a fragment cannot be read", hint="download it")
