@@ -35,8 +35,8 @@ FAULTS = (BaseError, OSError, ValueError)
 class Objects:
     """The objects of one bucket, container or server, as they were when they were listed.
 
-    `tags` and `written` are the store's tags and the times of writing by path, as far as they are known; `library` is
-    the library's store.
+    `tags` and `written` are the store's tags and the times of writing by path, as far as they are known; a weak tag is
+    none, since a request on condition of it fails. `library` is the library's store.
     """
 
     def __init__(self, access: Access) -> None:
@@ -93,7 +93,7 @@ class Objects:
         path = self.path(found["path"])
         self._seen[path] = self._status(path, found)
         self.written[path] = found["last_modified"]
-        if found["e_tag"]:
+        if found["e_tag"] and not found["e_tag"].startswith("W/"):
             self.tags[path] = found["e_tag"]
         return True
 
