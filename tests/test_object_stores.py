@@ -108,6 +108,17 @@ def test_a_key_may_hold_any_sign(s3: Seaweed, prefix: str, name: str) -> None:
     assert mmstats.stats(f"s3://{s3.bucket}/{prefix}/").rows == [{"value": 3 * len(ROWS)}]
 
 
+def test_a_key_that_cannot_be_read_is_told_of(s3: Seaweed, prefix: str, ask: Ask) -> None:
+    """Not passed over in silence, and no control character is shown."""
+    location = s3.put(f"{prefix}/a\nb.ndjson", ndjson(ROWS))
+    for asked in (location, f"s3://{s3.bucket}/{prefix}/", f"s3://{s3.bucket}/a//b.ndjson"):
+        ran = ask(asked)
+        assert (ran.code, ran.error.partition(": ")[2]) == (
+            4, "a key with a control character, an empty level, . or .. cannot be read",
+        )  # fmt: skip
+    s3.client.delete_object(Bucket=s3.bucket, Key=f"{prefix}/a\nb.ndjson")
+
+
 TREE = (
     "a.ndjson", "b.csv", "_c.ndjson", ".d.ndjson", "other.txt", "one/a.ndjson", "one/two/b.ndjson", "one/two/c.txt",
     "_x/a.ndjson", ".y/a.ndjson", "one/_x/a.ndjson", "one/.y/a.ndjson", "ab/a.ndjson", "one/two/three/z.ndjson",

@@ -34,6 +34,9 @@ class _Known:
 
 # The first whose sign is found: what the store says is surer than its status, and that than how the transfer ended.
 _TROUBLES = (
+    _Known("object with invalid path|Could not parse path",
+           "a key with a control character, an empty level, . or .. cannot be read",
+           "give the object another key, or name a location without it"),
     _Known("NoSuchBucket", "there is no such bucket", "check its name, and the endpoint if it has one", NotEvents),
     _Known("InvalidBucketName", "this is no name of a bucket", "check it for a slip", NotEvents),
     _Known("NoSuchKey|NoSuchObject|BlobNotFound|not found: ", "there is no such object", "", NotEvents),
