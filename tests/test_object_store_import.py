@@ -16,6 +16,8 @@ from mmstats.cli import run
 from mmstats.dataset import Dataset
 from mmstats.engines.local import answer
 from mmstats.errors import NotEvents, OutputError, Unreadable
+from mmstats.events.listing import Listing
+from mmstats.events.storage import Storage
 from mmstats.events.store import Manifest, parsed
 from mmstats.store import bucket
 from mmstats.store.importing import Imported, import_events
@@ -223,6 +225,19 @@ def test_stores_of_several_places_are_asked_together(store: str, tmp_path: Path)
             answer(BY_PATH, Dataset(locations)).rows[0]["value"]
             == 2 * answer(BY_PATH, Dataset((here,))).rows[0]["value"]
         )
+
+
+def test_a_store_is_asked_while_an_import_ends(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest may be replaced between the listing and its being read: what it says then is answered."""
+    take(store, put(tmp_path / "a.ndjson", events("a", 5)))
+    add_store = Listing.add_store
+
+    def late(self: Listing, folder: str, *storage: Storage) -> None:
+        take(store, put(tmp_path / "b.ndjson", events("b", 5)))
+        add_store(self, folder, *storage)
+
+    monkeypatch.setattr(Listing, "add_store", late)
+    assert {row["path"] for row in answer(BY_PATH, Dataset((store,))).rows} == {"a", "b"}
 
 
 def test_a_damaged_manifest_is_refused(s3: Seaweed, store: str, tmp_path: Path) -> None:

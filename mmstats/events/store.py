@@ -102,8 +102,7 @@ def read_manifest(folder: str, storage: Storage = DISK) -> Manifest:
     """
     path = storage.below(folder, MANIFEST)
     try:
-        with storage.open(path) as stream:
-            return parsed(path, stream.read())
+        return parsed(path, storage.latest(path))
     except OSError as error:
         raise Unreadable(f"{visible(path)}: {error.strerror}") from None
 

@@ -34,6 +34,10 @@ class Storage(Protocol):
         """The first bytes of a file, fewer where it has no more; raises as `open` does."""
         ...
 
+    def latest(self, path: str) -> bytes:
+        """All of a small file as it is now, whatever it was when it was found; raises as `open` does."""
+        ...
+
     def near(self, path: str) -> str:
         """A path on disk where all of a file is, as long as this storage is; raises as `open` does."""
         ...

@@ -26,6 +26,10 @@ class Disk:
         with Path(path).open("rb") as opened:
             return opened.read(count)
 
+    def latest(self, path: str) -> bytes:
+        """All of a file."""
+        return Path(path).read_bytes()
+
     def near(self, path: str) -> str:
         """The path itself."""
         return path

@@ -132,6 +132,11 @@ class Objects:
             self._heads[path] = self._fetch(path, 0, count) if self.status(path).size else b""
         return self._heads[path][:count]
 
+    def latest(self, path: str) -> bytes:
+        """All of an object, be it written again since it was listed."""
+        with told(path):
+            return answered(_got(self.library, self.key(path), {}))
+
     def near(self, path: str) -> str:
         """A copy of the object, made once."""
         if path not in self._copies:
