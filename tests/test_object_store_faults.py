@@ -210,6 +210,16 @@ def test_keys_among_the_options_are_never_shown(location: str) -> None:
     assert mmstats.stats(location, storage_options=options | {"secret_access_key": SECRET}).rows == [{"value": 1050}]
 
 
+def test_a_password_in_a_location_is_refused(ask: Ask, s3: Seaweed) -> None:
+    """It would be passed over, and shown wherever the location is."""
+    for host in (f"me:topsecret@{s3.bucket}", f"topsecret@{s3.bucket}", f"{s3.bucket}:443"):
+        ran = ask(f"s3://{host}/faults/")
+        assert (ran.code, ran.error) == (
+            3, f"s3://{s3.bucket}/faults/: a location names no user, password or port",
+        )  # fmt: skip
+        assert "topsecret" not in ran.err
+
+
 def test_schemes_that_nobody_speaks(ask: Ask) -> None:
     """They are refused with exit code 3, and the known ones named."""
     ran = ask("ftp://host/x.parquet")

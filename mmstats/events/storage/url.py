@@ -9,6 +9,7 @@ from mmstats.visible import visible
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://")
 _LIKE_DISK = {"file"}
+_SAID = "--storage-option and the environment say them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,9 @@ def read_url(location: str) -> Url:
     if scheme not in {"http", "https"}:
         if not host:
             raise NotEvents(f"{visible(location)}: names no bucket", hint=f"{scheme}://BUCKET/PREFIX/")
+        if ":" in host or ("@" in host and not scheme.startswith("abfs")):  # there it tells a container's account
+            shown = visible(f"{scheme}://{host.rpartition('@')[2].partition(':')[0]}/{key}")
+            raise NotEvents(f"{shown}: a location names no user, password or port", hint=_SAID)
         return Url(scheme, host, key)
     try:
         parts = urlsplit(location)
