@@ -1,11 +1,13 @@
 """Who asks an object store: found as the AWS command line finds it, and the same for the engine as for the listing."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import mmstats
+from mmstats.events.location import find_files
 from tests.conftest import WRITERS, Ask
 from tests.seaweed import ACCESS, SECRET, Seaweed, known
 
@@ -118,6 +120,22 @@ def test_options_come_before_the_environment(
     assert answers(
         location, AWS_ENDPOINT_URL=s3.endpoint, aws_region="eu-west-1", access_key_id=ACCESS, secret_access_key=SECRET
     )
+
+
+def test_questions_at_once_are_asked_of_their_own_endpoints(
+    nobody: Path, s3: Seaweed, location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that names another than the environment does not take it from those that name none."""
+    (nobody / "credentials").write_text(RIGHT.format("default"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint)
+    other = s3.endpoint.replace("127.0.0.1", "localhost")
+
+    def ask_often(endpoint: str) -> bool:
+        named = {"endpoint": endpoint} if endpoint else {}
+        return all(find_files([location], storage_options={**named, "region": f"r{turn}"}).files for turn in range(100))
+
+    with ThreadPoolExecutor() as threads:
+        assert all(threads.map(ask_often, [other, "", other, ""]))
 
 
 def test_ones_own_configuration_may_hold_options_and_a_found_file_may_not(

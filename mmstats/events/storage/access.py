@@ -25,7 +25,7 @@ _CLIENT_OPTIONS = (
 
 _ENDPOINT = "AWS_ENDPOINT_URL_S3"
 _ACCOUNT = "AZURE_STORAGE_ACCOUNT_NAME or --storage-option account_name=NAME names the account"
-_lock = Lock()
+ENVIRONMENT = Lock()  # held by whoever asks or changes what the environment says of AWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Access:
 @contextmanager
 def _endpoint_of_options(endpoint: str) -> Iterator[None]:
     """Inside the block the environment names no other endpoint: the library would take it, whatever its options say."""
-    with _lock:
+    with ENVIRONMENT:
         other = os.environ.get(_ENDPOINT)
         if not endpoint or other in {None, endpoint}:
             yield

@@ -4,13 +4,12 @@ import os
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
-from threading import Lock
 from typing import TYPE_CHECKING, cast
 
 from cachetools import TTLCache
 
 from mmstats.errors import InvalidSettings, NotEvents
-from mmstats.events.storage.access import Access
+from mmstats.events.storage.access import ENVIRONMENT, Access
 from mmstats.events.storage.url import Url
 from mmstats.visible import visible
 
@@ -33,7 +32,6 @@ _EXTRA = {_AWS: "s3", _PLAIN: "remote"}
 # Keys that had to be asked for, as of a service, are asked for again after so many seconds, or when they expire.
 _KEPT_SECONDS = 120
 _kept: "TTLCache[object, Access]" = TTLCache(8, _KEPT_SECONDS)
-_lock = Lock()
 
 
 class Storages:
@@ -70,9 +68,9 @@ def _finder(url: Url) -> str:
 
 
 def _reached(finder: str, url: Url, options: Mapping[str, str]) -> Access:
-    told = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
-    asked = (url.root, tuple(sorted(options.items())), told)
-    with _lock:
+    with ENVIRONMENT:
+        told = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
+        asked = (url.root, tuple(sorted(options.items())), told)
         if asked not in _kept:
             _kept[asked] = cast(Access, import_module(finder).reached(url, options))
         return _kept[asked]
