@@ -8,13 +8,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 import mmstats
+from mmstats.events.storage import Status
+from mmstats.events.storage.objects import Objects
 from mmstats.events.storage.trouble import blamed
 from tests.conftest import Ask, Ran, ndjson
 from tests.proxy import Proxy, proxied
@@ -208,6 +210,20 @@ def test_keys_among_the_options_are_never_shown(location: str) -> None:
     source = SourceOptions((), False, (), None, None, storage_options=("secret_access_key=topsecret",))
     assert "topsecret" not in repr(source)
     assert mmstats.stats(location, storage_options=options | {"secret_access_key": SECRET}).rows == [{"value": 1050}]
+
+
+def test_a_store_that_goes_when_all_is_read_spoils_no_answer(
+    ask: Ask, location: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be looked at again is not kept, and that is all."""
+    again = Objects.again
+
+    def cut_off(objects: Objects, paths: Iterable[str]) -> Mapping[str, Status]:
+        proxy.close()
+        return again(objects, paths)
+
+    monkeypatch.setattr(Objects, "again", cut_off)
+    assert ask(location, "--group-by", "event_name").rows == [{"event_name": "e", "value": 1050}]
 
 
 def test_a_password_in_a_location_is_refused(ask: Ask, s3: Seaweed) -> None:

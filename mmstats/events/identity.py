@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from mmstats.dataset import Dataset
-from mmstats.errors import NotEvents, Unreadable
+from mmstats.errors import DatasetError, NotEvents, Unreadable
 from mmstats.events.eventfile import EventFile
 from mmstats.events.location import find_files
 from mmstats.events.storage import Status, Storage
@@ -70,10 +70,12 @@ def settled_files(files: Iterable[EventFile]) -> dict[str, str]:
 
 
 def still_settled(files: Iterable[EventFile]) -> dict[str, str]:
-    """The same of those of the files that are there at this moment."""
-    return _known(
-        {path: now for storage, paths in _by_storage(files).items() for path, now in storage.again(paths).items()}
-    )
+    """The same of those of the files that are there at this moment, as far as their storage tells."""
+    statuses: dict[str, Status] = {}
+    for storage, paths in _by_storage(files).items():
+        with suppress(DatasetError):  # an answer is not worth less because what it was made of cannot be kept
+            statuses |= storage.again(paths)
+    return _known(statuses)
 
 
 def _known(statuses: Mapping[str, Status]) -> dict[str, str]:
