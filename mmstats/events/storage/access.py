@@ -80,7 +80,7 @@ class Access:
 
     def _client(self) -> dict[str, Any]:
         given = {name: self.options[name] for name in _CLIENT_OPTIONS if name in self.options}
-        plain = self.at.startswith("http://") or self.root.startswith("http://")
+        plain = self.at.lower().startswith("http://") or self.root.startswith("http://")
         return {**_CLIENT, **({"allow_http": "true"} if plain else {}), **given}
 
     def _patience(self) -> dict[str, int]:
