@@ -105,6 +105,7 @@ def s3() -> Iterator[Seaweed]:
         yield running
 
 
+@pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Apache Spark with two executors, for all tests."""
     with clusters.spark(tmp_path_factory.mktemp("spark")) as running:
