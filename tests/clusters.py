@@ -23,6 +23,7 @@ from filelock import FileLock
 from platformdirs import user_cache_dir
 
 SPARK, SAIL = "pyspark==4.2.0", "pysail==0.7.2"
+_JAVA = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 _SECONDS = 90  # until a server listens, on a machine that has other things to do
 
 
@@ -66,13 +67,23 @@ def spark(folder: Path, **settings: str) -> Iterator[Cluster]:
         "spark.connect.grpc.binding.port": str(port),
         "spark.driver.host": "127.0.0.1",
         "spark.executor.memory": "512m",
+        # A server that lives for minutes gains nothing from its best compiler, and remembers plans for nobody.
+        "spark.driver.extraJavaOptions": _JAVA,
+        "spark.executor.extraJavaOptions": _JAVA,
+        "spark.ui.retainedJobs": "20",
+        "spark.ui.retainedStages": "20",
+        "spark.sql.ui.retainedExecutions": "1",
+        "spark.connect.ui.retainedStatements": "1",
+        "spark.connect.ui.retainedSessions": "1",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.local.dir": str(folder),
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.ui.port": str(ui),
         **settings,
     }
-    command = [str(home / "bin" / "spark-submit"), "--master", "local-cluster[2,1,512]", "--driver-memory", "512m"]
+    command = [str(home / "bin" / "spark-submit"), "--master", "local-cluster[2,1,512]", "--driver-memory", "1g"]
     command += [part for name, value in wanted.items() for part in ("--conf", f"{name}={value}")]
     command += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"]
     environment = {

@@ -47,10 +47,10 @@ def between(micros: Column, start: datetime | None, end: datetime | None) -> Col
 
 
 def of_text(text: Column, unit: str | None) -> Column:
-    """The instants that texts name: ISO 8601, or epochs of `unit`, by default each of the unit its magnitude says."""
+    """What texts name: ISO 8601, or epochs of `unit`, by default each of the unit its magnitude says; of any year."""
     instant = F.when(text.rlike(_ISO), _iso(text))
     instant = instant.when(text.rlike(_INTEGER), _of_integers(text.try_cast("bigint"), unit))
-    return in_years(instant.when(text.rlike(_NUMBER), _of_numbers(text, unit)))
+    return instant.when(text.rlike(_NUMBER), _of_numbers(text, unit))
 
 
 def of_integers(value: Column, unit: str | None) -> Column:

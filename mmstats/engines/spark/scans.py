@@ -66,8 +66,7 @@ class Scan:
             found = once(
                 self.frame.filter(all_of([*self._sound(), *named])), self._instant().alias(AT), *texts.values()
             )
-            at = F.col(AT)
-            return found.filter(all_of([at.isNotNull(), instants.between(at, wanted.start, wanted.end)]))
+            return found.filter(instants.between(F.col(AT), wanted.start, wanted.end))
         kept = [self._instant().isNotNull(), *self._sound(), *named]
         if wanted.bounded:
             kept.append(self._in_range(self._instant()))
@@ -78,7 +77,7 @@ class Scan:
         name, dtype = self._timestamp()
         years = self.shape.unbounded().wanted
         stored = typed.in_range(column(name), dtype, years, self.shape.timestamp_unit)
-        none = self._instant().isNull() if stored is None else column(name).isNull() | ~stored
+        none = self._no_instant() if stored is None else column(name).isNull() | ~stored
         faults = [typed.no_text(column(name), dtype) for name, dtype in self.raw.items()]
         doubtful = [F.col(self.doubtful)] if self.doubtful else []
         return F.coalesce(any_of([*doubtful, none, *(one for one in faults if one is not None)]), F.lit(True))
@@ -98,6 +97,10 @@ class Scan:
         if dtype is None:
             return instants.of_text(F.lit(self.told.get(name)).cast("string"), unit)
         return typed.instant(column(name), dtype, unit, as_read=self.dialect.declared)
+
+    def _no_instant(self) -> Column:
+        at = self._instant()
+        return F.coalesce(~instants.between(at, None, None), F.lit(True)) if self.has_text_instants else at.isNull()
 
     def _in_range(self, at: Column) -> Column:
         """Whether an event lies in the range: told from what is stored, where statistics may spare reading it."""
