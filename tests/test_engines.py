@@ -16,7 +16,7 @@ from tests import oracle
 from tests.clusters import Cluster
 from tests.drawn import ANY, NEAR, Drawn, datasets, questions
 
-QUESTIONS = {"local": 160, "spark": 40, "sail": 120}
+QUESTIONS = {"local": 240, "spark": 20, "sail": 60}
 _ASKED = 10  # of each dataset
 _FORMATS = ("parquet", "words.parquet", "ndjson", "csv")
 
@@ -53,7 +53,6 @@ def test_drawn_questions(engine: tuple[str, int]) -> None:
         max_examples=count // _ASKED,
         derandomize=True,
         database=None,
-        deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

@@ -6,7 +6,10 @@ cluster would read otherwise than the contract says it is not asked: `texts` tel
 has this machine look at the files that hold them.
 """
 
+import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mmstats.answer import Stats
@@ -30,7 +33,8 @@ def engine(address: EngineAddress) -> Engine:
     Raises InvalidSettings when the client is not installed, and where a token would be sent for anybody to read.
     """
     try:
-        from mmstats.engines.spark.asked import Cluster
+        with _program_of_a_file():
+            from mmstats.engines.spark.asked import Cluster
     except ImportError as missing:
         raise InvalidSettings(
             f"the engine {address} needs a client that is not installed ({missing.name})",
@@ -54,3 +58,17 @@ def engine(address: EngineAddress) -> Engine:
             return cluster.answer(query, dataset)
 
     return answer
+
+
+@contextlib.contextmanager
+def _program_of_a_file() -> Iterator[None]:
+    """Inside the block, what `python -c` runs has a file: the client takes a program without for its own doctests."""
+    main = sys.modules["__main__"]
+    if hasattr(main, "__file__"):
+        yield
+        return
+    main.__file__ = "-c"
+    try:
+        yield
+    finally:
+        del main.__file__

@@ -16,7 +16,7 @@ from mmstats.engines.notices import notices_of
 from mmstats.engines.spark import columnar
 from mmstats.engines.spark import plan as cluster_plan
 from mmstats.engines.spark.connection import Session
-from mmstats.engines.spark.faults import CLUSTER_FAULTS, explained
+from mmstats.engines.spark.faults import CLUSTER_FAULTS, explained, is_mixed_up
 from mmstats.engines.spark.judge import blame, judge, judge_lines, settle
 from mmstats.engines.spark.scans import Scan
 from mmstats.engines.spark.texts import lines_of
@@ -46,18 +46,31 @@ class Cluster:
             raise InvalidParams({"data": ["must not be '-': no cluster sees this machine's standard input"]})
         # One question at a time: Sail mixes up two that are planned in one session at once.
         with self._lock, open_events(dataset, plan.wanted_of(query)) as source:
-            session = self._opened()
             try:
                 with explained(self._address):
-                    rows = _rows(query, source, session)
+                    rows = self._rows(query, source)
             except KeyboardInterrupt:
-                session.interrupt()
+                if self._session:
+                    self._session.interrupt()
                 raise
         if query.fill:
             frame = filled(query, rows.frame)
             rows = plan.Rows(frame, frame.height)
         shown = plan.ordered(query, rows.frame)
         return Stats(query.metric, query.labels, shown.to_dicts(), rows.groups, notices_of(query, source))
+
+    def _rows(self, query: StatsQuery, source: Source) -> plan.Rows:
+        """The rows, asked for once more in a session of its own where the server has mixed up two plans."""
+        try:
+            return _rows(query, source, self._opened())
+        except CLUSTER_FAULTS as fault:
+            if not is_mixed_up(fault):
+                raise
+        if self._session:
+            self._session.end()
+            self._session = None
+        source.log.begin_anew()
+        return _rows(query, source, self._opened())
 
     def _opened(self) -> Session:
         """The session, a new one where the server has ended the last."""
@@ -74,8 +87,9 @@ def _rows(query: StatsQuery, source: Source, session: Session) -> plan.Rows:
         scans += _columnar(source, session)
         scans += _texts(source, session)
         return _answered(query, scans) if scans else _nothing(query)
-    except CLUSTER_FAULTS:
-        blame(scans, source.log)
+    except CLUSTER_FAULTS as fault:
+        if not is_mixed_up(fault):
+            blame(scans, source.log)
         raise
 
 

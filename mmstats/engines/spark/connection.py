@@ -43,9 +43,13 @@ class Session:
                 return True
         except CLUSTER_FAULTS:
             pass
+        self.end()
+        return False
+
+    def end(self) -> None:
+        """End it, as far as that can be said to the server."""
         with contextlib.suppress(*CLUSTER_FAULTS):
             self.spark.stop()
-        return False
 
     def interrupt(self) -> None:
         """Stop what runs on the cluster for this session."""

@@ -24,6 +24,11 @@ def explained(address: EngineAddress) -> Iterator[None]:
         raise Unreadable(f"{address}: {reason(fault, address)}", hint=_hint(fault)) from None
 
 
+def is_mixed_up(fault: BaseException) -> bool:
+    """Whether a server has looked for a column of one plan in another, as Sail 0.7 does at times."""
+    return 'No field named "#' in _details(fault)
+
+
 def reason(fault: BaseException, address: EngineAddress) -> str:
     """What the cluster says, its first line."""
     said = _details(fault)

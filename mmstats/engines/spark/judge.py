@@ -113,8 +113,10 @@ def blame(scans: Iterable[Scan], log: ReadLog) -> None:
         for each in scan.split():
             try:
                 _numbers([each.events()], {**_COUNT, "at": F.max("timestamp")})
-            except CLUSTER_FAULTS:
+            except CLUSTER_FAULTS as fault:
                 _explain(each, log)
+                if "invalid UTF-8" in str(fault):  # Sail passes over no line of a text for it
+                    raise refuse_format(each.files[0], "text that is not valid UTF-8") from None
 
 
 def _explain(scan: Scan, log: ReadLog) -> None:
