@@ -84,7 +84,7 @@ def test_every_format_and_compression_answers_as_on_disk(
         )  # fmt: skip
 
 
-@settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=datasets(), asked=st.lists(questions(), min_size=4, max_size=6))
 def test_any_question_of_any_events_answers_as_on_disk(s3: Seaweed, drawn: Drawn, asked: list) -> None:  # type: ignore[type-arg]
     """Whatever is asked of whatever files, their place does not show in the bytes."""
