@@ -10,7 +10,7 @@ from mmstats.answer import Stats, encode
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.errors import DatasetError
-from mmstats.events.identity import SETTLED, Identity, identify
+from mmstats.events.identity import SETTLED, identify
 from mmstats.program import program
 from mmstats.query import StatsQuery
 from mmstats.work import Account
@@ -22,37 +22,34 @@ def answer(
     query: StatsQuery, dataset: Dataset, cache: Cache, compute: Callable[[], Stats], account: Account | None = None
 ) -> Stats:
     """The answer that is kept from when the same was asked of the same files, or else what `compute` gives."""
-    before = _identity(dataset)
-    if before is None or time.time_ns() - before.changed <= SETTLED:
+    key = _key(query, dataset)
+    if key is None:
         return compute()
-    key = _key(query, before)
     kept = cache.find(key)
     if kept is not None:
         if account:
             account.answer_kept = True
         return _read(kept)
     stats = compute()
-    after = _identity(dataset)
-    if len(stats.rows) <= _MOST_ROWS and after and after.digest == before.digest:
+    if len(stats.rows) <= _MOST_ROWS and _key(query, dataset) == key:
         cache.keep(key, _written(stats))
     return stats
 
 
 def is_kept(query: StatsQuery, dataset: Dataset, cache: Cache) -> bool:
     """Whether `answer` would give what is kept."""
-    identity = _identity(dataset)
-    return identity is not None and cache.find(_key(query, identity)) is not None
+    key = _key(query, dataset)
+    return key is not None and cache.find(key) is not None
 
 
-def _identity(dataset: Dataset) -> Identity | None:
-    """What the files are, None where there is no telling; the engine then says what is wrong."""
+def _key(query: StatsQuery, dataset: Dataset) -> str | None:
+    """What the answer is kept by, None where the files may change unnoticed or cannot be had, as the engine says."""
     try:
-        return identify(dataset)
+        identity = identify(dataset)
     except DatasetError:
         return None
-
-
-def _key(query: StatsQuery, identity: Identity) -> str:
+    if time.time_ns() - identity.changed <= SETTLED:
+        return None
     asked = f"{program()} {identity.digest} {query}"
     return sha256(asked.encode("utf-8", "surrogateescape")).hexdigest()
 
