@@ -77,7 +77,7 @@ def test_a_panic_of_the_engine_is_a_damaged_file(
         monkeypatch.setattr(pl.LazyFrame, "collect_schema", panic)
     else:
         monkeypatch.setattr(pl.LazyFrame, "sink_batches", panic)
-        where = {"judge": "mmstats.events.columnar._count", "answer": "mmstats.engines.local.collected"}
+        where = {"judge": "mmstats.events.columnar._count", "answer": "mmstats.engines.grouping.collected"}
         monkeypatch.setattr(where[panics], panic)
     ran = ask(path, "--group-by", "source")
     assert ran.code == 4
@@ -92,7 +92,7 @@ def test_a_bug_is_not_blamed_on_a_sound_file(ask: Ask, tmp_path: Path, monkeypat
     def wrong(*_: object) -> None:
         raise pl.exceptions.InvalidOperationError("our own doing")
 
-    monkeypatch.setattr("mmstats.engines.local.collected", wrong)
+    monkeypatch.setattr("mmstats.engines.grouping.collected", wrong)
     assert ask(path, "--group-by", "source").code == 70
 
 

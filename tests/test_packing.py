@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mmstats.dataset import Dataset, sample_folder
 from mmstats.engines import grouped, local, marks, plan, runs, streaming
+from mmstats.engines.grouping import ByNumbers
 from mmstats.engines.packing import Layout, TooWide
 from mmstats.engines.partial import Marks
 from mmstats.engines.runs import KEY
@@ -132,7 +133,8 @@ def test_events_by_packed_integers_are_those_counted_by_texts(
 ) -> None:
     """Packed or as texts, grouping gives the same answer, its limit and the number of groups before it too."""
     query = StatsQuery(group_by=("source", "medium"), interval=interval, limit=limit)
-    found = grouped.counted(query, plan.bucketed(query, frame_of(visits)))
+    by_numbers = ByNumbers(query, frame_of(visits))
+    found = by_numbers.rows(by_numbers.of(frame_of(visits)))
     expected = plan.answered(query, frame_of(visits)).collect()
     assert found.groups == expected.height
     assert plan.ordered(query, found.frame).equals(plan.ordered(query, expected))

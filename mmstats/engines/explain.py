@@ -6,11 +6,11 @@ import polars as pl
 
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.engines import grouped, plan
+from mmstats.engines import plan
+from mmstats.engines.grouping import grouping_of
 from mmstats.engines.ledger import Ledger
-from mmstats.engines.numbers import Numbers
-from mmstats.engines.partial import Marks, partial_of
-from mmstats.engines.task import MANY_LABELS, Task, Way, task_of
+from mmstats.engines.partial import partial_of
+from mmstats.engines.task import Task, Way, task_of
 from mmstats.engines.uses import uses
 from mmstats.events.source import Source, open_events
 from mmstats.query import StatsQuery
@@ -38,19 +38,13 @@ def _scan(query: StatsQuery, source: Source, task: Task) -> pl.LazyFrame:
     if task.way is Way.STATISTICS:
         return plan.answered(query, events.counted()[1])
     frame = events.frame(query.group_by)
-    if query.metric == "uniques" and not query.exact:
-        return Marks(query, frame.collect_schema()).of(frame)
-    if query.metric == "count" and len(query.group_by) >= MANY_LABELS:
-        return grouped.numbered(Numbers(query, frame.collect_schema()), plan.bucketed(query, frame))
-    return plan.answered(query, frame)
+    return grouping_of(query, frame).of(frame)
 
 
 def _by_file(query: StatsQuery, source: Source, task: Task) -> Iterator[pl.LazyFrame]:
     partial = partial_of(query, stored=source.is_stored)
-    for files, whole in ((task.files.whole, True), ([file for file in task.files.cut if file.format.is_text], False)):
+    for files, whole in ((task.files.whole, True), (task.files.cut_texts, False)):
         if files:
-            numbers = {file.path: number for number, file in enumerate(files)}
-            yield partial.scanned(source.events(files, whole=whole, judging=False).numbered(numbers, query.group_by))
-    others = [file for file in task.files.cut if not file.format.is_text]
-    if others:
-        yield partial.of(source.events(others, judging=False).frame(query.group_by))
+            yield partial.scanned(source.events(files, whole=whole, judging=False).numbered(query.group_by))
+    if task.files.cut_others:
+        yield partial.of(source.events(task.files.cut_others, judging=False).frame(query.group_by))

@@ -42,14 +42,9 @@ def estimated(query: StatsQuery, numbers: Numbers, visits: pl.LazyFrame) -> plan
     return _labelled(query, numbers, pieces)
 
 
-def numbered(numbers: Numbers, events: pl.LazyFrame) -> pl.LazyFrame:
-    """The numbers of the labels of events."""
-    return events.select(numbers.of_labels())
-
-
-def counted(query: StatsQuery, events: pl.LazyFrame) -> plan.Rows:
-    """The number of events of every group; raises TooWide where labels have too many values for packing."""
-    numbers, runs = Numbers(query, events.collect_schema()), Runs(_added)
+def counted(query: StatsQuery, numbers: Numbers, events: pl.LazyFrame) -> plan.Rows:
+    """The number of events of every group, of their numbers; raises TooWide where these are too wide to pack."""
+    runs = Runs(_added)
 
     def take(batch: pl.DataFrame) -> None:
         layout = Layout.of(batch, query.labels)
@@ -57,7 +52,7 @@ def counted(query: StatsQuery, events: pl.LazyFrame) -> plan.Rows:
         counts = keys.rle().struct.unnest()
         runs.add(layout, counts.select(pl.col("value").alias(KEY), pl.col("len").cast(pl.Int64).alias(plan.VALUE)))
 
-    each_batch(numbered(numbers, events), take)
+    each_batch(events, take)
     return _labelled(query, numbers, runs.pieces())
 
 

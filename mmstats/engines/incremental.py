@@ -31,7 +31,7 @@ def answered(query: StatsQuery, source: Source, task: Task, partial: Partial, le
         source.log.leave_out(file, record.bad_rows)
     reading = _Reading(source, partial, query.group_by)
     reading.read_whole(files.whole)
-    reading.read_cut(files.cut)
+    reading.read_cut(files.cut_texts, files.cut_others)
     used = [kept.parts[known] for file in files.used if (known := source.known[file.path]) in kept.parts]
     restored = [partial.restored(pl.concat(used)).lazy()] if used else []
     rows = partial.finished([*restored, *reading.parts])
@@ -60,20 +60,18 @@ class _Reading:
                 return
         self._read_by_file(by_size, whole=True)
 
-    def read_cut(self, files: Sequence[EventFile]) -> None:
+    def read_cut(self, texts: Sequence[EventFile], others: Sequence[EventFile]) -> None:
         """Read files that may not lie inside the range; of texts it is known once they have been read."""
-        self._read_by_file([file for file in files if file.format.is_text], whole=False)
-        others = [file for file in files if not file.format.is_text]
+        self._read_by_file(texts, whole=False)
         if others or not self.parts:
             self._read_at_once(others, whole=False)
 
     def _read_by_file(self, files: Sequence[EventFile], *, whole: bool) -> None:
         if files:
-            numbers = {file.path: number for number, file in enumerate(files)}
-            parts = self._partial.by_file(self._source.events(files, whole=whole).numbered(numbers, self._words))
+            parts = self._partial.by_file(self._source.events(files, whole=whole).numbered(self._words))
             by_number = parts.partition_by(FILE, as_dict=True, include_key=False)
-            nothing = parts.head(0).drop(FILE)
-            self._by_file |= {path: by_number.get((number,), nothing) for path, number in numbers.items()}
+            nothing, paths = parts.head(0).drop(FILE), [file.path for file in files]
+            self._by_file |= {path: by_number.get((number,), nothing) for number, path in enumerate(paths)}
             self.parts.append(parts.lazy())
 
     def _read_at_once(self, files: Sequence[EventFile], *, whole: bool) -> None:

@@ -116,6 +116,10 @@ class Marks:
         visits = [part.select(*self._query.labels, marks.MARK) for part in parts]
         return grouped.estimated(self._query, self._numbers, pl.concat(visits, how="vertical_relaxed"))
 
+    def rows(self, part: pl.LazyFrame) -> plan.Rows:
+        """The visitors that the marks of one part tell of."""
+        return self.finished([part])
+
 
 def _unpacked(layout: Layout, keys: pl.DataFrame) -> pl.DataFrame:
     key = pl.col(KEY)

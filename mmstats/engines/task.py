@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from mmstats.engines.grouping import MANY_LABELS
 from mmstats.engines.ledger import Kept, Ledger
 from mmstats.events.eventfile import EventFile
 from mmstats.events.source import Source
 from mmstats.events.spans import Place
 from mmstats.query import StatsQuery
-
-MANY_LABELS = 5  # from so many on grouping by their texts is slower than numbering these
 
 
 class Way(Enum):
@@ -35,9 +34,14 @@ class Sorted:
     cut: list[EventFile] = field(default_factory=list)
 
     @property
-    def read(self) -> Sequence[EventFile]:
-        """The files of which events are read."""
-        return [*self.whole, *self.cut]
+    def cut_texts(self) -> Sequence[EventFile]:
+        """Texts that may be cut: whether they are is known once they have been read, so that they are kept by file."""
+        return [file for file in self.cut if file.format.is_text]
+
+    @property
+    def cut_others(self) -> Sequence[EventFile]:
+        """Other files that may be cut, which are read at once."""
+        return [file for file in self.cut if not file.format.is_text]
 
 
 @dataclass(frozen=True, slots=True)

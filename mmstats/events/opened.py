@@ -37,8 +37,9 @@ class Events:
         scans = [part.events(part.scan(), leave_out_bad=bad, as_words=words) for part, bad in self._parts]
         return self._with_text(scans)
 
-    def numbered(self, numbers: Mapping[str, int], as_words: Collection[str] = ()) -> pl.LazyFrame:
-        """The frame with the number of the file that an event is from, as the column FILE; `numbers` count from 0."""
+    def numbered(self, as_words: Collection[str] = ()) -> pl.LazyFrame:
+        """The frame with the number of the file that an event is from, its place in `files`, as the column FILE."""
+        numbers = {file.path: number for number, file in enumerate(self.files)}
         words = [name for name in as_words if self._has_words(name)]
         scans = [
             part.events(part.scan(with_origin=True), leave_out_bad=bad, as_words=words, numbers=numbers)

@@ -11,8 +11,7 @@ from mmstats.answer import Stats
 from mmstats.dataset import Dataset
 from mmstats.engineaddress import EngineAddress
 from mmstats.engines import plan
-from mmstats.engines.fill import filled
-from mmstats.engines.notices import notices_of
+from mmstats.engines.finish import stats_of
 from mmstats.engines.spark import columnar
 from mmstats.engines.spark import plan as cluster_plan
 from mmstats.engines.spark.connection import Session
@@ -53,11 +52,7 @@ class Cluster:
                 if self._session:
                     self._session.interrupt()
                 raise
-        if query.fill:
-            frame = filled(query, rows.frame)
-            rows = plan.Rows(frame, frame.height)
-        shown = plan.ordered(query, rows.frame)
-        return Stats(query.metric, query.labels, shown.to_dicts(), rows.groups, notices_of(query, source))
+        return stats_of(query, rows, source)
 
     def _rows(self, query: StatsQuery, source: Source) -> plan.Rows:
         """The rows, asked for once more in a session of its own where the server has mixed up two plans."""
