@@ -15,15 +15,17 @@ from mmstats.dataset import Dataset
 from mmstats.description import NAMED_FAULTS, REMEMBERED, Check, ColumnUse, Description, Fault, FormatUse
 from mmstats.engines.summary import Summary, added, summarised
 from mmstats.errors import DatasetError, NotEvents
+from mmstats.events.alike import parts_of
 from mmstats.events.eventfile import EventFile
 from mmstats.events.faults import faults
 from mmstats.events.footers import known_of
 from mmstats.events.listing import Listing, kept_until_read
 from mmstats.events.location import find_files
 from mmstats.events.opened import Events, blamed
-from mmstats.events.part import ENGINE_FAULTS, Part, parts_of, unreadable
+from mmstats.events.part import Part
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
+from mmstats.events.scan import ENGINE_FAULTS, unreadable
 from mmstats.events.schema import ColumnMap, Wanted
 from mmstats.events.statistics import UnknownFooter
 

@@ -9,9 +9,10 @@ import polars as pl
 
 from mmstats.errors import BadRow
 from mmstats.events import typed
-from mmstats.events.part import ENGINE_FAULTS, Part
+from mmstats.events.part import Part
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import SKIP_HINT, not_an_instant
+from mmstats.events.scan import ENGINE_FAULTS
 from mmstats.events.statistics import UnknownFooter, Verdict, row_groups, slices, verdict_of_range
 
 _Left = Iterable[tuple[pl.LazyFrame, int]]  # scans, each with the number of rows before it

@@ -6,11 +6,12 @@ from itertools import islice
 import polars as pl
 
 from mmstats.events import records, typed
+from mmstats.events.alike import parts_of
 from mmstats.events.eventfile import EventFile
 from mmstats.events.jsonkeys import Keys
 from mmstats.events.jsontext import blocks_of
 from mmstats.events.ndjson import Piece, sift
-from mmstats.events.part import Part, parts_of
+from mmstats.events.part import Part
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape, judge, not_an_instant, timestamp_fault
 from mmstats.events.textfile import open_bytes

@@ -8,11 +8,13 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from mmstats.errors import DatasetError
+from mmstats.events.alike import parts_of
 from mmstats.events.columnar import judge
 from mmstats.events.eventfile import EventFile
-from mmstats.events.part import ENGINE_FAULTS, FILE, Part, parts_of
+from mmstats.events.part import FILE, Part
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
+from mmstats.events.scan import ENGINE_FAULTS
 from mmstats.events.statistics import counted
 from mmstats.events.texts import read_texts
 from mmstats.events.visitor import VISITOR, hashed

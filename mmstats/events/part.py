@@ -1,31 +1,22 @@
-"""Files of Parquet and Arrow IPC as lazy scans: files of one schema are one, whatever their folders say."""
+"""Files of Parquet or Arrow IPC that one scan reads, and the events that a question wants of it, lazily."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import polars as pl
 
-from mmstats.errors import DatasetError, Unreadable
+from mmstats.errors import DatasetError
 from mmstats.events import typed
 from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
-from mmstats.events.layout import SCHEMA, VISITOR_HASH
-from mmstats.events.readlog import ReadLog
+from mmstats.events.layout import VISITOR_HASH
 from mmstats.events.rows import Shape
-from mmstats.events.schema import REQUIRED
-from mmstats.events.storage import Storage
+from mmstats.events.scan import ENGINE_FAULTS, is_stream, read_stream, scan_of, scanned_path, unreadable
 from mmstats.events.storage.trouble import blamed, is_foreign, trouble
 from mmstats.events.visitor import VISITOR, hashed
-from mmstats.visible import visible
 
 FILE = "file"  # the number of the file that an event is from
-# What the engine raises when it cannot decode a file; a panic is one, though no Exception.
-ENGINE_FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
-# Up to so many different words of folders are constants of a scan each; more are looked up by the path of a row.
-_CONSTANTS = 16
-_LOOKED_UP = 1000  # files in one scan, since every batch of rows is held against all of its paths
 
 
 @dataclass(frozen=True)
@@ -65,10 +56,10 @@ class Part:
     def scan(self, *, with_origin: bool = False) -> pl.LazyFrame:
         """All raw columns of the files, lazily; where it is asked for also the path of the file that a row is from."""
         if is_stream(self.files[0]):
-            return pl.concat(self._with_constants(_read_stream(file).lazy(), file) for file in self.files)
+            return pl.concat(self._with_constants(read_stream(file).lazy(), file) for file in self.files)
         origin = self._origin if self._told or with_origin else None
         how = {"schema": self.schema} if self.files[0].format.name == "parquet" else {}
-        scan = _scan(self.files, include_file_paths=origin, **how)
+        scan = scan_of(self.files, include_file_paths=origin, **how)
         return scan.with_columns(self._looked_up(name) for name in self._told) if self._told else scan
 
     @property
@@ -84,12 +75,12 @@ class Part:
 
     def _number(self, numbers: Mapping[str, int]) -> pl.Expr:
         """The number of the file that a row is from; `numbers` counts from 0 in its order."""
-        scanned = {file.path: _scanned(file) for file in self.files}
+        scanned = {file.path: scanned_path(file) for file in self.files}
         names = pl.Enum([scanned.get(path, path) for path in numbers])
         return pl.col(self._origin).cast(names).to_physical().cast(pl.UInt32)
 
     def _with_constants(self, scan: pl.LazyFrame, file: EventFile) -> pl.LazyFrame:
-        constants = {self._origin: _scanned(file), **{name: file.partition[name] for name in self._told}}
+        constants = {self._origin: scanned_path(file), **{name: file.partition[name] for name in self._told}}
         return scan.with_columns(pl.lit(value, pl.String).alias(name) for name, value in constants.items())
 
     def events(
@@ -115,10 +106,10 @@ class Part:
         columns = {name: self._delivered(name, as_words) for name in wanted.schema}
         if wanted.hashed:
             columns[VISITOR] = pl.col(VISITOR_HASH) if self.is_stored else hashed(columns[VISITOR])
-        # Not one select, which would be a single row where folders say all that is wanted.
         if numbers is not None:
             columns[FILE] = self._number(numbers)
         named = [columns[name].alias(name) for name in columns]
+        # Not one select, which would be a single row where folders say all that is wanted.
         return scan.filter(*kept).with_columns(named).select(*columns)
 
     def _delivered(self, column: str, as_words: Collection[str]) -> pl.Expr:
@@ -177,131 +168,3 @@ class Part:
             except (*ENGINE_FAULTS, OSError) as fault:
                 return unreadable(part.files[0], fault)
         return None
-
-
-def parts_of(files: Iterable[EventFile], shape: Shape, log: ReadLog) -> list[Part]:
-    """The files grouped into as few scans as their schemas allow.
-
-    Raises Unreadable, naming the file, for one that is not what its name says, and NotEvents for one that lacks a
-    column that must be there.
-    """
-    files = list(files)
-    groups: dict[object, tuple[pl.Schema, list[EventFile]]] = {}
-    stored: dict[Storage, list[EventFile]] = {}
-    _expect_footers(files)
-    for file in files:
-        if file.stored:
-            stored.setdefault(file.storage, []).append(file)
-            continue
-        schema = read_schema(file)
-        log.columns[file.path] = shape.found(file, schema)
-        told = frozenset(_told(file, schema, shape))
-        key = (file.storage, file.format, is_stream(file), told, tuple(schema.items()))
-        groups.setdefault(key, (schema, []))[1].append(file)
-    parts = [
-        Part(some, schema, shape) for schema, group in groups.values() for some in _by_folders(group, schema, shape)
-    ]
-    return [*(_stored_part(some, shape, log) for some in stored.values()), *parts]
-
-
-def _stored_part(stored: list[EventFile], shape: Shape, log: ReadLog) -> Part:
-    """The files of stores in one storage as one scan: their columns are known without a look at them."""
-    as_stored = shape.as_stored()
-    columns = {*REQUIRED, *(name for file in stored if file.stored for name in file.stored.columns)}
-    log.columns |= {file.path: as_stored.found(file, columns) for file in stored}
-    return Part(tuple(stored), SCHEMA, as_stored)
-
-
-def _by_folders(files: list[EventFile], schema: pl.Schema, shape: Shape) -> Iterator[tuple[EventFile, ...]]:
-    """Files of one schema grouped by what their folders say, as long as these are few groups."""
-    groups: dict[object, list[EventFile]] = {}
-    for file in files:
-        groups.setdefault(tuple(_told(file, schema, shape).items()), []).append(file)
-    if len(groups) <= _CONSTANTS:
-        yield from map(tuple, groups.values())
-    else:
-        yield from (tuple(files[at : at + _LOOKED_UP]) for at in range(0, len(files), _LOOKED_UP))
-
-
-def _told(file: EventFile, schema: pl.Schema, shape: Shape) -> dict[str, str | None]:
-    """What the folders of a file say of columns that the question may read and the file lacks."""
-    return {name: file.partition[name] for name in shape.raw if name in file.partition and name not in schema}
-
-
-def read_schema(file: EventFile) -> pl.Schema:
-    """The columns of a file and their types.
-
-    Raises Unreadable, naming the file, when it cannot be opened or is not what its name says.
-    """
-    if not file.path.isascii() and not _is_text(file.path):
-        raise Unreadable(f"{file}: the name is not valid UTF-8", hint="rename the file or its folder")
-    try:
-        if file.format.name == "parquet":
-            footer = file.storage.footer(file.path)
-            return pl.scan_parquet(footer, glob=False, hive_partitioning=False).collect_schema()
-        if is_stream(file):
-            return _read_stream(file).schema
-        return _scan([file]).collect_schema()
-    except (*ENGINE_FAULTS, OSError) as error:
-        raise unreadable(file, error) from None
-
-
-def _scan(files: Sequence[EventFile], **how: Any) -> pl.LazyFrame:
-    """A scan of files of one storage and format."""
-    paths, how = list(map(_scanned, files)), {"glob": False, "hive_partitioning": False, **how}
-    if files[0].format.name == "parquet":
-        return pl.scan_parquet(paths, **how, **files[0].storage.scan)
-    return pl.scan_ipc(paths, **how)
-
-
-def _scanned(file: EventFile) -> str:
-    """Where the engine scans a file: one of Arrow IPC near at hand, since of one far away it would fetch all each time.
-
-    Raises Unreadable when it cannot be had.
-    """
-    return file.path if file.format.name == "parquet" else file.storage.near(file.path)
-
-
-def _expect_footers(files: Iterable[EventFile]) -> None:
-    paths: dict[Storage, list[str]] = {}
-    for file in files:
-        if file.format.name == "parquet" and not file.stored:
-            paths.setdefault(file.storage, []).append(file.path)
-    for storage, several in paths.items():
-        storage.expect(several)
-
-
-def _read_stream(file: EventFile) -> pl.DataFrame:
-    try:
-        return pl.read_ipc_stream(_scanned(file))
-    except (*ENGINE_FAULTS, OSError) as error:
-        raise unreadable(file, error) from None
-
-
-def _is_text(path: str) -> bool:
-    """Whether the engine can be told of a path: one whose bytes are not UTF-8 has surrogates for them."""
-    return path.encode("utf-8", "replace").decode() == path
-
-
-def unreadable(file: EventFile, error: BaseException) -> DatasetError:
-    """The error for a file that the engine could not decode, in one line."""
-    kind = "Parquet" if file.format.name == "parquet" else "Arrow IPC"
-    if is_foreign(error):
-        return trouble(str(file), error)
-    try:
-        if not file.storage.head(file.path, 1):  # the system says best why it does not open a file
-            return Unreadable(f"{file}: an empty file is not {kind}")
-    except OSError as fault:
-        return Unreadable(f"{file}: {fault.strerror}")
-    why = visible(" ".join(str(error).split()))[:200]
-    return Unreadable(f"{file}: cannot be read as {kind} ({why})", hint="was it written and copied whole?")
-
-
-def is_stream(file: EventFile) -> bool:
-    """Whether an Arrow file is a stream, which has no footer to seek by."""
-    if file.format.name != "arrow":
-        return False
-    try:
-        return file.storage.head(file.path, 4) == b"\xff\xff\xff\xff"
-    except OSError as error:
-        raise Unreadable(f"{file}: {error.strerror}") from None

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from mmstats.events.alike import parts_of
 from mmstats.events.eventfile import EventFile
 from mmstats.events.layout import VISITOR_HASH
-from mmstats.events.part import Part, parts_of
+from mmstats.events.part import Part
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 from mmstats.events.statistics import UnknownFooter, Verdict, read_footer, verdict_of

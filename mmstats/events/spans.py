@@ -9,9 +9,10 @@ from hashlib import sha256
 
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
+from mmstats.events.alike import parts_of
 from mmstats.events.eventfile import EventFile
 from mmstats.events.footers import span_of
-from mmstats.events.part import Part, parts_of
+from mmstats.events.part import Part
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 from mmstats.events.schema import REQUIRED, Wanted

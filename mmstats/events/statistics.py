@@ -9,7 +9,8 @@ import polars as pl
 
 from mmstats.events import typed
 from mmstats.events.eventfile import EventFile
-from mmstats.events.part import Part, unreadable
+from mmstats.events.part import Part
+from mmstats.events.scan import unreadable
 
 Slice = tuple[int, int]  # the first row and how many
 Chunks = dict[str, Any]  # what a row group's footer says of columns, by name

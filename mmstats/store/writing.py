@@ -7,7 +7,7 @@ import polars as pl
 
 from mmstats.errors import OutputError, Unreadable
 from mmstats.events.layout import IMPORTED_FROM, INSTANT, SCHEMA, VISITOR_HASH
-from mmstats.events.part import ENGINE_FAULTS
+from mmstats.events.scan import ENGINE_FAULTS
 from mmstats.events.storage.trouble import is_foreign, trouble
 from mmstats.events.store import VERSION, StoreFile
 from mmstats.events.visitor import hashed

@@ -10,8 +10,9 @@ from pyspark.sql.dataframe import DataFrame
 from mmstats.engines.spark import typed
 from mmstats.engines.spark.connection import Session
 from mmstats.engines.spark.scans import AT, Scan, by_told, opened, quoted, refuse_format, refuse_type
+from mmstats.events.alike import parts_of
 from mmstats.events.eventfile import EventFile
-from mmstats.events.part import Part, parts_of
+from mmstats.events.part import Part
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 
