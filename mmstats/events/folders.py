@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mmstats.errors import NotEvents, Unreadable
-from mmstats.events.listing import Listing
+from mmstats.events.listing import Listing, is_hidden
 from mmstats.events.store import is_store
 from mmstats.suggest import nearest
 from mmstats.visible import visible
@@ -82,7 +82,7 @@ def _take_folder(folder: str, input_format: str | None, listing: Listing, above:
     except OSError as error:
         raise Unreadable(f"{visible(folder)}: {error.strerror}", hint=_permission(error)) from None
     for entry in entries:
-        if entry.name.startswith((".", "_")):
+        if is_hidden(entry.name):
             continue
         mode = _mode(entry.path)
         if stat.S_ISDIR(mode):

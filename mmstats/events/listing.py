@@ -21,6 +21,11 @@ from mmstats.visible import visible
 KNOWN = f"event files end in {', '.join(EXTENSIONS)} (text also .gz, .zst)"
 
 
+def is_hidden(name: str) -> bool:
+    """Whether what has this name is passed over in a folder, on disk as in a store."""
+    return name.startswith((".", "_"))
+
+
 @contextmanager
 def kept_until_read(listing: "Listing") -> "Iterator[Listing]":
     """Remove what came through a pipe at the end of the block, however it ends."""

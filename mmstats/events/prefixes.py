@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mmstats.errors import NotEvents
 from mmstats.events.formats import format_of
 from mmstats.events.keypattern import KeyPattern
-from mmstats.events.listing import Listing
+from mmstats.events.listing import Listing, is_hidden
 from mmstats.events.storage.storages import Storages
 from mmstats.events.storage.url import read_url
 from mmstats.events.store import MANIFEST
@@ -15,8 +15,6 @@ from mmstats.visible import visible
 
 if TYPE_CHECKING:
     from mmstats.events.storage.objects import Objects
-
-_HIDDEN = (".", "_")
 
 
 class Prefixes:
@@ -65,7 +63,7 @@ def _prefix(objects: "Objects", location: str, listing: Listing) -> Iterator[str
             return
     stores = _Stores(sizes)
     for key in _files(sizes):
-        if not _is_hidden(key[start:]):
+        if not _lies_hidden(key[start:]):
             yield stores.taken(objects, key, start, listing)
 
 
@@ -80,18 +78,18 @@ def _glob(objects: "Objects", location: str, listing: Listing) -> Iterator[str |
     stores = _Stores(sizes)
     for key in _files(sizes):
         folder = pattern.folder_of(key)
-        if folder is not None and not _is_hidden(key[folder:]):
+        if folder is not None and not _lies_hidden(key[folder:]):
             yield stores.taken(objects, key, folder, listing)
         elif pattern.matches(key):
             yield key
 
 
-def _is_hidden(path: str) -> bool:
+def _lies_hidden(path: str) -> bool:
     """Whether a file or a folder of a path has a name that is passed over, other than a store's manifest."""
     parts = path.split("/")
     if parts[-1] == MANIFEST:
         parts.pop()
-    return any(part.startswith(_HIDDEN) for part in parts)
+    return any(map(is_hidden, parts))
 
 
 def _files(sizes: Mapping[str, int]) -> Iterator[str]:
