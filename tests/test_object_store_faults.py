@@ -207,7 +207,7 @@ def test_keys_among_the_options_are_never_shown(location: str) -> None:
         mmstats.stats(location, storage_options=options)
     assert "topsecret" not in str(refusal.value)
     assert "topsecret" not in repr(Dataset((location,), storage_options=options))
-    source = SourceOptions((), False, (), None, None, storage_options=("secret_access_key=topsecret",))
+    source = SourceOptions(storage_options=("secret_access_key=topsecret",))
     assert "topsecret" not in repr(source)
     assert mmstats.stats(location, storage_options=options | {"secret_access_key": SECRET}).rows == [{"value": 1050}]
 

@@ -81,14 +81,7 @@ def query_command(
         given,
         Extensions(exact=exact, fill=fill, unlimited=all_),
         SourceOptions(
-            data or (),
-            sample,
-            map_ or (),
-            input_format,
-            timestamp_unit,
-            skip_bad_rows,
-            trust_partitions,
-            storage_option or (),
+            data, sample, map_, input_format, timestamp_unit, skip_bad_rows, trust_partitions, storage_option
         ),
         ShowOptions(format, color),
         WorkOptions(max_memory, engine, no_cache, explain, stats),
@@ -113,9 +106,7 @@ def describe_command(
     from mmstats.cli.source import SourceOptions
 
     return describe(
-        SourceOptions(
-            data or (), sample, map_ or (), input_format, timestamp_unit, storage_options=storage_option or ()
-        ),
+        SourceOptions(data, sample, map_, input_format, timestamp_unit, storage_options=storage_option),
         ShowOptions(format, color, DESCRIPTION_FORMATS),
         check=check,
     )
@@ -136,7 +127,7 @@ def import_command(
     from mmstats.cli.source import SourceOptions
 
     given = SourceOptions(
-        source, False, map_ or (), input_format, timestamp_unit, skip_bad_rows, storage_options=storage_option or ()
+        source, False, map_, input_format, timestamp_unit, skip_bad_rows, storage_options=storage_option
     )
     import_(given, to)
 
@@ -173,14 +164,7 @@ def serve_command(
     once |= {"rate_limit": rate_limit, "log_format": log_format}
     given = {**{name: [value] for name, value in once.items() if value is not None}, "cors_origin": cors_origin or []}
     source = SourceOptions(
-        data or (),
-        sample,
-        map_ or (),
-        input_format,
-        timestamp_unit,
-        skip_bad_rows,
-        trust_partitions,
-        storage_option or (),
+        data, sample, map_, input_format, timestamp_unit, skip_bad_rows, trust_partitions, storage_option
     )
     return serve(given, source, extensions=extensions, auth=not no_auth)
 

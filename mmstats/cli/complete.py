@@ -51,7 +51,7 @@ def _locations(context: typer.Context) -> tuple[str, ...]:
     from mmstats.settings import settings_here
 
     given = context.params
-    source = SourceOptions(given.get("data") or (), bool(given.get("sample")), (), None, None, False, False)
+    source = SourceOptions(given.get("data"), bool(given.get("sample")))
     return choose(source.read({}), settings_here(os.environ)).locations
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def import_(source: SourceOptions, to: str) -> None:
     """Import the events that the options name into the store at `to`."""
     faults: dict[str, list[str]] = {}
-    if not all(source.data):
+    if not all(source.data or ()):
         raise WrongUsage("SOURCE must not be empty")
     asked = source.read(faults)
     if not to:

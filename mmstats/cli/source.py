@@ -11,31 +11,32 @@ from mmstats.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """The options that say which data is read and how, as given."""
+    """The options that say which data is read and how, as given, in the order of the help."""
 
-    data: Sequence[str]
-    sample: bool
-    map: Sequence[str]
-    input_format: str | None
-    timestamp_unit: str | None
+    data: Sequence[str] | None = None
+    sample: bool = False
+    map: Sequence[str] | None = None
+    input_format: str | None = None
+    timestamp_unit: str | None = None
     skip_bad_rows: bool = False
     trust_partitions: bool = False
-    storage_options: Sequence[str] = field(default=(), repr=False)
+    storage_options: Sequence[str] | None = field(default=None, repr=False)
 
     def read(self, faults: dict[str, list[str]]) -> Dataset:
         """The dataset asked for, not yet completed; what is wrong with an option is added to the faults."""
-        if self.sample and self.data:
+        data = tuple(self.data or ())
+        if self.sample and data:
             faults["sample"] = ["cannot be given with --data"]
-        if any(not location for location in self.data):
+        if not all(data):
             faults["data"] = ["must not be empty"]
         return Dataset(
-            (sample_folder(),) if self.sample else tuple(self.data),
-            columns=_columns(self.map, faults),
+            (sample_folder(),) if self.sample else data,
+            columns=_columns(self.map or (), faults),
             input_format=read_option("input_format", self.input_format, faults),
             timestamp_unit=read_option("timestamp_unit", self.timestamp_unit, faults),
             skip_bad_rows=self.skip_bad_rows,
             trust_partitions=self.trust_partitions,
-            storage_options=_storage_options(self.storage_options, faults),
+            storage_options=_storage_options(self.storage_options or (), faults),
         )
 
 
