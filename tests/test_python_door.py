@@ -105,7 +105,7 @@ def test_datetimes_keep_their_microseconds(events: Path) -> None:
         "source,event_name",
         " source , event_name,source ",
         ["source,event_name"],
-        iter(["source", "event_name"]),
+        pytest.param(iter(["source", "event_name"]), id="an iterator"),
         dict.fromkeys(["source", "event_name"]),
         ["source", "", "event_name"],
     ],
