@@ -1,21 +1,24 @@
 """The Python door: one function that asks the stats question."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from os import PathLike, environ, fspath
+from typing import TypeVar
 
 from mmstats.answer import Stats
 from mmstats.columns import read_column
-from mmstats.dataset import Dataset, choose, read_option
-from mmstats.engineaddress import EngineAddress, read_engine
+from mmstats.dataset import INPUT_FORMATS, Dataset, choose
+from mmstats.engineaddress import read_engine
 from mmstats.engines import engine_for
 from mmstats.instants import instant_text
 from mmstats.memory import bounded, can_be_bounded
 from mmstats.query import DEFAULT_LIMIT, MAX_LIMIT, Extensions, read_question
-from mmstats.settings import settings_here
+from mmstats.settings import TIMESTAMP_UNITS, settings_here
 from mmstats.sizes import read_size
+from mmstats.suggest import one_of
 
 Location = str | PathLike[str]
+_Read = TypeVar("_Read")
 
 
 def stats(
@@ -63,14 +66,14 @@ def stats(
     dataset = Dataset(
         _locations(data, faults),
         columns=_columns(columns, faults),
-        input_format=_option("input_format", input_format, faults),
-        timestamp_unit=_option("timestamp_unit", timestamp_unit, faults),
+        input_format=_read("input_format", input_format, _one_of(INPUT_FORMATS), faults),
+        timestamp_unit=_read("timestamp_unit", timestamp_unit, _one_of(TIMESTAMP_UNITS), faults),
         skip_bad_rows=skip_bad_rows,
         trust_partitions=trust_partitions,
         storage_options=_storage_options(storage_options, faults),
     )
-    size = _size(max_memory, faults)
-    address = _engine(engine, faults)
+    size = _read("max_memory", max_memory, _size, faults)
+    address = _read("engine", engine, lambda value: read_engine(_text(value)), faults)
     query = read_question(
         {**_texts(given, faults), "group_by": _group_by(group_by, faults)},
         Extensions(exact=exact, fill=fill, unlimited=limit is None),
@@ -138,30 +141,23 @@ def _named(name: object) -> str:
     return _text(name)
 
 
-def _option(name: str, value: object, faults: dict[str, list[str]]) -> str | None:
+def _read(name: str, value: object, read: Callable[[object], _Read], faults: dict[str, list[str]]) -> _Read | None:
+    """An argument as `read` gives it, None where it is absent or, which is added to the faults, wrong."""
     try:
-        return None if value is None else read_option(name, _text(value), faults)
-    except TypeError as fault:
+        return None if value is None else read(value)
+    except (TypeError, ValueError) as fault:
         faults[name] = [str(fault)]
         return None
 
 
-def _engine(value: object, faults: dict[str, list[str]]) -> EngineAddress | None:
-    try:
-        return None if value is None else read_engine(_text(value))
-    except (TypeError, ValueError) as fault:
-        faults["engine"] = [str(fault)]
-        return None
+def _one_of(choices: Sequence[str]) -> Callable[[object], str]:
+    return lambda value: one_of(_text(value), choices)
 
 
-def _size(value: object, faults: dict[str, list[str]]) -> int | None:
-    try:
-        size = None if value is None else _bytes(value)
-    except (TypeError, ValueError) as fault:
-        faults["max_memory"] = [str(fault)]
-        return None
-    if size and not can_be_bounded():
-        faults["max_memory"] = ["needs the main thread, and Python's own handler of interrupts"]
+def _size(value: object) -> int:
+    size = _bytes(value)
+    if not can_be_bounded():
+        raise ValueError("needs the main thread, and Python's own handler of interrupts")
     return size
 
 
