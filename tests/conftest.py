@@ -22,6 +22,16 @@ settings.register_profile("untimed", deadline=None)  # no test depends on how fa
 settings.load_profile("untimed")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of processes that share the tests (`-n 2 --dist loadgroup`) one runs all that need the same large server."""
+    for item in items:
+        needed = set(getattr(item, "fixturenames", ()))
+        group = "clusters" if needed & {"cluster", "engine", "sail", "spark"} else "s3" if "s3" in needed else None
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @dataclass(frozen=True)
 class Ran:
     """How one command line ended and what it wrote."""

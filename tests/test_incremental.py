@@ -38,7 +38,7 @@ def at_once() -> Iterator[None]:
 
 
 @given(datasets(when=NEAR), datasets(when=NEAR), st.lists(questions(when=NEAR), min_size=1, max_size=4), st.booleans())
-@settings(max_examples=120)
+@settings(max_examples=60)
 def test_an_answer_from_parts_is_the_answer(drawn: Drawn, more: Drawn, asking: list[StatsQuery], probed: bool) -> None:
     """Whatever was asked before, of however many of the files, the answer is the same to the byte, notices too."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
