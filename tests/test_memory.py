@@ -69,7 +69,7 @@ def test_a_setting_and_a_variable_bound_it(alone: Alone, tmp_path: Path) -> None
     """The user's own configuration sets the bound, the variable goes before it, and the flag before both."""
     (tmp_path / "mmstats").mkdir()
     (tmp_path / "mmstats" / "config.toml").write_text(f'max_memory = "{SMALL}"\n')
-    question = ("--group-by", "path", "--limit", "1")
+    question = ("--group-by", "path", "--limit", "1", "--no-cache")
     assert alone(*question) == (2, "", TOO_MUCH)
     assert alone(*question, MMSTATS_MAX_MEMORY=LARGE)[0] == 0
     assert alone(*question, "--max-memory", SMALL, MMSTATS_MAX_MEMORY=LARGE) == (2, "", TOO_MUCH)
