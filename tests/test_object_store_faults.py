@@ -10,14 +10,17 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 import mmstats
+from mmstats.events.part import Part
+from mmstats.events.source import Source
 from mmstats.events.storage import Status
 from mmstats.events.storage.objects import Objects
-from mmstats.events.storage.trouble import blamed
+from mmstats.events.storage.trouble import blamed, is_foreign
 from tests.conftest import Ask, Ran, ndjson
 from tests.proxy import Proxy, proxied
 from tests.seaweed import ACCESS, SECRET, Seaweed, known
@@ -25,6 +28,8 @@ from tests.serving import PATIENCE, ROOT, until
 
 ROWS = [{"timestamp": "2026-05-01T12:00:00Z", "event_name": "e", "path": f"/{number % 7}"} for number in range(50)]
 FORMATS = ("ndjson", "csv.gz", "parquet", "arrow")
+# A name that a library's error quotes, and that reads like the error itself.
+MISLEADING = "NoSuchKey AccessDenied: tls Body; Connection refused, timed out (path: 404) <Code>NoSuchBucket<"
 
 
 @pytest.fixture(autouse=True)
@@ -42,12 +47,19 @@ def proxy(s3: Seaweed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
         yield running
 
 
+@pytest.fixture(params=("faults", MISLEADING), ids=("plain", "misleading"))
+def name(request: pytest.FixtureRequest) -> str:
+    """What a prefix or an object is called."""
+    called: str = request.param
+    return called
+
+
 @pytest.fixture
-def location(s3: Seaweed) -> str:
+def location(s3: Seaweed, name: str) -> str:
     """A prefix with some events."""
-    s3.put("faults/a.ndjson", ndjson(ROWS))
-    s3.put("faults/b.parquet", _parquet(1000))
-    return f"s3://{s3.bucket}/faults/"
+    s3.put(f"{name}/a.ndjson", ndjson(ROWS))
+    s3.put(f"{name}/b.parquet", _parquet(1000))
+    return f"s3://{s3.bucket}/{name}/"
 
 
 def _parquet(rows: int) -> bytes:
@@ -68,8 +80,9 @@ def refused(ran: Ran, code: int, error: str) -> None:
 
 def test_a_bucket_that_is_not_there(ask: Ask) -> None:
     """Exit code 3, whatever is below it."""
-    for key in ("", "x/", "x.parquet", "*.parquet"):
-        refused(ask(f"s3://nowhere/{key}"), 3, f"s3://nowhere/{key}: there is no such bucket")
+    for key in ("", "x/", "x.parquet", "*.parquet", "AccessDenied", "tls.parquet"):
+        for bucket in ("nowhere", "dns-error.tls", "accessdenied"):
+            refused(ask(f"s3://{bucket}/{key}"), 3, f"s3://{bucket}/{key}: there is no such bucket")
 
 
 def test_keys_and_prefixes_that_are_not_there(ask: Ask, location: str) -> None:
@@ -133,24 +146,24 @@ def test_no_tls_at_the_endpoint(ask: Ask, location: str, s3: Seaweed, monkeypatc
 IMPATIENT = ("--storage-option", "read_timeout=300ms", "--storage-option", "max_retries=1")
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("extension", FORMATS)
 @pytest.mark.parametrize("how", ["stall_after", "cut_after"])
 def test_a_transfer_that_stalls_or_breaks(
-    ask: Ask, s3: Seaweed, proxy: Proxy, tmp_path: Path, name: str, how: str
+    ask: Ask, s3: Seaweed, proxy: Proxy, tmp_path: Path, name: str, extension: str, how: str
 ) -> None:
     """It is tried again so many times, and then refused with exit code 4."""
     rows = [{**row, "path": os.urandom(60).hex()} for row in ROWS * 80]
     frame = pl.DataFrame(rows)
-    file = tmp_path / f"x.{name}"
-    if name == "parquet":
+    file = tmp_path / f"x.{extension}"
+    if extension == "parquet":
         frame.write_parquet(file)
-    elif name == "arrow":
+    elif extension == "arrow":
         frame.write_ipc(file)
     else:
         from tests.conftest import WRITERS
 
-        file.write_bytes(WRITERS[name](rows))
-    there = s3.put(f"broken/{how}.{name}", file.read_bytes())
+        file.write_bytes(WRITERS[extension](rows))
+    there = s3.put(f"broken/{name}/{how}.{extension}", file.read_bytes())
     proxy_limit = 100_000
     setattr(proxy, how, proxy_limit)
     ran = ask(there, "--group-by", "path", "--limit", "1", *IMPATIENT)
@@ -234,6 +247,46 @@ def test_a_password_in_a_location_is_refused(ask: Ask, s3: Seaweed) -> None:
             3, f"s3://{s3.bucket}/faults/: a location names no user, password or port",
         )  # fmt: skip
         assert "topsecret" not in ran.err
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_an_object_that_goes_while_it_is_read(
+    ask: Ask, s3: Seaweed, name: str, extension: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 3, as if it had never been there."""
+    from tests.conftest import WRITERS
+
+    key = f"broken/{name}/gone.{extension}"
+    there = s3.put(key, WRITERS[extension](ROWS))
+    first = Source.events
+
+    def late(*given: Any, **how: Any) -> Any:
+        s3.client.delete_object(Bucket=s3.bucket, Key=key)
+        return first(*given, **how)
+
+    monkeypatch.setattr(Source, "events", late)
+    ran = ask(there, "--group-by", "path")
+    assert (ran.code, ran.error) == (3, f"{there}: there is no such object")
+
+
+@pytest.mark.parametrize("folder", ["object-store error", "Generic S3 error: HTTP", "Error performing GET"])
+def test_a_file_on_disk_is_not_taken_for_an_object(
+    ask: Ask, tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its path, an error that quotes it is one of the file."""
+    file = tmp_path / folder / "NoSuchKey.parquet"
+    file.parent.mkdir()
+    file.write_bytes(_parquet(10))
+    scan = Part.scan
+
+    def late(part: Part, **how: Any) -> Any:
+        file.unlink(missing_ok=True)
+        return scan(part, **how)
+
+    monkeypatch.setattr(Part, "scan", late)
+    ran = ask(file, "--group-by", "path")
+    assert (ran.code, ran.error) == (4, f"{file}: No such file or directory")
+    assert not is_foreign(pl.exceptions.SchemaError(f"data type mismatch for column {folder}: incoming: Int64"))
 
 
 def test_schemes_that_nobody_speaks(ask: Ask) -> None:

@@ -6,7 +6,7 @@ looked through for what they tell, and never shown.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -24,57 +24,83 @@ _ELSEWHERE = {
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A trouble, and the sign of it in the text of a library."""
+    """A trouble and how it is known.
 
-    sign: str
+    By the words that stores answer with, by the status of an answer without one of them, by the class that the library
+    raises, and by a sign in the text of a request that had no answer.
+    """
+
     what: str
-    hint: str
+    hint: str = ""
     kind: type[DatasetError] = Unreadable
+    codes: frozenset[str] = frozenset()
+    statuses: Container[int] = ()
+    classes: frozenset[str] = frozenset()
+    sign: str = "$^"  # found nowhere
 
 
-# The first whose sign is found: what the store says is surer than its status, and that than how the transfer ended.
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _TROUBLES = (
-    _Known("object with invalid path|Could not parse path",
-           "a key with a control character, an empty level, . or .. cannot be read",
-           "give the object another key, or name a location without it"),
-    _Known("NoSuchBucket", "there is no such bucket", "check its name, and the endpoint if it has one", NotEvents),
-    _Known("InvalidBucketName", "this is no name of a bucket", "check it for a slip", NotEvents),
-    _Known("NoSuchKey|NoSuchObject|BlobNotFound|not found: ", "there is no such object", "", NotEvents),
-    _Known("SignatureDoesNotMatch", "the store does not accept the signature: the secret key is wrong", _KEYS),
-    _Known("InvalidAccessKeyId", "the store does not know the access key", _KEYS),
-    _Known("ExpiredToken|TokenRefreshRequired|InvalidToken", "the credentials have expired", "log in again"),
-    _Known("RequestTimeTooSkewed", "the store does not accept the time of this machine", "set its clock"),
-    _Known(
-        "PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint|status code: 301|bare redirect",
-        "the bucket is in another region",
-        "AWS_REGION or --storage-option region=NAME says which",
-    ),
-    _Known("XMinioServerNotInitialized|SlowDown|ServiceUnavailable|TooManyRequests|status code: (429|503)",
-           "the store is overloaded, and stayed so when asked again", _AGAIN),
-    _Known("AccessDenied|Forbidden|PermissionDenied|status code: 403", "access denied", _KEYS),
-    _Known("Unauthenticated|Unauthorized|status code: 401", "the store wants other credentials", _KEYS),
-    _Known("PreconditionFailed|Precondition", "changed while it was read", "ask again when it is complete"),
-    _Known("status code: 5[0-9][0-9]", "the store failed, and failed again when asked again", _AGAIN),
-    _Known("InvalidRange|status code: 416", "is shorter than it was when it was listed", "ask again"),
-    _Known("status code: 404", "there is no such object", "", NotEvents),
-    _Known("dns error|failed to lookup address", "the name of the endpoint's host is not known", _ENDPOINT),
-    _Known("[Cc]onnection refused", "connection refused", _ENDPOINT),
-    _Known("certificate|InvalidContentType|[Hh]andshake|[Tt]ls|rustls",
-           "no secure connection: TLS or the certificate fails", "is the endpoint's scheme and its certificate right?"),
-    _Known("[Tt]imed ?[Oo]ut|operation timed out|deadline", "the store does not answer, or too slowly", _AGAIN),
-    _Known("unreachable|NetworkUnreachable", "the network cannot be reached", _ENDPOINT),
-    _Known("IncompleteMessage|UnexpectedEof|[Cc]onnection (reset|closed)|end of file|error decoding response body"
-           "|error reading a body|ConnectionReset|ConnectionAborted|Body|[Ll]ength mismatch|broken pipe",
-           "the transfer broke off, and broke off again when tried again", _AGAIN),
-    _Known("error sending request|[Cc]onnect", "no connection", _ENDPOINT),
+    _Known("there is no such bucket", "check its name, and the endpoint if it has one", NotEvents,
+           codes=_words("NoSuchBucket ContainerNotFound")),
+    _Known("this is no name of a bucket", "check it for a slip", NotEvents,
+           codes=_words("InvalidBucketName InvalidResourceName")),
+    _Known("the store does not accept the signature: the secret key is wrong", _KEYS,
+           codes=_words("SignatureDoesNotMatch AuthenticationFailed")),
+    _Known("the store does not know the access key", _KEYS, codes=_words("InvalidAccessKeyId")),
+    _Known("the credentials have expired", "log in again",
+           codes=_words("ExpiredToken TokenRefreshRequired InvalidToken")),
+    _Known("the store does not accept the time of this machine", "set its clock", codes=_words("RequestTimeTooSkewed")),
+    _Known("the bucket is in another region", "AWS_REGION or --storage-option region=NAME says which",
+           codes=_words("PermanentRedirect AuthorizationHeaderMalformed IllegalLocationConstraintException"),
+           statuses=(301, 307), sign="[Bb]are ?[Rr]edirect|redirect without LOCATION"),
+    _Known("the store is overloaded, and stayed so when asked again", _AGAIN,
+           codes=_words("XMinioServerNotInitialized SlowDown ServiceUnavailable ServerBusy TooManyRequests"),
+           statuses=(429, 503)),
+    _Known("access denied", _KEYS, codes=_words("AccessDenied"), statuses=(403,),
+           classes=_words("PermissionDeniedError")),
+    _Known("the store wants other credentials", _KEYS, statuses=(401,), classes=_words("UnauthenticatedError")),
+    _Known("changed while it was read", "ask again when it is complete", codes=_words("PreconditionFailed"),
+           statuses=(412,), classes=_words("PreconditionError")),
+    _Known("is shorter than it was when it was listed", "ask again", codes=_words("InvalidRange"), statuses=(416,)),
+    _Known("there is no such object", "", NotEvents, codes=_words("NoSuchKey NoSuchObject BlobNotFound"),
+           statuses=(404,), classes=_words("NotFoundError FileNotFoundError")),
+    _Known("the store failed, and failed again when asked again", _AGAIN, statuses=range(500, 600)),
+    _Known("a key with a control character, an empty level, . or .. cannot be read",
+           "give the object another key, or name a location without it", classes=_words("InvalidPathError"),
+           sign="object with invalid path|Could not parse path"),
+    _Known("the name of the endpoint's host is not known", _ENDPOINT, sign="dns error|failed to lookup address"),
+    _Known("connection refused", _ENDPOINT, sign="[Cc]onnection ?[Rr]efused"),
+    _Known("no secure connection: TLS or the certificate fails", "is the endpoint's scheme and its certificate right?",
+           sign="certificate|InvalidContentType|[Hh]andshake|[Tt]ls|rustls"),
+    _Known("the store does not answer, or too slowly", _AGAIN, sign="[Tt]imed ?[Oo]ut|deadline"),
+    _Known("the network cannot be reached", _ENDPOINT, sign="unreachable|NetworkUnreachable"),
+    _Known("the transfer broke off, and broke off again when tried again", _AGAIN,
+           sign="IncompleteMessage|UnexpectedEof|[Cc]onnection (reset|closed)|end of file|error decoding response body"
+           "|error reading a body|ConnectionReset|ConnectionAborted|Body|[Ll]ength mismatch|broken pipe"),
+    _Known("no connection", _ENDPOINT, sign="error sending request|[Cc]onnect"),
 )  # fmt: skip
+_ANSWER = re.compile(
+    r"Error performing [A-Z]+ \S+ in [^-]+- Server returned (?:non-2xx status code: (\d+)|error response)(.*)",
+    re.DOTALL,
+)
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_NAMES = re.compile(r"""
+    [ ]\(path:[ ].*\)                            # as the engine appends it
+  | \bpath:[ ]"(?:[^"\\]|\\.)*"                 # as the library has it for debugging
+  | (?:at[ ]location|for[ ]path)[ ].*?:[ ](?=Error[ ]performing[ ]|$)
+  | \w+://\S+
+""", re.VERBOSE | re.MULTILINE)  # fmt: skip
 _APPENDED = re.compile(r" \(path: .*\)")
-_FOREIGN = re.compile(r"object-store error|Generic (S3|GCS|HTTP|MicrosoftAzure)|Error performing ")
+_FOREIGN = re.compile(r"object-store error: |Generic (S3|GCS|HTTP|MicrosoftAzure) error: |Error performing [A-Z]+ ")
 
 
 def is_foreign(error: BaseException) -> bool:
     """Whether an error of the engine comes from an object store, rather than from what a file holds."""
-    return bool(_FOREIGN.search(str(error)))
+    return bool(_FOREIGN.match(str(error)))  # further on there may be names of files and columns
 
 
 def blamed(paths: Sequence[str], error: BaseException) -> str:
@@ -92,9 +118,23 @@ def _folder(paths: Sequence[str]) -> str:
 
 def trouble(location: str, error: BaseException) -> DatasetError:
     """The error for what a library has met at a location: exit code 3 where nothing is there, else 4."""
-    text = f"{type(error).__name__} {error}"
-    for known in _TROUBLES:
-        if re.search(known.sign, text):
-            hint = known.hint if location.startswith("s3") else _ELSEWHERE.get(known.hint, known.hint)
-            return known.kind(f"{visible(location)}: {known.what}", hint=hint)
-    return Unreadable(f"{visible(location)}: the store cannot be read", hint=_AGAIN)
+    known = _known(error)
+    if known is None:
+        return Unreadable(f"{visible(location)}: the store cannot be read", hint=_AGAIN)
+    hint = known.hint if location.startswith("s3") else _ELSEWHERE.get(known.hint, known.hint)
+    return known.kind(f"{visible(location)}: {known.what}", hint=hint)
+
+
+def _known(error: BaseException) -> _Known | None:
+    """What the store has answered is surer than what the library makes of it, and that than how the transfer ended."""
+    answer = _ANSWER.search(str(error))
+    code = _CODE.search(answer[2]) if answer else None
+    status = int(answer[1] or 0) if answer else 0
+    left = "" if answer else _NAMES.sub(" ", str(error))
+    told: tuple[Callable[[_Known], object], ...] = (
+        lambda one: code and code[1] in one.codes,
+        lambda one: status in one.statuses,
+        lambda one: type(error).__name__ in one.classes,
+        lambda one: re.search(one.sign, left),
+    )
+    return next((one for is_told in told for one in _TROUBLES if is_told(one)), None)
