@@ -314,6 +314,10 @@ def test_files_that_the_manifest_does_not_list_are_not_in_the_store(import_: Tak
         ('{"version": 2}', "a store of version 2"),
         ('{"version": 1}', "not the manifest of a store: it has no list of sources"),
         ('{"version": 1, "sources": [], "files": []}', "not the manifest of a store: its next source is not the next"),
+        (
+            '{"version": 1, "sources": [], "files": [], "next_source": 1, "columns": [], "superseded": {"x": "y"}}',
+            "not the manifest of a store: it does not say since when files are in it no more",
+        ),
         ('{"version": 1, "sources": [3], "files": []}', "not the manifest of a store: number 1 of its sources"),
     ],
 )

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +21,7 @@ from mmstats.errors import NotEvents, OutputError, Unreadable
 from mmstats.events.listing import Listing
 from mmstats.events.storage import Storage
 from mmstats.events.store import Manifest, parsed
-from mmstats.store import bucket
+from mmstats.store import bucket, importing
 from mmstats.store.importing import Imported, import_events
 from tests.importing import BY_PATH, answered, events, put
 from tests.seaweed import Seaweed, known
@@ -74,6 +76,7 @@ def test_a_store_in_a_bucket_answers_as_one_on_disk(s3: Seaweed, store: str, tmp
         assert counts[0] == counts[1]
         assert asked(store) == asked(f"{store}/") == answered(tmp_path / "store") == answered(tmp_path / "in")
     assert manifest_of(s3, store).sources == far.store.sources
+    assert "superseded" not in (tmp_path / "store" / "_mmstats.json").read_text()  # a lock lets it remove files at once
 
 
 def test_days_of_many_files_are_merged_there(s3: Seaweed, store: str, tmp_path: Path) -> None:
@@ -213,6 +216,81 @@ def test_what_belongs_to_no_state_is_removed_later(
     monkeypatch.setattr(bucket, "datetime", Later)
     take(store, source)
     assert objects_of(s3, store) == own | foreign
+
+
+def dated(s3: Seaweed, store: str, hours: float) -> dict[str, int | None]:
+    """What the manifest tells of superseded files, once it tells that they all were so many hours ago."""
+    manifest = manifest_of(s3, store)
+    then = int(datetime.now(UTC).timestamp() - hours * 3600)
+    changed = replace(manifest, superseded=dict.fromkeys(manifest.superseded, then))
+    s3.put(f"{store.rpartition('/')[2]}/_mmstats.json", changed.to_json().encode())
+    return dict(changed.superseded)
+
+
+def test_files_of_a_store_that_changes_often_are_removed(s3: Seaweed, store: str, tmp_path: Path) -> None:
+    """An hour after they were superseded, however often and lately something else was imported."""
+    sources = [put(tmp_path / "in" / f"{name}.ndjson", events(name, day)) for day, name in enumerate("ab", 1)]
+    take(store, *sources)
+    (old,) = (file.path for file in manifest_of(s3, store).files if file.day == "2026-05-01")
+    put(sources[0], events("changed", 1))
+    take(store, *sources)
+    assert manifest_of(s3, store).superseded == {old: None}
+    take(store, put(tmp_path / "in" / "c.ndjson", events("c", 3)))
+    since = manifest_of(s3, store).superseded[old]
+    assert since is not None
+    assert abs(since - datetime.now(UTC).timestamp()) < 600
+    for hours, there in ((0.9, True), (1.1, False)):
+        dated(s3, store, hours)
+        take(store, *sources)
+        assert (old in objects_of(s3, store)) == there
+    take(store, put(tmp_path / "in" / "d.ndjson", events("d", 4)))
+    assert not manifest_of(s3, store).superseded
+    assert asked(store) == answered(tmp_path / "in")
+
+
+def test_what_no_manifest_tells_of_is_taken_for_superseded(
+    s3: Seaweed, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a killed import or an older mmstats has left there is removed too, if it is no import's at this moment."""
+    source = put(tmp_path / "a.ndjson", events("a", 1))
+    take(store, source)
+    put(source, events("b", 1))
+    take(store, source)
+    left = f"day=2026-05-01/{'0' * 16}.parquet"
+    s3.put(f"{store.rpartition('/')[2]}/{left}", b"x")
+    (due,) = dated(s3, store, 2)
+    put(source, events("c", 1))
+    take(store, source)
+    assert due not in objects_of(s3, store)
+    assert left not in manifest_of(s3, store).superseded
+    monkeypatch.setattr(bucket, "_ABANDONED", timedelta(seconds=-600))
+    (due,) = dated(s3, store, 2)
+    put(source, events("d", 1))
+    take(store, source)
+    assert manifest_of(s3, store).superseded.keys() > {left}
+    assert left in objects_of(s3, store)
+
+
+def test_an_import_is_overtaken_so_long_that_its_files_are_gone(
+    s3: Seaweed, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins anew, instead of telling that files of the store are lost."""
+    one, other = (put(tmp_path / "in" / f"{name}.ndjson", events(name, 1)) for name in "ab")
+    take(store, one, other)
+    rewrite = importing.rewrite
+
+    def late(*given: Any, **how: Any) -> Any:
+        monkeypatch.setattr(importing, "rewrite", rewrite)
+        put(other, events("c", 1))
+        take(store, other)
+        for path in manifest_of(s3, store).superseded:
+            s3.client.delete_object(Bucket=s3.bucket, Key=f"{store.rpartition('/')[2]}/{path}")
+        return rewrite(*given, **how)
+
+    monkeypatch.setattr(importing, "rewrite", late)
+    put(one, events("d", 1))
+    assert take(store, one).replaced == 1
+    assert asked(store) == answered(tmp_path / "in")
 
 
 def test_stores_of_several_places_are_asked_together(store: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -70,19 +70,23 @@ class StoreSource:
 class Manifest:
     """What is in a store.
 
-    `columns` are the event columns that some source had, `next_source` is an id that none has had.
+    `columns` are the event columns that some source had, `next_source` is an id that none has had. Where files stay for
+    a while when they are in it no more, `superseded` has the paths of those, each with the time since when, in seconds
+    since 1970: that at which a manifest without it was written, None where that is this very manifest.
     """
 
     sources: tuple[StoreSource, ...] = ()
     files: tuple[StoreFile, ...] = ()
     columns: tuple[str, ...] = ()
     next_source: int = 1
+    superseded: Mapping[str, int | None] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The manifest as it is written, a source and a file a line."""
         parts = {"sources": [asdict(one) for one in self.sources], "files": [asdict(one) for one in self.files]}
         lists = (f'"{name}":[\n{_lines(entries)}\n]' for name, entries in parts.items())
-        head = {"version": VERSION, "next_source": self.next_source, "columns": self.columns}
+        head: dict[str, Any] = {"version": VERSION, "next_source": self.next_source, "columns": self.columns}
+        head |= {"superseded": self.superseded} if self.superseded else {}
         return f"{json.dumps(head)[:-1]}, {', '.join(lists)}}}\n"
 
 
@@ -135,7 +139,13 @@ def _parsed(content: bytes) -> Manifest:
     columns = kept.get("columns")
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise ValueError("it has no list of columns")
-    return Manifest(sources, files, tuple(columns), kept["next_source"])
+    return Manifest(sources, files, tuple(columns), kept["next_source"], _superseded(kept.get("superseded", {})))
+
+
+def _superseded(kept: object) -> dict[str, int | None]:
+    if not isinstance(kept, dict) or not all(since is None or type(since) is int for since in kept.values()):
+        raise ValueError("it does not say since when files are in it no more")
+    return kept
 
 
 def _entries(kept: dict[str, Any], name: str, kind: type) -> Iterator[dict[str, Any]]:

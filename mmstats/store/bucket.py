@@ -1,20 +1,25 @@
 """A store below a prefix of an object store: changed by one conditional PUT, with no lock that a crash would leave.
 
 New files are uploaded under names that no other has or had, and the manifest is replaced only if it is the one that
-the import began with: of two imports at once the second begins anew from what the first has made. Files that belong to
-no manifest are removed by a later import, when neither whoever reads nor whoever writes can still be at them.
+the import began with: of two imports at once the second begins anew from what the first has made.
+
+Files that a manifest has no more are removed by a later import, when whoever reads by an older one is done. When that
+will be is known by when the manifest without them was written: by the store's clock, since that of this machine may go
+wrong, if by less than the quarter of an hour that stores allow. Files that no manifest tells of, be it that an import
+was killed or that an older mmstats has written it, are taken for superseded once no import can still be writing them.
 """
 
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mmstats.errors import DatasetError, OutputError
+from mmstats.errors import DatasetError, NotEvents, OutputError
 from mmstats.events.storage.changes import Changes
 from mmstats.events.storage.objects import Objects
 from mmstats.events.storage.storages import Storages
@@ -26,6 +31,7 @@ from mmstats.visible import visible
 # Who reads by a manifest that has been replaced since is done by then, and what was uploaded for one is in it.
 _READ = timedelta(hours=1)
 _ABANDONED = timedelta(days=1)
+_FORGOTTEN = timedelta(days=7)  # who may not remove files does not carry them along for ever
 _DAY = re.compile(r"^day=\d{4}-\d{2}-\d{2}$", re.ASCII)
 
 
@@ -39,7 +45,12 @@ def opened(location: str, options: Mapping[str, str], say: Callable[[str], None]
     with TemporaryDirectory(prefix="mmstats-") as scratch:
         store = StoreBucket(*_place(location, options), Path(scratch))
         store.sweep()
-        yield store
+        try:
+            yield store
+        except NotEvents:
+            if store.is_overtaken():  # so long ago that files of it have been removed
+                raise Overtaken from None
+            raise
 
 
 def check_free(location: str, options: Mapping[str, str]) -> None:
@@ -81,6 +92,7 @@ class StoreBucket:
             content = self._changes.read(f"{prefix}{MANIFEST}")
         self._is_new = content is None
         self.manifest = Manifest() if content is None else parsed(self._at, content)
+        self._superseded = {} if content is None else self._dated(self.manifest.superseded)
         self.scan: Mapping[str, Any] = objects.scan
 
     def new_file(self) -> Path:
@@ -101,7 +113,9 @@ class StoreBucket:
                 new = self._scratch / Path(file.name).stem
                 if new.exists():
                     self._changes.write(f"{self._prefix}{file.path}", new)
-            self._replace(manifest)
+            kept = {file.path for file in manifest.files}
+            gone = {file.path: None for file in self.manifest.files if file.path not in kept}
+            self._replace(replace(manifest, superseded={**self._superseded, **gone}))
 
     def _replace(self, manifest: Manifest) -> None:
         key = f"{self._prefix}{MANIFEST}"
@@ -109,17 +123,48 @@ class StoreBucket:
             raise Overtaken
         self._is_new = False
 
-    def sweep(self) -> None:
-        """Remove files that an import has superseded or left behind, if nobody can still want them."""
-        if self._is_new or not self._changes.is_older(self._at, datetime.now(UTC) - _READ):
-            return
-        listed = {f"{self._prefix}{file.path}" for file in self.manifest.files}
-        with suppress(DatasetError):  # one may be let write who is not let list or remove
-            pages = self._objects.list(self._prefix.rstrip("/"))
-            left = [one["path"] for page in pages for one in page if self._is_left(one, listed)]
-            self._changes.remove(left)
+    def is_overtaken(self) -> bool:
+        """Whether another import has changed the store since it was opened."""
+        opened = self._changes.tag(self._at)
+        with _writing():
+            self._changes.read(f"{self._prefix}{MANIFEST}")
+        return self._changes.tag(self._at) != opened
 
-    def _is_left(self, found: Mapping[str, Any], listed: set[str]) -> bool:
-        day, _, name = found["path"].removeprefix(self._prefix).partition("/")
-        own = _DAY.match(day) and FILE_NAME.match(name) and found["path"] not in listed
-        return bool(own) and bool(found["last_modified"] < datetime.now(UTC) - _ABANDONED)
+    def _dated(self, superseded: Mapping[str, int | None]) -> dict[str, int | None]:
+        """The files that were superseded, none of them by the manifest that is to be written."""
+        written = int(self._changes.written(self._at).timestamp())
+        oldest = (datetime.now(UTC) - _FORGOTTEN).timestamp()
+        dated = {path: written if since is None else since for path, since in superseded.items()}
+        return {path: since for path, since in dated.items() if since > oldest}
+
+    def sweep(self) -> None:
+        """Remove files that nobody can still want; what may still be read by an older manifest is left to the next."""
+        if self._is_new:
+            return
+        before = datetime.now(UTC) - _READ
+        is_old = self._changes.written(self._at) < before
+        due = {path for path, since in self._superseded.items() if since is not None and since < before.timestamp()}
+        if not due and not is_old:
+            return
+        with suppress(DatasetError):  # one may be let write who is not let list or remove
+            left = self._left()
+            wanted = set() if is_old else left - due
+            self._changes.remove([f"{self._prefix}{path}" for path in sorted(left - wanted)])
+            self._superseded = {path: self._superseded.get(path) for path in sorted(wanted)}
+
+    def _left(self) -> set[str]:
+        """The files that are there and in no manifest, other than what another import may just be uploading."""
+        listed = {file.path for file in self.manifest.files}
+        pages = self._objects.list(self._prefix.rstrip("/"))
+        found = {one["path"].removeprefix(self._prefix): one["last_modified"] for page in pages for one in page}
+        written = datetime.now(UTC) - _ABANDONED
+        return {
+            path
+            for path, modified in found.items()
+            if _is_own(path) and path not in listed and (path in self._superseded or modified < written)
+        }
+
+
+def _is_own(path: str) -> bool:
+    day, _, name = path.partition("/")
+    return bool(_DAY.match(day) and FILE_NAME.match(name))

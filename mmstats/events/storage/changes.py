@@ -27,9 +27,13 @@ class Changes:
             return bytes(found.bytes())
         return None
 
-    def is_older(self, path: str, moment: datetime) -> bool:
-        """Whether an object that was found was written before a moment."""
-        return self._objects.written[path] < moment
+    def written(self, path: str) -> datetime:
+        """When an object that was found was written, by the store's clock."""
+        return self._objects.written[path]
+
+    def tag(self, path: str) -> str:
+        """The store's tag of an object when it was last found, empty for one that was not."""
+        return self._objects.tags.get(path, "")
 
     def write(self, key: str, file: Path) -> None:
         """Upload a file under a key that nobody else uses."""
