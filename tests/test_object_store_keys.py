@@ -1,13 +1,19 @@
 """Who asks an object store: found as the AWS command line finds it, and the same for the engine as for the listing."""
 
+import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import mmstats
 from mmstats.events.location import find_files
+from mmstats.events.storage.storages import Storages
+from mmstats.events.storage.url import read_url
 from tests.conftest import WRITERS, Ask
 from tests.seaweed import ACCESS, SECRET, Seaweed, known
 
@@ -107,6 +113,53 @@ def test_the_environment_names_the_endpoint(
     (nobody / "credentials").write_text(RIGHT.format("default"))
     monkeypatch.setenv(name, s3.endpoint)
     assert answers(location)
+
+
+@pytest.fixture
+def gate() -> Iterator[tuple[str, list[str]]]:
+    """A proxy that lets nobody through, and where they wanted to go."""
+    wanted: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def refuse() -> None:
+            with suppress(OSError):
+                while True:
+                    with listening.accept()[0] as client:
+                        wanted.append(client.recv(1 << 16).decode().partition(" HTTP/")[0])
+                        client.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+        thread = threading.Thread(target=refuse, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", wanted
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])
+@pytest.mark.parametrize("by", ["environment", "profile"])
+def test_an_endpoint_that_is_to_be_ignored_is_ignored(
+    nobody: Path, s3: Seaweed, gate: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch, name: str, by: str
+) -> None:
+    """By AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or the profile: then it is AWS itself, for the engine as well."""
+    (nobody / "credentials").write_text(RIGHT.format("default"))
+    (nobody / "config").write_text(
+        f"[default]\nregion = eu-west-1\nendpoint_url = {s3.endpoint}\n"
+        + ("ignore_configured_endpoint_urls = true\n" if by == "profile" else "")
+    )
+    monkeypatch.setenv(name, s3.endpoint)
+    if by == "environment":
+        monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE")
+    proxy, wanted = gate
+    objects = Storages({"proxy_url": proxy, "max_retries": "0"}).of(read_url("s3://events/x.parquet"))
+    with pytest.raises(mmstats.MmstatsError):
+        objects.find("x.parquet")
+    here = len(wanted)
+    with pytest.raises(OSError, match="object-store error"):
+        pl.scan_parquet("s3://events/x.parquet", glob=False, **objects.scan).collect_schema()
+    assert set(wanted) == {"CONNECT s3.eu-west-1.amazonaws.com:443"}
+    assert 0 < here < len(wanted)
+    monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false")
+    assert answers(f"s3://{s3.bucket}/keys/")
 
 
 def test_options_come_before_the_environment(

@@ -19,6 +19,7 @@ from mmstats.visible import visible
 _REGION = "us-east-1"  # where stores that have no regions let everybody be
 _OWN = ("access_key_id", "secret_access_key", "session_token", "token", "profile")
 _SERVER = re.compile("https?://[^/ ]+", re.IGNORECASE)
+_NAMING = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}
 _INSTALL = "pip install 'mmstats[s3]'"
 
 
@@ -35,9 +36,9 @@ def reached(url: Url, options: Mapping[str, str]) -> Access:
     given = {_plain(name): value for name, value in options.items()}
     session = Session(profile=given.get("profile"))
     try:
-        endpoint = given.get("endpoint") or _endpoint(session)
-        _check(endpoint)
         region = given.get("region") or _region(session)
+        endpoint = given.get("endpoint") or _endpoint(session, region)
+        _check(endpoint)
         unsigned = given.get("skip_signature", "").lower() in {"true", "1"}
         keys = None if unsigned else _given(given) or _found(session, str(url))
     except (BotoCoreError, ClientError, OSError, ValueError, EOFError) as error:  # a process, a token's file, a prompt
@@ -58,11 +59,13 @@ def _region(session: Any) -> str:
     return str(own or _REGION)
 
 
-def _endpoint(session: Any) -> str | None:
+def _endpoint(session: Any, region: str) -> str | None:
     from botocore.configprovider import ConfiguredEndpointProvider
 
     if session.get_config_variable("ignore_configured_endpoint_urls"):
-        return None
+        # Said nothing, the libraries would take what the environment names.
+        own = {"region_name": region, "aws_access_key_id": "none", "aws_secret_access_key": "none"}
+        return str(session.create_client("s3", **own).meta.endpoint_url) if _NAMING & os.environ.keys() else None
     configured = ConfiguredEndpointProvider(session.full_config, session.get_scoped_config(), "s3", os.environ)
     found = configured.provide()
     return None if found is None else str(found)
