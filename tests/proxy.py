@@ -15,7 +15,7 @@ class Proxy:
 
     `sent` are the bytes that came back from there, `requests` the lines of the requests that went there. Once as many
     bytes as `stall_after` or `cut_after` have come back on a connection, it stays silent or ends. What goes there is
-    held back for `delay` seconds.
+    held back for `delay` seconds; of so many connections as `at_once` something was held back at the same time.
     """
 
     def __init__(self, port: int) -> None:
@@ -29,6 +29,7 @@ class Proxy:
         self.stall_after: int | None = None
         self.cut_after: int | None = None
         self.delay = 0.0
+        self.at_once = self._held = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -66,7 +67,11 @@ class Proxy:
             while data := client.recv(1 << 16):
                 with self._lock:
                     self.requests += [b" ".join(found).decode() for found in _REQUEST.findall(data)]
+                    self._held += 1
+                    self.at_once = max(self.at_once, self._held)
                 time.sleep(self.delay)
+                with self._lock:
+                    self._held -= 1
                 server.sendall(data)
         _end(server)
 

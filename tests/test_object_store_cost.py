@@ -13,12 +13,13 @@ import pytest
 from mmstats.cache import CACHE_VARIABLE
 from mmstats.dataset import Dataset
 from mmstats.store.importing import import_events
-from tests.conftest import Ask, ndjson
+from tests.conftest import WRITERS, Ask, ndjson
 from tests.proxy import Proxy, proxied
 from tests.seaweed import Seaweed, known
 
 _numbers = count()
 ROWS = 100_000
+FEW = [{"timestamp": "2026-05-01T12:00:00Z", "event_name": "e"}] * 3
 DAY = datetime(2026, 5, 1)  # noqa: DTZ001
 
 
@@ -130,6 +131,17 @@ def test_arrow_is_fetched_once(s3: Seaweed, proxy: Proxy, ask: Ask) -> None:
     there = s3.put(f"arrow{next(_numbers)}.arrow", buffer.getvalue())
     assert sum(row["value"] for row in ask(there, "--group-by", "country", "--event", "a").rows) == ROWS // 2
     assert proxy.sent < len(buffer.getvalue()) * 1.02
+
+
+def test_small_arrow_objects_are_fetched_at_once(s3: Seaweed, proxy: Proxy, ask: Ask) -> None:
+    """A request for each, and several on their way while the store takes its time."""
+    prefix = f"small{next(_numbers)}"
+    for number in range(40):
+        s3.put(f"{prefix}/{number}.{('arrow', 'feather')[number % 2]}", WRITERS[("arrow", "feather")[number % 2]](FEW))
+    proxy.delay = 0.05
+    assert ask(f"s3://{s3.bucket}/{prefix}/").value == 40 * len(FEW)
+    assert len([one for one in proxy.requests if "list-type" not in one]) == 40
+    assert 4 < proxy.at_once <= 16
 
 
 def test_of_a_store_asked_again_only_the_manifest_is_fetched(

@@ -27,7 +27,7 @@ def parts_of(files: Iterable[EventFile], shape: Shape, log: ReadLog) -> list[Par
     files = list(files)
     groups: dict[object, tuple[pl.Schema, list[EventFile]]] = {}
     stored: dict[Storage, list[EventFile]] = {}
-    _expect_footers(files)
+    _expect(files)
     for file in files:
         if file.stored:
             stored.setdefault(file.storage, []).append(file)
@@ -67,10 +67,14 @@ def _told(file: EventFile, schema: pl.Schema, shape: Shape) -> dict[str, str | N
     return {name: file.partition[name] for name in shape.raw if name in file.partition and name not in schema}
 
 
-def _expect_footers(files: Iterable[EventFile]) -> None:
-    paths: dict[Storage, list[str]] = {}
+def _expect(files: Iterable[EventFile]) -> None:
+    """Have what will be wanted of files fetched at once: footers of Parquet, small files of Arrow IPC as a whole."""
+    footers: dict[Storage, list[str]] = {}
+    wholes: dict[Storage, list[str]] = {}
     for file in files:
-        if file.format.name == "parquet" and not file.stored:
-            paths.setdefault(file.storage, []).append(file.path)
-    for storage, several in paths.items():
-        storage.expect(several)
+        if not file.stored:
+            (footers if file.format.name == "parquet" else wholes).setdefault(file.storage, []).append(file.path)
+    for storage, paths in footers.items():
+        storage.expect(paths)
+    for storage, paths in wholes.items():
+        storage.bring(paths)

@@ -42,6 +42,10 @@ class Storage(Protocol):
         """A path on disk where all of a file is, as long as this storage is; raises as `open` does."""
         ...
 
+    def bring(self, paths: Iterable[str]) -> None:
+        """All of these files will be wanted near, one by one: what is small and far away is fetched at once."""
+        ...
+
     def footer(self, path: str) -> str | BinaryIO:
         """What readers of Parquet's footers are given in place of a file; raises as `open` does."""
         ...

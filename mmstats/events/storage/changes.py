@@ -9,7 +9,8 @@ from typing import Any, cast
 import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-from mmstats.events.storage.objects import FAULTS, Objects, told
+from mmstats.events.storage.objects import Objects
+from mmstats.events.storage.requests import FAULTS, told
 from mmstats.events.storage.trouble import trouble
 
 

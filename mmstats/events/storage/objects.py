@@ -5,31 +5,28 @@ import shutil
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property, partial
 from tempfile import NamedTemporaryFile, mkdtemp
 from typing import Any, BinaryIO, cast
 
-import obstore
-from obstore.exceptions import BaseError
-
 from mmstats.errors import DatasetError, Unreadable
 from mmstats.events.storage import Status
 from mmstats.events.storage.access import Access
+from mmstats.events.storage.disk import DISK
+from mmstats.events.storage.requests import got, head, pages, told
 from mmstats.events.storage.stream import BLOCK, ObjectStream
-from mmstats.events.storage.trouble import trouble
 from mmstats.events.storage.url import read_url, web_address
-from mmstats.events.storage.waiting import answered, give_up
+from mmstats.events.storage.waiting import give_up
 from mmstats.visible import visible
 
 _MAGIC = b"PAR1"
 _TAIL = 32 << 10  # bytes of a file's end that hold most footers
+_SMALL = 4 << 20  # bytes of an object that is fetched by one request
 _AT_ONCE = 16  # requests
-_PAGE = 1000
 _FEW = 4  # objects that are sooner asked for one by one than listed
 _NANOSECONDS = 1_000_000_000
-FAULTS = (BaseError, OSError, ValueError)
 
 
 class Objects:
@@ -73,7 +70,7 @@ class Objects:
         path = self.path(key)
         try:
             with told(asked or path), suppress(FileNotFoundError):
-                return self.note(answered(_head(self.library, key)))
+                return self.note(head(self.library, key))
             return False
         except DatasetError:
             if not self._is_web:  # what a store says is wrong comes with a listing, not with a head
@@ -84,9 +81,8 @@ class Objects:
         """The objects below a prefix by pages, which are known from then on; `asked` is what errors name."""
         self._listed[prefix] = offset
         with told(asked or self.path(prefix)):
-            pages = obstore.list(self.library, prefix or None, offset=offset, chunk_size=_PAGE)
-            while (page := answered(_next(pages))) is not None:
-                yield [one for one in cast("Sequence[Mapping[str, Any]]", page) if self.note(one)]
+            for page in pages(self.library, prefix, offset):
+                yield [one for one in page if self.note(one)]
 
     def note(self, found: Mapping[str, Any]) -> bool:
         """Take note of an object as the store describes it."""
@@ -119,7 +115,7 @@ class Objects:
     def _get(self, path: str, options: Mapping[str, Any] | None = None) -> bytes:
         same = {"if_match": self.tags[path]} if path in self.tags else {}
         with told(path):
-            return answered(_got(self.library, self.key(path), {**(options or {}), **same}))
+            return got(self.library, self.key(path), {**(options or {}), **same})
 
     def open(self, path: str) -> BinaryIO:
         """The object as it was listed; raises Unreadable where it has changed since."""
@@ -128,6 +124,8 @@ class Objects:
 
     def head(self, path: str, count: int) -> bytes:
         """The first bytes of an object."""
+        if path in self._copies:
+            return DISK.head(self._copies[path], count)
         if len(self._heads.get(path, b"")) < count:
             self._heads[path] = self._fetch(path, 0, count) if self.status(path).size else b""
         return self._heads[path][:count]
@@ -135,15 +133,25 @@ class Objects:
     def latest(self, path: str) -> bytes:
         """All of an object, be it written again since it was listed."""
         with told(path):
-            return answered(_got(self.library, self.key(path), {}))
+            return got(self.library, self.key(path), {})
 
     def near(self, path: str) -> str:
         """A copy of the object, made once."""
         if path not in self._copies:
-            with self.open(path) as stream, NamedTemporaryFile(dir=self._folder, delete=False) as file:
-                shutil.copyfileobj(stream, file, BLOCK)
+            with NamedTemporaryFile(dir=self._folder, delete=False) as file:
+                if self.status(path).size > _SMALL:
+                    with self.open(path) as stream:
+                        shutil.copyfileobj(stream, file, BLOCK)
+                else:
+                    file.write(self._fetch(path, 0, self.status(path).size))
             self._copies[path] = file.name
         return self._copies[path]
+
+    def bring(self, paths: Iterable[str]) -> None:
+        """Fetch small objects, many at once; the blocks of a large one are."""
+        small = [path for path in paths if self.status(path).size <= _SMALL and path not in self._copies]
+        if len(small) > 1:
+            list(self._executor.map(self.near, small))
 
     @cached_property
     def _folder(self) -> str:
@@ -216,24 +224,3 @@ class Objects:
     def absolute(self, path: str) -> str:
         """The path itself."""
         return path
-
-
-async def _head(library: Any, key: str) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", await obstore.head_async(library, key))
-
-
-async def _next(pages: Any) -> Any:
-    return await anext(aiter(pages), None)
-
-
-async def _got(library: Any, key: str, options: Any) -> bytes:
-    return bytes(await (await obstore.get_async(library, key, options=options)).bytes_async())
-
-
-@contextmanager
-def told(location: str) -> "Iterator[None]":
-    """Inside the block, what the library raises is told in our words."""
-    try:
-        yield
-    except FAULTS as error:
-        raise trouble(location, error) from None
