@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -26,7 +27,7 @@ from mmstats.events.identity import identify
 from mmstats.events.layout import CATEGORICAL, SCHEMA
 from mmstats.events.store import read_manifest
 from mmstats.query import StatsQuery
-from mmstats.store import days, folder, writing
+from mmstats.store import days, folder, importing, writing
 from tests import oracle
 from tests.conftest import Ask, Ran
 from tests.drawn import NEAR, Drawn, datasets, questions, write
@@ -462,6 +463,38 @@ def test_a_source_that_changes_meanwhile_is_refused(
     ran = import_("a.ndjson")
     assert (ran.code, ran.error) == (4, "a.ndjson: changed while it was imported")
     assert ask("store").code == 3
+
+
+def test_a_file_that_a_store_has_lost_is_named(import_: Take, tmp_path: Path) -> None:
+    """An import that has to rewrite it ends with 4, and leaves the store as it was."""
+    source = put(tmp_path / "in" / "a.ndjson", events("a", 5))
+    put(tmp_path / "in" / "b.ndjson", events("b", 5))
+    assert import_("in").code == 0
+    before = (tmp_path / "store" / "_mmstats.json").read_bytes()
+    (lost,) = read_manifest("store").files
+    (tmp_path / "store" / lost.path).unlink()
+    put(source, events("a", 6))
+    ran = import_("in")
+    assert (ran.code, ran.error) == (4, f"store/{lost.path}: the store has lost this file")
+    assert (tmp_path / "store" / "_mmstats.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv.gz", "json", "parquet", "arrow"])
+@pytest.mark.parametrize("moment", ["_found", "_taken"])
+def test_a_source_that_goes_meanwhile_is_named(
+    import_: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, moment: str
+) -> None:
+    """It is no fault of the store: exit code 4, by its name."""
+    source = put(tmp_path / "in" / f"a.{form}", events("a", 5))
+    step = getattr(importing._Import, moment)
+
+    def late(*given: Any) -> Any:
+        source.unlink()
+        return step(*given)
+
+    monkeypatch.setattr(importing._Import, moment, late)
+    ran = import_("in")
+    assert (ran.code, ran.error) == (4, f"in/{source.name}: No such file or directory")
 
 
 def test_identity_changes_with_the_store(tmp_path: Path) -> None:

@@ -122,6 +122,15 @@ def test_a_prefix_with_other_objects_is_no_place_for_a_store(s3: Seaweed, store:
     assert objects_of(s3, store) == {"x.txt"}
 
 
+@pytest.mark.parametrize("end", ["", "/"])
+def test_an_object_that_stands_for_the_folder_is_no_other(s3: Seaweed, store: str, tmp_path: Path, end: str) -> None:
+    """Consoles make one of no bytes for a new folder: a store can be there, and is read and imported into again."""
+    s3.put(f"{store.rpartition('/')[2]}/", b"")
+    source = put(tmp_path / "a.ndjson", events("a", 1))
+    assert [take(f"{store}{end}", source).added for _ in range(2)] == [1, 0]
+    assert asked(store) == asked(f"{store}/") == answered(source)
+
+
 @pytest.mark.usefixtures("ask")
 def test_a_store_that_cannot_be_written_ends_with_5(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Exit code 5, by the location that was named."""

@@ -58,7 +58,8 @@ def check_free(location: str, options: Mapping[str, str]) -> None:
     objects, prefix = _place(location, options)
     with _writing():
         found = Changes(objects).read(f"{prefix}{MANIFEST}", location) is not None
-        if not found and any(page for page in objects.list(prefix.rstrip("/"), asked=location)):
+        pages = iter(()) if found else objects.list(prefix.rstrip("/"), asked=location)
+        if any(one["size"] or one["path"] != prefix.rstrip("/") for page in pages for one in page):  # or it is a folder
             hint = "--to names a store or a new prefix"
             raise OutputError(f"{visible(location)}: holds other objects and is no store", hint=hint)
 

@@ -15,6 +15,7 @@ from mmstats.store.folder import flush
 from mmstats.store.home import Home
 from mmstats.visible import visible
 
+_RESTORE = "restore it, or import the sources into a new store"
 _ROWS = 1 << 17  # in a row group: an hour of a day is a small part of it
 _ENOUGH = 64 << 20  # bytes of events held that are written when a source ends, so that a day's file gives one file
 _MOST = 160 << 20  # bytes of events held that are written at once
@@ -100,7 +101,7 @@ def _read(home: Home, file: StoreFile, gone: set[int]) -> pl.DataFrame:
     except (*ENGINE_FAULTS, OSError) as fault:
         if is_foreign(fault):
             raise trouble(path, fault) from None
-        if isinstance(fault, OSError):
-            raise
+        if isinstance(fault, FileNotFoundError):
+            raise Unreadable(f"{visible(path)}: the store has lost this file", hint=_RESTORE) from None
         why = visible(" ".join(str(fault).split()))[:200]
-        raise Unreadable(f"{visible(path)}: cannot be read as Parquet ({why})", hint="restore it") from None
+        raise Unreadable(f"{visible(path)}: cannot be read as Parquet ({why})", hint=_RESTORE) from None
