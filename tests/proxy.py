@@ -4,7 +4,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 _REQUEST = re.compile(rb"(GET|HEAD|PUT|POST|DELETE) (\S+) HTTP/1\.1\r\n")
@@ -15,7 +15,8 @@ class Proxy:
 
     `sent` are the bytes that came back from there, `requests` the lines of the requests that went there. Once as many
     bytes as `stall_after` or `cut_after` have come back on a connection, it stays silent or ends. What goes there is
-    held back for `delay` seconds; of so many connections as `at_once` something was held back at the same time.
+    held back for `delay` seconds; of so many connections as `at_once` something was held back at the same time. Before
+    a request goes there, `before` is called with its line.
     """
 
     def __init__(self, port: int) -> None:
@@ -30,6 +31,7 @@ class Proxy:
         self.cut_after: int | None = None
         self.delay = 0.0
         self.at_once = self._held = 0
+        self.before: Callable[[str], None] = lambda _: None
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -65,8 +67,11 @@ class Proxy:
     def _ask(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError):
             while data := client.recv(1 << 16):
+                lines = [b" ".join(found).decode() for found in _REQUEST.findall(data)]
+                for line in lines:
+                    self.before(line)
                 with self._lock:
-                    self.requests += [b" ".join(found).decode() for found in _REQUEST.findall(data)]
+                    self.requests += lines
                     self._held += 1
                     self.at_once = max(self.at_once, self._held)
                 time.sleep(self.delay)

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import polars as pl
 import pytest
 
 import mmstats
+from mmstats.cli import run
 from mmstats.events.part import Part
 from mmstats.events.source import Source
 from mmstats.events.storage import Status
@@ -27,6 +30,7 @@ from tests.seaweed import ACCESS, SECRET, Seaweed, known
 from tests.serving import PATIENCE, ROOT, until
 
 ROWS = [{"timestamp": "2026-05-01T12:00:00Z", "event_name": "e", "path": f"/{number % 7}"} for number in range(50)]
+_numbers = count()
 FORMATS = ("ndjson", "csv.gz", "parquet", "arrow")
 # A name that a library's error quotes, and that reads like the error itself.
 MISLEADING = "NoSuchKey AccessDenied: tls Body; Connection refused, timed out (path: 404) <Code>NoSuchBucket<"
@@ -267,6 +271,67 @@ def test_an_object_that_goes_while_it_is_read(
     monkeypatch.setattr(Source, "events", late)
     ran = ask(there, "--group-by", "path")
     assert (ran.code, ran.error) == (3, f"{there}: there is no such object")
+
+
+def _version(path: str, rows: int) -> bytes:
+    """Events of four days, one path and as many visitors, in row groups that lie where those of any path do."""
+    buffer = io.BytesIO()
+    instants = [datetime(2026, 5, 1) + timedelta(days=4) / rows * number for number in range(rows)]  # noqa: DTZ001
+    who = [f"{path}{number:060}" for number in range(rows)]
+    columns = {"timestamp": instants, "event_name": ["e"] * rows, "path": [path] * rows, "anonymous_id": who}
+    pl.DataFrame(columns).write_parquet(buffer, row_group_size=rows // 4, compression="uncompressed")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("longer", [False, True], ids=("same layout", "other layout"))
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("query", "--group-by", "path"),
+        ("query", "--from", "2026-05-01T12:00", "--to", "2026-05-04T12:00"),
+        ("query", "--metric", "uniques"),
+        ("describe", "--format", "json"),
+    ],
+    ids=("count", "by statistics", "uniques", "describe"),
+)
+def test_no_answer_is_of_two_versions_of_an_object(
+    s3: Seaweed, proxy: Proxy, capfd: pytest.CaptureFixture[str], asked: tuple[str, ...], longer: bool
+) -> None:
+    """One that is replaced before any request: an answer is of what it was or of what it is, or there is none."""
+    key = f"replaced/{next(_numbers)}.parquet"
+    command, *options = asked
+
+    def ran() -> Ran:
+        capfd.readouterr()
+        code = run([command, "--data", there, *options])
+        return Ran(code, *capfd.readouterr())
+
+    old, new = _version("a", 20_000), _version("b", 30_000 if longer else 20_000)
+    there = s3.put(key, new)
+    after, _ = ran().answer, s3.put(key, old)
+    before, refusals, left = ran().answer, 0, 0
+
+    def replaced(line: str) -> None:
+        nonlocal left
+        left -= key in line
+        if left == 0:
+            left -= 1
+            s3.put(key, new)
+
+    proxy.before = replaced
+    for turn in count(1):
+        s3.put(key, old)
+        left = turn
+        found = ran()
+        if found.code:
+            assert (found.code, found.error) == (4, f"{there}: changed while it was read")
+            refusals += 1
+        else:
+            assert found.answer in (before, after)
+        if left > 0:
+            break
+    assert refusals
+    assert found.answer == before
 
 
 @pytest.mark.parametrize("folder", ["object-store error", "Generic S3 error: HTTP", "Error performing GET"])

@@ -19,6 +19,7 @@ from mmstats.events.alike import parts_of
 from mmstats.events.eventfile import EventFile
 from mmstats.events.faults import faults
 from mmstats.events.footers import known_of
+from mmstats.events.identity import check_as_found
 from mmstats.events.listing import Listing, kept_until_read
 from mmstats.events.location import find_files
 from mmstats.events.opened import Events, blamed
@@ -52,6 +53,7 @@ def _described(dataset: Dataset, listing: Listing, advance: Advance) -> Descript
     summaries += [_by_footers(part, events) for part in parts_of(known, shape, log)]
     found = log.found | (rest.log.found if rest else set())
     bad_rows = rest.log.bad_rows if rest else Counter[str]()
+    check_as_found(listing.files)
     return _Seen(dataset, listing, added(summaries), found, bad_rows).description()
 
 
@@ -80,6 +82,7 @@ def _checked(dataset: Dataset, listing: Listing, advance: Advance) -> Descriptio
             found.broken(file, shape, log, error)
         else:
             found.bad(file, shape, log.bad_rows[str(file)])
+    check_as_found(listing.files)
     seen = _Seen(dataset, listing, added(summaries), log.found, log.bad_rows)
     return replace(seen.description(), check=found.check())
 

@@ -78,6 +78,19 @@ def still_settled(files: Iterable[EventFile]) -> dict[str, str]:
     return _known(statuses)
 
 
+def check_as_found(files: Iterable[EventFile]) -> None:
+    """Raise Unreadable, naming it, for a file of which the engine may have read two versions.
+
+    Everything else is read as it was found, or not at all.
+    """
+    for storage, paths in _by_storage(file for file in files if file.format.name == "parquet").items():
+        changed: list[str] = []
+        with suppress(DatasetError):  # a store that goes when all is read spoils no answer
+            changed = [*storage.changed(paths)]
+        if changed:
+            raise Unreadable(f"{visible(changed[0])}: changed while it was read", hint="ask again when it is complete")
+
+
 def _known(statuses: Mapping[str, Status]) -> dict[str, str]:
     now = time.time_ns()
     settled = {path: status for path, status in statuses.items() if now - status.changed > SETTLED}

@@ -11,11 +11,13 @@ from mmstats.errors import DatasetError
 from mmstats.events.alike import parts_of
 from mmstats.events.columnar import judge
 from mmstats.events.eventfile import EventFile
+from mmstats.events.identity import check_as_found
 from mmstats.events.part import FILE, Part
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 from mmstats.events.scan import ENGINE_FAULTS
 from mmstats.events.statistics import counted
+from mmstats.events.storage.trouble import is_foreign
 from mmstats.events.texts import read_texts
 from mmstats.events.visitor import VISITOR, hashed
 
@@ -105,6 +107,8 @@ def blamed(opened: Sequence[Events]) -> Iterator[None]:
     try:
         yield
     except (*ENGINE_FAULTS, OSError) as error:
+        if not is_foreign(error):  # what cannot be decoded may be of two versions
+            check_as_found(file for events in opened for file in events.files)
         faults = (events.blamed(error) for events in opened)
         fault = next((one for one in faults if one), None)
         if fault is None:
@@ -114,6 +118,13 @@ def blamed(opened: Sequence[Events]) -> Iterator[None]:
         for storage in {file.storage for events in opened for file in events.files}:
             storage.give_up()
         raise
+
+
+@contextmanager
+def as_found(opened: Sequence[Events]) -> Iterator[None]:
+    """After the block, an object that was replaced meanwhile raises Unreadable: what was read may be of both."""
+    yield
+    check_as_found({file.path: file for events in opened for file in events.files}.values())
 
 
 def _number(number: int) -> pl.Expr:

@@ -1,7 +1,7 @@
 """The files of a dataset that a question may have to read: found, and left out where the range proves them foreign."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Self
 
 from mmstats.cache import Cache
@@ -11,7 +11,7 @@ from mmstats.events.hive import span_of
 from mmstats.events.identity import settled_files
 from mmstats.events.listing import Listing, kept_until_read
 from mmstats.events.location import find_files
-from mmstats.events.opened import Events, blamed
+from mmstats.events.opened import Events, as_found, blamed
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 from mmstats.events.schema import ColumnMap, Wanted
@@ -93,9 +93,14 @@ class Source:
         """Whether all the files are of stores."""
         return all(file.stored for file in self.files)
 
-    def blamed(self) -> AbstractContextManager[None]:
-        """Inside the block, an engine that cannot decode a file raises Unreadable, naming it; a bug stays a bug."""
-        return blamed(self._opened)
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Inside the block, an engine that cannot decode a file raises Unreadable, naming it; a bug stays a bug.
+
+        After it, an object that was replaced meanwhile does.
+        """
+        with as_found(self._opened), blamed(self._opened):
+            yield
 
     def notices(self) -> list[str]:
         """What a reader of the answer should know of how the events were read, a sentence each."""

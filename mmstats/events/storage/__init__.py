@@ -66,6 +66,13 @@ class Storage(Protocol):
         """What those of the files that are still there are at this moment."""
         ...
 
+    def changed(self, paths: Iterable[str]) -> Iterable[str]:
+        """Those of the files that are not what they were when they were found, where what is read may be of both.
+
+        Raises Unreadable where there is no telling.
+        """
+        ...
+
     def give_up(self) -> None:
         """Nobody waits any more for what is being read; whoever reads it is told so by an error."""
         ...

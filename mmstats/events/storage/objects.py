@@ -3,7 +3,7 @@
 import io
 import shutil
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
@@ -193,19 +193,33 @@ class Objects:
 
     def again(self, paths: Iterable[str]) -> Mapping[str, Status]:
         """What objects are now."""
-        wanted, now = set(paths), Objects(self._access)
+        wanted = set(paths)
         kept = {path: self._seen[path] for path in wanted & self._promised}
-        wanted -= kept.keys()
+        now = self._now(wanted - kept.keys())
+        return kept | {path: status for path, status in now._seen.items() if path in wanted}
+
+    def changed(self, paths: Iterable[str]) -> Iterator[str]:
+        """The objects that were replaced or removed, be it by the same again: the engine asks for no version."""
+        wanted = set(paths) - self._promised
+        now = self._now(wanted)
+        return (path for path in sorted(wanted) if now._version(path) != self._version(path))
+
+    def _version(self, path: str) -> tuple[Status | None, int]:
+        written = self.written.get(path)  # which a listing tells by finer fractions than a head
+        return self._seen.get(path), int(written.timestamp()) if written else 0
+
+    def _now(self, wanted: Collection[str]) -> "Objects":
+        now = Objects(self._access)
         if len(wanted) > _FEW:
             now._list_again(self._listed, wanted)
         left = [self.key(path) for path in wanted if path not in now._seen]
         list(self._executor.map(now.find, left))
-        return kept | {path: status for path, status in now._seen.items() if path in wanted}
+        return now
 
-    def _list_again(self, listed: Mapping[str, str | None], wanted: set[str]) -> None:
+    def _list_again(self, listed: Mapping[str, str | None], wanted: Collection[str]) -> None:
         for prefix, offset in listed.items():
             for _ in self.list(prefix, offset):
-                if wanted <= self._seen.keys():
+                if self._seen.keys() >= set(wanted):
                     return
 
     def give_up(self) -> None:
