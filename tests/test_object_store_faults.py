@@ -24,7 +24,7 @@ from mmstats.events.source import Source
 from mmstats.events.storage import Status
 from mmstats.events.storage.objects import Objects
 from mmstats.events.storage.trouble import blamed, is_foreign
-from tests.conftest import Ask, Ran, ndjson
+from tests.conftest import WRITERS, Ask, Ran, ndjson
 from tests.proxy import Proxy, proxied
 from tests.seaweed import ACCESS, SECRET, Seaweed, known
 from tests.serving import PATIENCE, ROOT, until
@@ -164,8 +164,6 @@ def test_a_transfer_that_stalls_or_breaks(
     elif extension == "arrow":
         frame.write_ipc(file)
     else:
-        from tests.conftest import WRITERS
-
         file.write_bytes(WRITERS[extension](rows))
     there = s3.put(f"broken/{name}/{how}.{extension}", file.read_bytes())
     proxy_limit = 100_000
@@ -258,8 +256,6 @@ def test_an_object_that_goes_while_it_is_read(
     ask: Ask, s3: Seaweed, name: str, extension: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit code 3, as if it had never been there."""
-    from tests.conftest import WRITERS
-
     key = f"broken/{name}/gone.{extension}"
     there = s3.put(key, WRITERS[extension](ROWS))
     first = Source.events
@@ -386,13 +382,13 @@ def test_a_process_may_end_right_after_its_last_request(s3: Seaweed, tmp_path: P
     assert done.returncode == 0
 
 
-def test_an_interrupt_ends_a_transfer_that_stalls(s3: Seaweed, proxy: Proxy, tmp_path: Path) -> None:
+@pytest.mark.parametrize("extension", ["ndjson", "csv.gz", "arrow"])
+def test_an_interrupt_ends_a_transfer_that_stalls(s3: Seaweed, proxy: Proxy, tmp_path: Path, extension: str) -> None:
     """Nobody has to wait for a silent server until it is given up."""
-    buffer = io.BytesIO()
-    pl.read_parquet(io.BytesIO(_parquet(20_000))).write_ipc(buffer)
-    there = s3.put("broken/interrupted.arrow", buffer.getvalue())
+    rows = pl.read_parquet(io.BytesIO(_parquet(20_000))).to_dicts()
+    there = s3.put(f"broken/interrupted.{extension}", WRITERS[extension](rows))
     proxy.stall_after = 300_000
-    command = [sys.executable, "-m", "mmstats", "query", "--data", there, "--no-cache"]
+    command = [sys.executable, "-m", "mmstats", "query", "--data", there, "--group-by", "path", "--no-cache"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CONFIG_HOME": str(tmp_path)}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE) as process:
         until(lambda: proxy.sent > 200_000)

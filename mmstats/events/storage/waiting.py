@@ -7,17 +7,20 @@ from it later would abort the process.
 
 import asyncio
 import atexit
+import signal
+import socket
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextvars import Context
 from functools import cache
-from threading import Thread, get_ident
+from threading import Thread, current_thread, get_ident, main_thread
 from typing import Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+_SIGNALS = 4096
 _on_their_way: set[Future[Any]] = set()
 
 
@@ -45,7 +48,28 @@ def _loop() -> _Loop:
     thread = Thread(target=loop.run_forever, name="requests", daemon=True)
     thread.start()
     atexit.register(_end, loop, thread)
+    if current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        _listen(loop)
     return loop
+
+
+def _listen(loop: _Loop) -> None:
+    """Hear of an interrupt at once: the main thread may be in the engine, which waits for its own threads first."""
+    hearing, told = socket.socketpair()
+    for end in (hearing, told):
+        end.setblocking(False)
+    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    if before == -1:
+        loop.call_soon_threadsafe(loop.add_reader, hearing, _hear, hearing, told)
+        return
+    signal.set_wakeup_fd(before)  # somebody else's
+    for end in (hearing, told):
+        end.close()
+
+
+def _hear(hearing: socket.socket, _kept: socket.socket) -> None:
+    if signal.SIGINT in hearing.recv(_SIGNALS):
+        give_up()
 
 
 def _end(loop: _Loop, thread: Thread) -> None:
