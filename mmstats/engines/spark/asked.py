@@ -1,7 +1,6 @@
 """A cluster that is asked questions, one session for all of them."""
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -16,16 +15,18 @@ from mmstats.engines.spark import columnar
 from mmstats.engines.spark import plan as cluster_plan
 from mmstats.engines.spark.connection import Session
 from mmstats.engines.spark.faults import CLUSTER_FAULTS, explained, is_mixed_up
-from mmstats.engines.spark.judge import blame, judge, judge_lines, settle
-from mmstats.engines.spark.scans import Scan
+from mmstats.engines.spark.judge import blame, judge, settle
+from mmstats.engines.spark.scans import Scan, united
 from mmstats.engines.spark.texts import lines_of
 from mmstats.errors import InvalidParams
+from mmstats.events.eventfile import EventFile
 from mmstats.events.schema import TIMESTAMP
 from mmstats.events.source import Source, open_events
 from mmstats.query import StatsQuery
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyspark.sql.types import Row
 
 
 class Cluster:
@@ -79,8 +80,9 @@ def _rows(query: StatsQuery, source: Source, session: Session) -> plan.Rows:
     """The rows that the limit may leave, found on the cluster; a file that it cannot read is blamed."""
     scans: list[Scan] = []
     try:
-        scans += _columnar(source, session)
+        scans += columnar.scans(_files(source, is_text=False), source.shape, source.log, session)
         scans += _texts(source, session)
+        judge(scans, source.log)
         return _answered(query, scans) if scans else _nothing(query)
     except CLUSTER_FAULTS as fault:
         if not is_mixed_up(fault):
@@ -88,35 +90,31 @@ def _rows(query: StatsQuery, source: Source, session: Session) -> plan.Rows:
         raise
 
 
-def _columnar(source: Source, session: Session) -> Iterator[Scan]:
-    files = [file for file in source.files if not file.format.is_text]
-    for scan in columnar.scans(files, source.shape, source.log, session):
-        yield scan
-        judge(scan, source.log)
-
-
 def _texts(source: Source, session: Session) -> Iterator[Scan]:
-    files = [file for file in source.files if file.format.is_text]
-    for text in lines_of(files, source.shape, source.log, session):
+    for text in lines_of(_files(source, is_text=True), source.shape, source.log, session):
         for settled in settle(text):
-            scan = settled.scan()
-            yield scan
-            judge_lines(settled, scan, source.log)
+            yield settled.scan()
+
+
+def _files(source: Source, *, is_text: bool) -> list[EventFile]:
+    return [file for file in source.files if file.format.is_text is is_text]
 
 
 def _answered(query: StatsQuery, scans: Sequence[Scan]) -> plan.Rows:
     """The rows of the answer; only where there are more than the limit the groups are counted, by asking again."""
-    whole = cluster_plan.answered(query, reduce(lambda one, other: one.union(other), [scan.events() for scan in scans]))
-    frame = _framed(query, cluster_plan.cut(query, whole).toArrow())
-    is_cut = query.limit is not None and not query.fill and frame.height > query.limit
-    return plan.Rows(frame, whole.count() if is_cut else frame.height)
+    events = united([scan.events() for scan in scans])
+    answered = cluster_plan.answered(query, events)
+    if query.limit is None or query.fill:
+        frame = _framed(query, answered.toArrow())
+        return plan.Rows(frame, frame.height)
+    # As Arrow they would be asked for twice: first for their types, which takes a server as long to plan.
+    frame = _framed(query, cluster_plan.cut(query, answered).collect())
+    return plan.Rows(frame, cluster_plan.groups(query, events).count() if frame.height > query.limit else frame.height)
 
 
-def _framed(query: StatsQuery, rows: "pa.Table") -> pl.DataFrame:
-    types = {"bucket": pl.Int64(), plan.VALUE: pl.Int64()}
-    found = pl.DataFrame(rows).select(
-        pl.col(name).cast(types.get(name, pl.String())) for name in (*query.labels, plan.VALUE)
-    )
+def _framed(query: StatsQuery, rows: "pa.Table | list[Row]") -> pl.DataFrame:
+    schema = {**dict.fromkeys(query.labels, pl.String()), **({"bucket": pl.Int64()} if query.interval else {})}
+    found = pl.DataFrame(rows, {**schema, plan.VALUE: pl.Int64()}, orient="row")
     return found.cast({"bucket": TIMESTAMP}) if query.interval else found
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 
+from pyspark.errors import utils as origins
 from pyspark.sql.connect.client.retries import DefaultPolicy
 from pyspark.sql.connect.session import SparkSession
 
@@ -29,6 +30,9 @@ class Session:
 
     def __init__(self, address: EngineAddress) -> None:
         _reach(address)
+        if origins._enable_debugging_cache is None:
+            # Nobody asked for it, and two thirds of a plan would be which line of ours wrote which part.
+            origins._enable_debugging_cache = False  # type: ignore[assignment] # which is how it is left undecided
         with explained(address):
             self.spark = SparkSession.builder.remote(_url(address)).create()
             self.spark.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES)])
@@ -72,5 +76,5 @@ def _url(address: EngineAddress) -> str:
 
 def _dialect(spark: SparkSession) -> Dialect:
     """Which kind of server it is: what Spark calls its version begins with that, Sail says its own."""
-    said = spark.sql("SELECT version()").toArrow().column(0)[0].as_py()
+    said = spark.sql("SELECT version()").collect()[0][0]
     return SPARK if str(said).startswith(spark.version) else SAIL

@@ -5,10 +5,8 @@ does. Where it can read a row that the cluster is not sure of, the question is r
 would be right. So a good dataset is never read here, and a bad one gives the same error through every engine.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from functools import reduce
-from itertools import zip_longest
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pyspark.sql.column import Column
 from pyspark.sql.connect import functions as F
@@ -16,82 +14,86 @@ from pyspark.sql.dataframe import DataFrame
 
 from mmstats.engines.spark.faults import CLUSTER_FAULTS
 from mmstats.engines.spark.lines import any_of
-from mmstats.engines.spark.scans import Scan, column, refuse_format
-from mmstats.engines.spark.texts import Lines, has_column
+from mmstats.engines.spark.scans import Scan, column, has_column, refuse_format, united
+from mmstats.engines.spark.texts import Lines
 from mmstats.events.eventfile import EventFile
 from mmstats.events.opened import Events, blamed
 from mmstats.events.readlog import ReadLog
 
 _AT_ONCE = 16  # files counted one by one in one go
+_NUMBERS, _PLACE = "numbers'", "place'"
+_COUNT = {"rows": F.count(F.lit(1))}
 Numbers = dict[str, int]
 
 
-def judge(scan: Scan, log: ReadLog) -> None:
-    """Have bad rows of Parquet named, or counted where the log says to leave them out."""
-    if scan.files[0].stored or not _numbers([scan.frame.filter(scan.suspect())], _COUNT)[0]["rows"]:
-        return
-    found = _by_file([each.frame.filter(each.suspect()) for each in scan.split()], _COUNT)
-    for file, numbers in zip(scan.files, found, strict=True):
-        if numbers["rows"]:
-            _judge_here(file, scan, log, numbers["rows"] if scan.has_text_instants else None)
+@dataclass(frozen=True)
+class Measured:
+    """What is to be counted of the rows of a frame."""
+
+    frame: DataFrame
+    measures: Mapping[str, Column]
 
 
-def judge_lines(text: Lines, scan: Scan, log: ReadLog) -> None:
-    """Have bad lines named or counted, and take note of the columns that there are."""
-    whole = _numbers([scan.frame], _measures(text, scan))[0]
-    heads = _numbers([text.heads(text.files)], _COUNT)[0]["rows"] if text.kind.header else 0
-    log.columns.setdefault(text.files[0].path, set()).update(_found(text, whole))
-    if whole["suspects"] or whole["nameless"] or heads > len(text.files):
-        _judge_each(text, scan, log)
+def judge(scans: Sequence[Scan], log: ReadLog) -> None:
+    """Have bad rows named, or counted where the log says to leave them out, and take note of the columns of texts."""
+    scans = [scan for scan in scans if not scan.files[0].stored]
+    for scan, numbers in zip(scans, _numbers([_measured(scan) for scan in scans]), strict=True):
+        if scan.doubtful:
+            log.columns.setdefault(scan.files[0].path, set()).update(_found(scan, numbers))
+        if numbers["suspects"] != scan.heads * len(scan.files) or numbers.get("nameless"):
+            _judge_each(scan, log)
 
 
 def settle(text: Lines) -> Iterator[Lines]:
     """Files of which the folders tell only what no line of theirs does."""
     told = {} if text.kind.header else text.told
-    if not any(_numbers([text.mentions(text.files, name)], _COUNT)[0]["rows"] for name in told):
+    mentions = _numbers([Measured(text.mentions(text.files, name), _COUNT) for name in told])
+    if not any(each["rows"] for each in mentions):
         yield text
         return
     for file in text.files:
         own = replace(text, files=(file,), told={})
         has = {name: _sum(column(name) != "") for name in told}
-        present = _numbers([own.tokens(own.files)], has)[0]
+        (present,) = _numbers([Measured(own.tokens(own.files), has)])
         yield replace(own, told={name: value for name, value in told.items() if not present[name]})
 
 
-def _measures(text: Lines, scan: Scan) -> dict[str, Column]:
-    """What is to be known of the lines of files."""
-    sources = [name for name in text.shape.columns.sources("event_name") if name in text.names]
-    needed = not text.kind.header and not any(name in text.told for name in text.shape.columns.sources("event_name"))
-    nameless = ~any_of([column(has_column(name)) for name in sources])
-    return {
-        **_COUNT,
-        "suspects": _sum(scan.suspect()),
-        "nameless": _sum(nameless) if needed else F.lit(0),
-        **{has_column(name): _sum(column(has_column(name))) for name in text.names},
-    }
+def _measured(scan: Scan) -> Measured:
+    """What is to be known of files: of Parquet only what its statistics may tell without reading a row."""
+    if not scan.doubtful:
+        return Measured(scan.judged.filter(scan.suspect()), {"suspects": F.count(F.lit(1))})
+    sources = scan.shape.columns.sources("event_name")
+    has = {name: column(has_column(name)) for name in scan.raw}
+    nameless = ~any_of([has[name] for name in sources if name in has])
+    needed = not scan.heads and not any(name in scan.told for name in sources)
+    return Measured(
+        scan.judged,
+        {
+            **_COUNT,
+            "suspects": _sum(scan.suspect()),
+            **({"nameless": _sum(nameless)} if needed else {}),
+            **{has_column(name): _sum(one) for name, one in has.items()},
+        },
+    )
 
 
 def _sum(condition: Column) -> Column:
     return F.coalesce(F.sum(condition.cast("bigint")), F.lit(0))
 
 
-_COUNT = {"rows": F.count(F.lit(1))}
-
-
-def _found(text: Lines, numbers: Numbers) -> set[str]:
+def _found(scan: Scan, numbers: Numbers) -> set[str]:
     """The event columns that some line has."""
-    has = {name for name in text.names if numbers[has_column(name)]} | set(text.told)
-    return {one for one in text.shape.wanted.read if not has.isdisjoint(text.shape.columns.sources(one))}
+    has = {name for name in scan.raw if numbers[has_column(name)]} | set(scan.told)
+    return {one for one in scan.shape.wanted.read if not has.isdisjoint(scan.shape.columns.sources(one))}
 
 
-def _judge_each(text: Lines, scan: Scan, log: ReadLog) -> None:
-    parts = scan.split()
-    found = _by_file([each.frame for each in parts], _measures(text, scan))
-    heads = _by_file([text.heads(each.files) for each in parts], _COUNT) if text.kind.header else []
-    for file, numbers, head in zip_longest(text.files, found, heads):
-        suspects = numbers["suspects"] + (head["rows"] - 1 if head else 0)
-        if suspects or (numbers["rows"] and numbers["nameless"] == numbers["rows"]):
-            _judge_here(file, scan, log, suspects)
+def _judge_each(scan: Scan, log: ReadLog) -> None:
+    # Of Parquet's timestamps alone the cluster knows for sure which rows are bad.
+    is_sure = not scan.doubtful and not scan.has_text_instants
+    for file, numbers in zip(scan.files, _by_file(scan.split()), strict=True):
+        suspects = numbers["suspects"] - scan.heads
+        if suspects or (numbers.get("nameless") and numbers["nameless"] == numbers["rows"]):
+            _judge_here(file, scan, log, None if is_sure else suspects)
 
 
 def _judge_here(file: EventFile, scan: Scan, log: ReadLog, suspects: int | None) -> None:
@@ -112,7 +114,7 @@ def blame(scans: Iterable[Scan], log: ReadLog) -> None:
     for scan in scans:
         for each in scan.split():
             try:
-                _numbers([each.events()], {**_COUNT, "at": F.max("timestamp")})
+                _numbers([Measured(each.events(), {**_COUNT, "at": F.max("timestamp")})])
             except CLUSTER_FAULTS as fault:
                 _explain(each, log)
                 if "invalid UTF-8" in str(fault):  # Sail passes over no line of a text for it
@@ -125,17 +127,23 @@ def _explain(scan: Scan, log: ReadLog) -> None:
         events.hand_over(lambda _: None)
 
 
-def _by_file(frames: Sequence[DataFrame], measures: dict[str, Column]) -> list[Numbers]:
+def _by_file(scans: Sequence[Scan]) -> list[Numbers]:
     return [
         numbers
-        for first in range(0, len(frames), _AT_ONCE)
-        for numbers in _numbers(frames[first : first + _AT_ONCE], measures)
+        for first in range(0, len(scans), _AT_ONCE)
+        for numbers in _numbers([_measured(scan) for scan in scans[first : first + _AT_ONCE]])
     ]
 
 
-def _numbers(frames: Sequence[DataFrame], measures: dict[str, Column]) -> list[Numbers]:
-    """What is measured of each of some frames, in their order."""
-    columns = [measure.alias(name) for name, measure in measures.items()]
-    each = [frame.agg(*columns).withColumn("place'", F.lit(place)) for place, frame in enumerate(frames)]
-    rows = reduce(lambda one, other: one.union(other), each).toArrow().to_pylist()
-    return sorted(rows, key=lambda row: row["place'"])
+def _numbers(asked: Sequence[Measured]) -> list[Numbers]:
+    """What is measured, all at once: to ask takes a cluster longer than to count."""
+    if not asked:
+        return []
+    rows = united([_row(one, place) for place, one in enumerate(asked)]).collect()
+    found = {row[_PLACE]: row[_NUMBERS] for row in rows}
+    return [dict(zip(one.measures, found[place], strict=True)) for place, one in enumerate(asked)]
+
+
+def _row(asked: Measured, place: int) -> DataFrame:
+    numbers = F.array(*(one.cast("bigint") for one in asked.measures.values()))
+    return asked.frame.agg(numbers.alias(_NUMBERS)).select(_NUMBERS, F.lit(place).alias(_PLACE))

@@ -7,7 +7,6 @@ what may follow an object, and whether a short row is padded.
 """
 
 from collections.abc import Sequence
-from functools import cache
 
 from pyspark.sql.column import Column
 from pyspark.sql.connect import functions as F
@@ -16,13 +15,18 @@ _DEPTH = 3  # of objects and lists in the objects of lines
 _MOST_STEPS = 600  # commas and escapes in a line: Java's patterns recurse, and their stack is small
 _B = r"[ \t\r]*"
 _ESCAPE = (
-    r'\\(?:["\\/bfnrt]|u(?:[0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}'
+    r'(\\)(?:["\\/bfnrt]|u(?:[0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}'
     r"|[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))"
 )
 _PLAIN = r'[^"\\\x00-\x1f]*'
-_STRING = rf'"{_PLAIN}(?:{_ESCAPE}{_PLAIN})*"'
+_STRING = rf'"{_PLAIN}(?:{_ESCAPE}{_PLAIN})*"'  # group 1 is the backslash of an escape in it
 _NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?"
-_SCALAR = rf"{_STRING}|{_NUMBER}|true|false|null"
+_EMPTIED = r'"(?:\\\\)?"'  # a string, with two backslashes where it had escapes
+_BARE = rf"(?:{_EMPTIED}|{_NUMBER}|true|false|null)"
+_FLAT = (  # an object or a list without others in it
+    rf"\{{{_B}(?:{_EMPTIED}{_B}:{_B}{_BARE}{_B}(?:,{_B}{_EMPTIED}{_B}:{_B}{_BARE}{_B})*)?\}}"
+    rf"|\[{_B}(?:{_BARE}{_B}(?:,{_B}{_BARE}{_B})*)?\]"
+)
 
 # Numbers whose text does not depend on how a float is rounded: integers, and decimals that floats tell apart.
 _INTEGER = r"^(?:0|[1-9][0-9]{0,18}|-[1-9][0-9]{0,17})\z"
@@ -32,26 +36,23 @@ _DECIMAL = (
 )
 
 
-@cache
-def _value(depth: int) -> str:
-    """A JSON value with so many levels of objects and lists at most."""
-    if not depth:
-        return f"(?:{_SCALAR})"
-    held = _value(depth - 1)
-    member, item = f"{_B}{_STRING}{_B}:{_B}{held}{_B}", f"{_B}{held}{_B}"
-    return rf"(?:{_SCALAR}|\{{(?:{member}(?:,{member})*|{_B})\}}|\[(?:{item}(?:,{item})*|{_B})\])"
-
-
-def _fits(line: Column, pattern: str, *steps: str) -> Column:
-    """Whether a line is text of a pattern and short enough for it."""
+def _fits(line: Column, bare: Column, pattern: str, *steps: str) -> Column:
+    """Whether a line is text, what is left of it fits a pattern, and it is short enough for that."""
     count = sum((F.length(line) - F.length(F.replace(line, F.lit(step), F.lit(""))) for step in steps), F.lit(0))
-    return F.when(F.is_valid_utf8(line) & (count <= _MOST_STEPS), line.rlike(pattern)).otherwise(F.lit(False))
+    return F.when(F.is_valid_utf8(line) & (count <= _MOST_STEPS), bare.rlike(pattern)).otherwise(F.lit(False))
 
 
 def json_fits(line: Column) -> Column:
-    """Whether a line is an object that is read alike everywhere."""
-    member = rf'{_B}"{_PLAIN}"{_B}:{_B}{_value(_DEPTH)}{_B}'
-    return _fits(line, rf"^{_B}\{{(?:{member}(?:,{member})*|{_B})\}}{_B}\z", "\\", ",", ":")
+    """Whether a line is an object that is read alike everywhere.
+
+    One pattern of all levels doubles with each: instead strings are emptied, then the innermost objects and lists made
+    nulls, level by level. What an invalid line had too much is still there: an odd quote never becomes a string's.
+    """
+    bare = F.regexp_replace(line, _STRING, '"$1$1"')
+    for _ in range(_DEPTH):
+        bare = F.regexp_replace(bare, rf"([,:\[]{_B})(?:{_FLAT})", "$1 null")
+    member = rf'{_B}""{_B}:{_B}{_BARE}{_B}'
+    return _fits(line, bare, rf"^{_B}\{{(?:{member}(?:,{member})*|{_B})\}}{_B}\z", "\\", ",", ":")
 
 
 def json_token(line: Column, name: str) -> Column:
@@ -110,7 +111,7 @@ def _field(delimiter: str) -> str:
 def csv_fits(line: Column, delimiter: str, fields: int) -> Column:
     """Whether a line is a whole record of so many fields."""
     field = _field(delimiter)
-    return _fits(line, rf"^{field}(?:{delimiter}{field}){{{fields - 1}}}\z", '"', delimiter)
+    return _fits(line, line, rf"^{field}(?:{delimiter}{field}){{{fields - 1}}}\z", '"', delimiter)
 
 
 def csv_token(line: Column, delimiter: str, at: int) -> Column:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 
 import polars as pl
 from pyspark.sql.column import Column
@@ -23,6 +23,7 @@ from mmstats.events.rows import Shape
 from mmstats.visible import visible
 
 AT = "timestamp"  # in microseconds since the epoch
+_FOUND_AT = "found at'"
 _IMPORT = "ask without --engine, or import the data into a store"
 
 
@@ -31,7 +32,8 @@ class Scan:
     """Files of one kind, whose folders speak of the same columns.
 
     `raw` are the types of their raw columns, which are columns of `frame` under their own names; of text all are. The
-    folders' words are `told`. Rows may be `doubtful`, which is a column of text files alone. `read` reads some files.
+    folders' words are `told`. Rows may be `doubtful`, which is a column of text files alone, of each of which so many
+    lines are `heads` and doubtful too. `read` reads some files.
     """
 
     files: tuple[EventFile, ...]
@@ -41,11 +43,17 @@ class Scan:
     shape: Shape
     dialect: Dialect
     doubtful: str | None = None
+    heads: int = 0
 
     @cached_property
     def frame(self) -> DataFrame:
         """The raw columns of the files."""
         return self.read(self.files)
+
+    @cached_property
+    def judged(self) -> DataFrame:
+        """The raw columns and what else there is to say of each row."""
+        return self._timed(self.frame, [self.doubtful, *map(has_column, self.raw)] if self.doubtful else [])
 
     def split(self) -> "list[Scan]":
         """Each file by itself."""
@@ -60,17 +68,11 @@ class Scan:
     def events(self) -> DataFrame:
         """The events wanted: the columns delivered, as text, and the instant of each in microseconds."""
         wanted = self.shape.wanted
-        texts = {name: self._text(name).alias(name) for name in wanted.schema if name != AT}
+        texts = [self._text(name).alias(name) for name in wanted.schema if name != AT]
         named = [self._text("event_name") == wanted.event] if wanted.event is not None else []
-        if self.has_text_instants:
-            found = once(
-                self.frame.filter(all_of([*self._sound(), *named])), self._instant().alias(AT), *texts.values()
-            )
-            return found.filter(instants.between(F.col(AT), wanted.start, wanted.end))
-        kept = [self._instant().isNotNull(), *self._sound(), *named]
-        if wanted.bounded:
-            kept.append(self._in_range(self._instant()))
-        return self.frame.filter(all_of(kept)).select(self._instant().alias(AT), *texts.values())
+        found = self._timed(self.frame.filter(all_of([*self._sound(), *named])))
+        kept = [self._in_range(self._instant())] if wanted.bounded or self.has_text_instants else []
+        return found.filter(all_of([self._instant().isNotNull(), *kept])).select(self._instant().alias(AT), *texts)
 
     def suspect(self) -> Column:
         """Whether a row cannot be read, or perhaps not as the contract says."""
@@ -91,7 +93,16 @@ class Scan:
         name = self.shape.columns.sources(AT)[0]
         return name, self.raw.get(name)
 
+    def _timed(self, frame: DataFrame, beside: Iterable[str] = ()) -> DataFrame:
+        """The raw columns, others beside, and the instants that texts name, which are large and used more than once."""
+        if not self.has_text_instants:
+            return frame
+        return once(frame, self._found_instant().alias(_FOUND_AT), *map(column, (*beside, *self.raw)))
+
     def _instant(self) -> Column:
+        return F.col(_FOUND_AT) if self.has_text_instants else self._found_instant()
+
+    def _found_instant(self) -> Column:
         name, dtype = self._timestamp()
         unit = self.shape.timestamp_unit
         if dtype is None:
@@ -130,6 +141,11 @@ def column(name: str) -> Column:
     return F.col(quoted(name))
 
 
+def has_column(name: str) -> str:
+    """The column of text files that says whether a line has the raw column of a name."""
+    return f"has {name}'"
+
+
 def once(frame: DataFrame, *columns: Column) -> DataFrame:
     """The columns of a frame, each found once however often it is used.
 
@@ -137,6 +153,11 @@ def once(frame: DataFrame, *columns: Column) -> DataFrame:
     What is unnested is an end to that.
     """
     return frame.select(F.explode(F.array(F.struct(*columns))).alias("once'")).select("`once'`.*")
+
+
+def united(frames: Sequence[DataFrame]) -> DataFrame:
+    """The rows of frames of the same columns."""
+    return reduce(lambda one, other: one.union(other), frames)
 
 
 def opened(

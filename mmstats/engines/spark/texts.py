@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
-from pyspark.sql.column import Column
 from pyspark.sql.connect import functions as F
 from pyspark.sql.dataframe import DataFrame
 
 from mmstats.engines.spark import lines
 from mmstats.engines.spark.connection import Session
-from mmstats.engines.spark.scans import Scan, by_told, column, once, opened, refuse_format
+from mmstats.engines.spark.scans import Scan, by_told, column, has_column, once, opened, refuse_format
 from mmstats.errors import Unreadable
 from mmstats.events import records
 from mmstats.events.eventfile import EventFile
@@ -20,7 +19,7 @@ from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 from mmstats.events.textfile import open_bytes
 
-_LINE, _FITS, DOUBTFUL = "line'", "fits'", "doubtful'"
+_LINE, _FITS, _DOUBTFUL = "line'", "fits'", "doubtful'"
 _HEAD = 1 << 16
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
@@ -67,7 +66,8 @@ class Lines:
     def scan(self) -> Scan:
         """The raw columns of the lines, and of each line whether it has them."""
         raw: dict[str, pl.DataType] = dict.fromkeys(self.names, pl.String())
-        return Scan(self.files, self._rows, raw, self.told, self.shape, self.session.dialect, DOUBTFUL)
+        heads = 1 if self.kind.header else 0
+        return Scan(self.files, self._rows, raw, self.told, self.shape, self.session.dialect, _DOUBTFUL, heads)
 
     def _rows(self, files: Sequence[EventFile]) -> DataFrame:
         frame = self.tokens(files)
@@ -77,13 +77,14 @@ class Lines:
         text = lines.json_text if json else lines.csv_text
         texts = [text(column(name)).alias(name) for name in self.names]
         has = [(column(name) != "").alias(has_column(name)) for name in self.names]
-        return once(frame, lines.any_of([~F.col(_FITS), *wrong]).alias(DOUBTFUL), *has, *texts)
+        return once(frame, lines.any_of([~F.col(_FITS), *wrong]).alias(_DOUBTFUL), *has, *texts)
 
     def tokens(self, files: Sequence[EventFile]) -> DataFrame:
-        """The raw columns as they are written, empty where a line has none, and whether a line fits."""
+        """The raw columns as they are written, empty where a line has none, and whether it fits, as no header does."""
         line = F.col(_LINE)
         if self.kind.header:
-            fits = lines.csv_fits(line, self.kind.delimiter, len(self.kind.header))
+            is_head = line.isin(self.kind.head, "\ufeff" + self.kind.head)
+            fits = ~is_head & lines.csv_fits(line, self.kind.delimiter, len(self.kind.header))
             places = {name: self.kind.header.index(name) for name in self.names}
             found = {name: lines.csv_token(line, self.kind.delimiter, at) for name, at in places.items()}
         else:
@@ -94,32 +95,18 @@ class Lines:
         return once(fitting, F.col(_FITS), *tokens)
 
     def _lines(self, files: Sequence[EventFile]) -> DataFrame:
-        """The lines that hold a row, without a CSV's header."""
-        frame = self._all_lines(files)
-        if self.kind.header:
-            return frame.filter((F.col(_LINE) != "") & ~self._is_head())
-        return frame.filter(~F.col(_LINE).rlike(r"^[ \t\r]*\z"))
-
-    def heads(self, files: Sequence[EventFile]) -> DataFrame:
-        """The lines that are a CSV's header, of which each file should have one; none of JSON."""
-        return self._all_lines(files).filter(self._is_head() if self.kind.header else F.lit(False))
+        """The lines that hold a row, and a CSV's header."""
+        line = F.col(_LINE)
+        return self._all_lines(files).filter(line != "" if self.kind.header else ~line.rlike(r"^[ \t\r]*\z"))
 
     def mentions(self, files: Sequence[EventFile], name: str) -> DataFrame:
         """The lines that may have a key of a name."""
         return self._all_lines(files).filter(F.col(_LINE).contains(f'"{name}"'))
 
-    def _is_head(self) -> Column:
-        return F.col(_LINE).isin(self.kind.head, "\ufeff" + self.kind.head)
-
     def _all_lines(self, files: Sequence[EventFile]) -> DataFrame:
         frame = opened(files, self.session, lambda reader, some: reader.text(some, lineSep="\n"))
         line = lines.without_return(F.col("value")) if self.kind.header else F.col("value")
         return frame.select(line.alias(_LINE))
-
-
-def has_column(name: str) -> str:
-    """The column that says whether a line has the raw column of a name."""
-    return f"has {name}'"
 
 
 def _matter(shape: Shape) -> set[str]:
