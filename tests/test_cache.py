@@ -20,6 +20,7 @@ from mmstats.answer import Stats
 from mmstats.cache import Cache
 from mmstats.cli import run
 from mmstats.dataset import Dataset, sample_folder
+from mmstats.engineaddress import LOCAL, EngineAddress
 from mmstats.engines import again, engine_for
 from mmstats.query import StatsQuery
 from tests.conftest import Ask
@@ -37,7 +38,9 @@ def at_once() -> object:
         yield
 
 
-def asked(dataset: Dataset, cache: Cache, query: StatsQuery = QUERY) -> tuple[Stats, bool]:
+def asked(
+    dataset: Dataset, cache: Cache, query: StatsQuery = QUERY, engine: EngineAddress = LOCAL
+) -> tuple[Stats, bool]:
     """The answer, and whether it had to be computed."""
     computed = []
 
@@ -45,7 +48,16 @@ def asked(dataset: Dataset, cache: Cache, query: StatsQuery = QUERY) -> tuple[St
         computed.append(True)
         return engine_for()(query, dataset)
 
-    return again.answer(query, dataset, cache, compute), bool(computed)
+    return again.Answers(cache, engine).answer(query, dataset, compute), bool(computed)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_an_answer_is_kept_for_its_engine(tmp_path: Path) -> None:
+    """What one engine saw under a path is not what another is taken to see there."""
+    (tmp_path / "events.ndjson").write_text(LINE % "a")
+    dataset, cache = Dataset((str(tmp_path / "events.ndjson"),)), Cache(tmp_path / "cache")
+    for engine in (LOCAL, EngineAddress("sc", "one", 15002), EngineAddress("sc", "other", 15002)):
+        assert [asked(dataset, cache, engine=engine)[1] for _ in range(2)] == [True, False]
 
 
 @pytest.mark.usefixtures("at_once")

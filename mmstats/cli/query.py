@@ -90,7 +90,8 @@ def _answered(
     cache: Cache | None,
 ) -> Stats:
     """The answer, kept from an earlier question or computed; only then is an engine loaded, and memory bounded."""
-    from mmstats.engines import again, engine_for
+    from mmstats.engines import engine_for
+    from mmstats.engines.again import Answers
 
     def compute() -> Stats:
         with account.phase("load engine"):
@@ -100,16 +101,18 @@ def _answered(
 
     if cache is None:
         return bounded(size, compute)
-    return again.answer(question, dataset, cache, lambda: bounded(size, compute), account)
+    return Answers(cache, engine).answer(question, dataset, lambda: bounded(size, compute), account)
 
 
 def _explained(question: StatsQuery, dataset: Dataset, engine: EngineAddress, cache: Cache | None) -> Explanation:
-    from mmstats.engines import again, explainer_for
+    from mmstats.engines import explainer_for
+    from mmstats.engines.again import Answers
 
     explain = explainer_for(engine)
     keep_interruptible()
     explanation = explain(question, dataset, cache)
-    return explanation.from_kept() if cache and again.is_kept(question, dataset, cache) else explanation
+    is_kept = cache is not None and Answers(cache, engine).has(question, dataset)
+    return explanation.from_kept() if is_kept else explanation
 
 
 def _show_explanation(explanation: Explanation, form: str, color: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from mmstats.answer import Stats, encode
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
+from mmstats.engineaddress import EngineAddress
 from mmstats.errors import DatasetError
 from mmstats.events.identity import SETTLED, identify
 from mmstats.program import program
@@ -18,40 +19,47 @@ from mmstats.work import Account
 _MOST_ROWS = 100_000
 
 
-def answer(
-    query: StatsQuery, dataset: Dataset, cache: Cache, compute: Callable[[], Stats], account: Account | None = None
-) -> Stats:
-    """The answer that is kept from when the same was asked of the same files, or else what `compute` gives."""
-    key = _key(query, dataset)
-    if key is None:
-        return compute()
-    kept = cache.find(key)
-    if kept is not None:
-        if account:
-            account.answer_kept = True
-        return _read(kept)
-    stats = compute()
-    if len(stats.rows) <= _MOST_ROWS and _key(query, dataset) == key:
-        cache.keep(key, _written(stats))
-    return stats
+class Answers:
+    """The answers of one engine that are kept.
 
+    Files on this machine may be as they were, and yet a cluster may see others under their paths: it is asked itself.
+    """
 
-def is_kept(query: StatsQuery, dataset: Dataset, cache: Cache) -> bool:
-    """Whether `answer` would give what is kept."""
-    key = _key(query, dataset)
-    return key is not None and cache.find(key) is not None
+    def __init__(self, cache: Cache, engine: EngineAddress) -> None:
+        self._cache, self._engine = cache, engine
 
+    def answer(
+        self, query: StatsQuery, dataset: Dataset, compute: Callable[[], Stats], account: Account | None = None
+    ) -> Stats:
+        """The answer that is kept from when the same was asked of the same files, or else what `compute` gives."""
+        key = self._key(query, dataset)
+        if key is None:
+            return compute()
+        kept = self._cache.find(key)
+        if kept is not None:
+            if account:
+                account.answer_kept = True
+            return _read(kept)
+        stats = compute()
+        if len(stats.rows) <= _MOST_ROWS and self._key(query, dataset) == key:
+            self._cache.keep(key, _written(stats))
+        return stats
 
-def _key(query: StatsQuery, dataset: Dataset) -> str | None:
-    """What the answer is kept by, None where the files may change unnoticed or cannot be had, as the engine says."""
-    try:
-        identity = identify(dataset)
-    except DatasetError:
-        return None
-    if time.time_ns() - identity.changed <= SETTLED:
-        return None
-    asked = f"{program()} {identity.digest} {query}"
-    return sha256(asked.encode("utf-8", "surrogateescape")).hexdigest()
+    def has(self, query: StatsQuery, dataset: Dataset) -> bool:
+        """Whether `answer` would give what is kept."""
+        key = self._key(query, dataset)
+        return key is not None and self._cache.find(key) is not None
+
+    def _key(self, query: StatsQuery, dataset: Dataset) -> str | None:
+        """What the answer is kept by, None where files may change unnoticed or cannot be had, as the engine says."""
+        try:
+            identity = identify(dataset)
+        except DatasetError:
+            return None
+        if time.time_ns() - identity.changed <= SETTLED:
+            return None
+        asked = f"{program()} {self._engine} {identity.digest} {query}"
+        return sha256(asked.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _written(stats: Stats) -> bytes:
