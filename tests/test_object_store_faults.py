@@ -135,6 +135,18 @@ def test_a_connection_that_is_refused_ends_soon(ask: Ask, location: str, monkeyp
     assert time.monotonic() - started < 4  # of which it waits about a second
 
 
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_another_store_may_be_reached_without_tls(ask: Ask, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    """Where its endpoint says so, with nothing else to be said."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}/me"
+    options = ["account_name=me", "account_key=c2VjcmV0", *([f"endpoint={endpoint}"] if by == "option" else [])]
+    if by == "environment":
+        monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", endpoint)
+    ran = ask("az://bucket/x/", *(word for one in options for word in ("--storage-option", one)))
+    assert (ran.code, ran.error) == (4, "az://bucket/x/: connection refused")
+
+
 def test_a_host_that_is_not_known(ask: Ask, location: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 4: the endpoint's name leads nowhere."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://no-such-host.invalid")

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +21,8 @@ from mmstats.engines import profile
 from mmstats.engines.local import answer
 from mmstats.errors import NotEvents
 from mmstats.events.location import find_files
+from mmstats.events.storage.storages import Storages
+from mmstats.events.storage.url import read_url
 from mmstats.query import read_question
 from tests.conftest import WRITERS, Ask, ndjson
 from tests.drawn import Drawn, datasets, questions
@@ -205,6 +208,17 @@ def test_places_are_mixed_in_one_dataset(s3: Seaweed, prefix: str, tmp_path: Pat
     (tmp_path / "here.parquet").write_bytes(WRITERS["parquet"](ROWS))
     there = s3.put(f"{prefix}/there.parquet", WRITERS["parquet"](ROWS))
     assert ask(tmp_path / "here.parquet", "--data", there).value == 2 * len(ROWS)
+
+
+def test_a_tag_is_the_same_with_quotes_and_without() -> None:
+    """Azure lists it without, tells it with them of one object, and wants them in a condition."""
+    objects = Storages({"account_name": "me", "account_key": "c2VjcmV0"}).of(read_url("az://bucket/"))
+    statuses = []
+    for tag in ("0x8D1", '"0x8D1"'):
+        objects.note({"path": "x", "size": 1, "e_tag": tag, "last_modified": datetime(2026, 5, 1, tzinfo=UTC)})
+        assert objects.tags == {"az://bucket/x": '"0x8D1"'}
+        statuses.append(objects.status("az://bucket/x"))
+    assert statuses[0] == statuses[1]
 
 
 def test_rows_that_cannot_be_read_are_named_by_their_object(s3: Seaweed, prefix: str, ask: Ask) -> None:

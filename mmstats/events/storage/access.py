@@ -72,7 +72,8 @@ class Access:
         """What the engine is told, for the same identity and patience."""
         if self.root.startswith("http"):
             return {"storage_options": self._patience(), "credential_provider": None}
-        endpoint = {_ENDPOINT.lower(): self.at} if self.at else {}  # or the environment's would come before the option
+        named = self.at and self.root.startswith("s3")
+        endpoint = {_ENDPOINT.lower(): self.at} if named else {}  # or the environment's would come before the option
         return {
             "storage_options": {**self.options, **endpoint, **self._client(), **self._patience()},
             "credential_provider": self._polars_keys if self.keys else None,

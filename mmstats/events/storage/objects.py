@@ -86,20 +86,20 @@ class Objects:
 
     def note(self, found: Mapping[str, Any]) -> bool:
         """Take note of an object as the store describes it."""
-        path = self.path(found["path"])
-        self._seen[path] = self._status(path, found)
+        path, tag = self.path(found["path"]), _quoted(found["e_tag"])
+        self._seen[path] = self._status(path, found, tag)
         self.written[path] = found["last_modified"]
-        if found["e_tag"] and not found["e_tag"].startswith("W/"):
-            self.tags[path] = found["e_tag"]
+        if tag and not tag.startswith("W/"):
+            self.tags[path] = tag
         return True
 
-    def _status(self, path: str, found: Mapping[str, Any]) -> Status:
+    def _status(self, path: str, found: Mapping[str, Any], tag: str | None) -> Status:
         """What an object is.
 
         A store's tag changes with the content, however soon; that of a server of the web may be made of the time in
         seconds, so that a change within the same second may not show.
         """
-        tag, modified = found["e_tag"], int(found["last_modified"].timestamp() * _NANOSECONDS)
+        modified = int(found["last_modified"].timestamp() * _NANOSECONDS)
         proven = tag and not tag.startswith("W/") and not self._is_web
         identity = repr((self._access.at, path, found["size"], tag, None if proven else modified))
         return Status(found["size"], identity, 0 if proven else modified)
@@ -238,3 +238,8 @@ class Objects:
     def absolute(self, path: str) -> str:
         """The path itself."""
         return path
+
+
+def _quoted(tag: str | None) -> str | None:
+    """A tag as a head tells it, and a condition has it: Azure lists it without its quotes."""
+    return f'"{tag}"' if tag and not tag.endswith('"') else tag
