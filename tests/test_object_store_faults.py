@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from obstore.exceptions import GenericError
 
 import mmstats
 from mmstats.cli import run
@@ -23,7 +24,7 @@ from mmstats.events.part import Part
 from mmstats.events.source import Source
 from mmstats.events.storage import Status
 from mmstats.events.storage.objects import Objects
-from mmstats.events.storage.trouble import blamed, is_foreign
+from mmstats.events.storage.trouble import blamed, is_foreign, trouble
 from tests.conftest import WRITERS, Ask, Ran, ndjson
 from tests.proxy import Proxy, proxied
 from tests.seaweed import ACCESS, SECRET, Seaweed, known
@@ -408,6 +409,25 @@ def test_an_interrupt_ends_a_transfer_that_stalls(s3: Seaweed, proxy: Proxy, tmp
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
         assert time.monotonic() - started < 8  # before the first try is given up
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ("400 Bad Request: {}", "the store cannot be read"),
+        ("400 Bad Request: <Error><Code>ExpiredToken</Code></Error>", "the credentials have expired"),
+        ("418 I'm a teapot: Connection refused", "the store cannot be read"),
+        ("403 Forbidden: <html>NoSuchBucket</html>", "access denied"),
+        ("429 Too Many Requests: ", "the store is overloaded, and stayed so when asked again"),
+        ("501 Not Implemented: ", "the store failed, and failed again when asked again"),
+    ],
+)
+def test_an_answer_is_told_by_its_word_and_status(answer: str, error: str) -> None:
+    """And by nothing else that is in it."""
+    asked = "Generic S3 error: Error performing GET http://tls/NoSuchKey in 1ms"
+    text = f"{asked} - Server returned non-2xx status code: {answer}"
+    assert trouble("s3://b/x", GenericError(text)).message == f"s3://b/x: {error}"
+    assert trouble("s3://b/x", OSError(f"object-store error: {text} (path: s3://b/x)")).message == f"s3://b/x: {error}"
 
 
 def test_what_all_of_a_scan_share_is_named_where_no_object_is() -> None:
