@@ -1,6 +1,7 @@
 """What goes wrong with object stores: one line that names the location asked for, what to do, and never a secret."""
 
 import io
+import json
 import os
 import re
 import signal
@@ -146,6 +147,18 @@ def test_another_store_may_be_reached_without_tls(ask: Ask, monkeypatch: pytest.
         monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", endpoint)
     ran = ask("az://bucket/x/", *(word for one in options for word in ("--storage-option", one)))
     assert (ran.code, ran.error) == (4, "az://bucket/x/: connection refused")
+
+
+def test_plain_http_that_only_a_file_of_keys_names_is_to_be_allowed(ask: Ask, tmp_path: Path) -> None:
+    """The library refuses it; what to do is told."""
+    keys = {"gcs_base_url": "http://127.0.0.1:1", "disable_oauth": True}
+    (tmp_path / "keys.json").write_text(
+        json.dumps({**keys, "client_email": "", "private_key": "", "private_key_id": ""})
+    )
+    for name in ("x.parquet", "x/"):
+        ran = ask(f"gs://bucket/{name}", "--storage-option", f"service_account={tmp_path}/keys.json")
+        assert (ran.code, ran.error) == (4, f"gs://bucket/{name}: the endpoint speaks plain http, which is not allowed")
+        assert "allow_http=true" in ran.err
 
 
 def test_a_host_that_is_not_known(ask: Ask, location: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,8 @@ _TROUBLES = (
     _Known("a key with a control character, an empty level, . or .. cannot be read",
            "give the object another key, or name a location without it", classes=_words("InvalidPathError"),
            sign="object with invalid path|Could not parse path"),
+    _Known("the endpoint speaks plain http, which is not allowed", "--storage-option allow_http=true allows it",
+           sign="BadScheme|scheme is not allowed"),
     _Known("the name of the endpoint's host is not known", _ENDPOINT, sign="dns error|failed to lookup address"),
     _Known("connection refused", _ENDPOINT, sign="[Cc]onnection ?[Rr]efused"),
     _Known("no secure connection: TLS or the certificate fails", "is the endpoint's scheme and its certificate right?",
