@@ -23,7 +23,7 @@ import mmstats
 from mmstats.cli import run
 from mmstats.events.part import Part
 from mmstats.events.source import Source
-from mmstats.events.storage import Status
+from mmstats.events.storage import Status, waiting
 from mmstats.events.storage.objects import Objects
 from mmstats.events.storage.trouble import blamed, is_foreign, trouble
 from tests.conftest import WRITERS, Ask, Ran, ndjson
@@ -422,6 +422,20 @@ def test_an_interrupt_ends_a_transfer_that_stalls(s3: Seaweed, proxy: Proxy, tmp
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
         assert time.monotonic() - started < 8  # before the first try is given up
+
+
+def test_an_interrupt_that_somebody_else_handles_gives_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is told to end lets its questions finish."""
+    given_up = []
+    monkeypatch.setattr(waiting, "give_up", lambda: given_up.append(1))
+    hearing, told = socket.socketpair()
+    with hearing, told:
+        for handler in (lambda *_: None, signal.SIG_IGN, signal.default_int_handler):
+            before = signal.signal(signal.SIGINT, handler)
+            told.send(bytes([signal.SIGINT]))
+            waiting._hear(hearing, told)
+            assert bool(given_up) == (handler is signal.default_int_handler)
+            signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def _loop() -> _Loop:
     thread = Thread(target=loop.run_forever, name="requests", daemon=True)
     thread.start()
     atexit.register(_end, loop, thread)
-    if current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if current_thread() is main_thread():
         _listen(loop)
     return loop
 
@@ -68,7 +68,8 @@ def _listen(loop: _Loop) -> None:
 
 
 def _hear(hearing: socket.socket, _kept: socket.socket) -> None:
-    if signal.SIGINT in hearing.recv(_SIGNALS):
+    ends = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a server lets its questions finish
+    if signal.SIGINT in hearing.recv(_SIGNALS) and ends:
         give_up()
 
 
