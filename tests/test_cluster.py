@@ -4,7 +4,9 @@ import gzip
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import polars as pl
 import pyarrow as pa
@@ -321,6 +323,19 @@ def test_through_the_command_line(cluster: Cluster, ask: Ask, tmp_path: Path) ->
     there = ask(tmp_path, *options, "--engine", cluster.address)
     assert (there.out, there.err) == (here.out, here.err)
     assert "5" in there.err
+
+
+def test_a_server_of_something_else(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What answers but does not speak Spark Connect is told in one line, with what to look at."""
+    write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        monkeypatch.setattr(BaseHTTPRequestHandler, "log_message", lambda *_: None)
+        Thread(target=server.serve_forever, daemon=True).start()
+        ran = ask(tmp_path, "--no-cache", "--engine", f"sc://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert ran.code == 4
+    assert ran.error.startswith(f"sc://127.0.0.1:{server.server_port}: failed to connect")
+    assert "hint: does a Spark Connect server run there" in ran.err
 
 
 def test_through_the_server(sail: Cluster, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import warnings
 
 from pyspark.errors import utils as origins
 from pyspark.sql.connect.client.retries import DefaultPolicy
@@ -33,6 +34,7 @@ class Session:
         if origins._enable_debugging_cache is None:
             # Nobody asked for it, and two thirds of a plan would be which line of ours wrote which part.
             origins._enable_debugging_cache = False  # type: ignore[assignment] # which is how it is left undecided
+        warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]")  # the error that follows says more
         with explained(address):
             self.spark = SparkSession.builder.remote(_url(address)).create()
             self.spark.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES)])

@@ -39,14 +39,18 @@ def reason(fault: BaseException, address: EngineAddress) -> str:
 
 
 def _details(fault: BaseException) -> str:
-    details = getattr(fault, "details", None)
-    return str(details() if callable(details) else fault) or str(fault)
+    said = str(fault)
+    # What the client could not understand it gives as an object, whose own words are in the exception behind.
+    details = getattr(fault.__context__ if said.startswith("<_") else fault, "details", None)
+    return str(details() if callable(details) else said) or said
 
 
 def _hint(fault: BaseException) -> str:
     said = str(fault)
     if "UNAUTHENTICATED" in said or "PERMISSION_DENIED" in said:
         return "MMSTATS_ENGINE_TOKEN is the token that opens it"
+    if "StatusCode.UNAVAILABLE" in said:
+        return "does a Spark Connect server run there, and does it speak TLS as ';use_ssl=true' says or does not?"
     if "PATH_NOT_FOUND" in said or "not found" in said:
         return SAME_PATHS
     return ""

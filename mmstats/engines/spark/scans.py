@@ -71,18 +71,18 @@ class Scan:
         texts = [self._text(name).alias(name) for name in wanted.schema if name != AT]
         named = [self._text("event_name") == wanted.event] if wanted.event is not None else []
         found = self._timed(self.frame.filter(all_of([*self._sound(), *named])))
-        kept = [self._in_range(self._instant())] if wanted.bounded or self.has_text_instants else []
-        return found.filter(all_of([self._instant().isNotNull(), *kept])).select(self._instant().alias(AT), *texts)
+        return found.filter(self._in_range()).select(self._instant().alias(AT), *texts)
 
     def suspect(self) -> Column:
         """Whether a row cannot be read, or perhaps not as the contract says."""
         name, dtype = self._timestamp()
         years = self.shape.unbounded().wanted
         stored = typed.in_range(column(name), dtype, years, self.shape.timestamp_unit)
+        # Neither may be null, nor be kept from it by a function that no server asks statistics about.
         none = self._no_instant() if stored is None else column(name).isNull() | ~stored
         faults = [typed.no_text(column(name), dtype) for name, dtype in self.raw.items()]
         doubtful = [F.col(self.doubtful)] if self.doubtful else []
-        return F.coalesce(any_of([*doubtful, none, *(one for one in faults if one is not None)]), F.lit(True))
+        return any_of([*doubtful, none, *(one for one in faults if one is not None)])
 
     def _sound(self) -> list[Column]:
         doubtful = [~F.col(self.doubtful)] if self.doubtful else []
@@ -113,12 +113,12 @@ class Scan:
         at = self._instant()
         return F.coalesce(~instants.between(at, None, None), F.lit(True)) if self.has_text_instants else at.isNull()
 
-    def _in_range(self, at: Column) -> Column:
+    def _in_range(self) -> Column:
         """Whether an event lies in the range: told from what is stored, where statistics may spare reading it."""
         name, dtype = self._timestamp()
         wanted = self.shape.wanted
         stored = typed.in_range(column(name), dtype, wanted, self.shape.timestamp_unit)
-        return instants.between(at, wanted.start, wanted.end) if stored is None else stored
+        return instants.between(self._instant(), wanted.start, wanted.end) if stored is None else stored
 
     def _text(self, event_column: str) -> Column:
         """An event column as text: the first of its sources that is not null, row by row."""
