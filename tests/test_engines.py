@@ -16,7 +16,7 @@ from tests import oracle
 from tests.clusters import Cluster
 from tests.drawn import ANY, NEAR, Drawn, datasets, questions
 
-QUESTIONS = {"local": 240, "spark": 20, "sail": 60}
+QUESTIONS = {"local": 210, "spark": 30, "sail": 90}
 _ASKED = 10  # of each dataset
 _FORMATS = ("parquet", "words.parquet", "ndjson", "csv")
 

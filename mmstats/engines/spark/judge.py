@@ -20,7 +20,7 @@ from mmstats.events.eventfile import EventFile
 from mmstats.events.opened import Events, blamed
 from mmstats.events.readlog import ReadLog
 
-_AT_ONCE = 16  # files counted one by one in one go
+_AT_ONCE = 16  # frames counted one by one in one go
 _NUMBERS, _PLACE = "numbers'", "place'"
 _COUNT = {"rows": F.count(F.lit(1))}
 Numbers = dict[str, int]
@@ -90,7 +90,7 @@ def _found(scan: Scan, numbers: Numbers) -> set[str]:
 def _judge_each(scan: Scan, log: ReadLog) -> None:
     # Of Parquet's timestamps alone the cluster knows for sure which rows are bad.
     is_sure = not scan.doubtful and not scan.has_text_instants
-    for file, numbers in zip(scan.files, _by_file(scan.split()), strict=True):
+    for file, numbers in zip(scan.files, _numbers([_measured(each) for each in scan.split()]), strict=True):
         suspects = numbers["suspects"] - scan.heads
         if suspects or (numbers.get("nameless") and numbers["nameless"] == numbers["rows"]):
             _judge_here(file, scan, log, None if is_sure else suspects)
@@ -127,20 +127,13 @@ def _explain(scan: Scan, log: ReadLog) -> None:
         events.hand_over(lambda _: None)
 
 
-def _by_file(scans: Sequence[Scan]) -> list[Numbers]:
-    return [
-        numbers
-        for first in range(0, len(scans), _AT_ONCE)
-        for numbers in _numbers([_measured(scan) for scan in scans[first : first + _AT_ONCE]])
-    ]
-
-
 def _numbers(asked: Sequence[Measured]) -> list[Numbers]:
-    """What is measured, all at once: to ask takes a cluster longer than to count."""
-    if not asked:
-        return []
-    rows = united([_row(one, place) for place, one in enumerate(asked)]).collect()
-    found = {row[_PLACE]: row[_NUMBERS] for row in rows}
+    """What is measured, of many frames at once: to ask takes a cluster longer than to count."""
+    found: dict[int, list[int]] = {}
+    for first in range(0, len(asked), _AT_ONCE):
+        some = asked[first : first + _AT_ONCE]
+        rows = united([_row(one, place) for place, one in enumerate(some, first)]).collect()
+        found |= {row[_PLACE]: row[_NUMBERS] for row in rows}
     return [dict(zip(one.measures, found[place], strict=True)) for place, one in enumerate(asked)]
 
 
