@@ -2,13 +2,19 @@
 
 import json
 import random
+from pathlib import Path
 
 import polars as pl
+import pytest
 from pyspark.sql.connect.functions import col
 
+from mmstats.dataset import Dataset
 from mmstats.engineaddress import read_engine
+from mmstats.engines import engine_for
 from mmstats.engines.spark import lines
 from mmstats.engines.spark.connection import Session
+from mmstats.errors import Unreadable
+from mmstats.query import StatsQuery
 from tests.clusters import Cluster
 
 WHOLE = [
@@ -56,7 +62,7 @@ def fitting(cluster: Cluster, asked: list[str]) -> list[bool]:
     session = Session(read_engine(cluster.address))
     numbered = pl.DataFrame({"place": range(len(asked)), "line": asked})
     frame = session.spark.createDataFrame(numbered.to_arrow())
-    rows = frame.select("place", lines.json_fits(col("line")).alias("fits")).collect()
+    rows = frame.select("place", lines.json_fits(col("line"), session.dialect).alias("fits")).collect()
     session.end()
     return [row["fits"] for row in sorted(rows, key=lambda row: row["place"])]
 
@@ -72,3 +78,36 @@ def test_no_broken_line_fits(cluster: Cluster) -> None:
     fits = fitting(cluster, asked)
     assert [line for line, one in zip(asked, fits, strict=True) if one and not is_object(line)] == []
     assert 0 < sum(fits) < len(fits)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {f"k{at}": [at, {"x": "y"}] for at in range(20_000)},
+        {"a": list(range(50_000))},
+        [[[1]] * 20_000],
+        '"x' * 50_000,
+    ],
+    ids=["nested", "numbers", "lists", "escapes"],
+)
+def test_long_lines_need_no_stack(cluster: Cluster, tmp_path: Path, value: object) -> None:
+    """However long an event is, the processes of a cluster live on: its patterns do not call themselves."""
+    long = {"path": "first", "before": value, "timestamp": "2026-05-04", "event_name": "a", "after": value}
+    (tmp_path / "a.ndjson").write_text(json.dumps(long) + "\n")
+    answered = engine_for(read_engine(cluster.address))(
+        StatsQuery(group_by=("event_name", "path")), Dataset((str(tmp_path),))
+    )
+    assert answered.rows == [{"event_name": "a", "path": "first", "value": 1}]
+
+
+def test_long_records_need_no_stack(cluster: Cluster, tmp_path: Path) -> None:
+    """Nor do those of records of many fields and quotes; more columns than a pattern counts are refused."""
+    for columns in (900, 2000):
+        header = ["timestamp", "event_name", *(f"c{at}" for at in range(columns)), "path"]
+        record = ["2026-05-04", "a", *['"x,"'] * (columns - 1), '"' + '""' * 50_000 + '"', '"a""b"']
+        (tmp_path / f"{columns}.csv").write_text(",".join(header) + "\n" + ",".join(record) + "\n")
+    ask = engine_for(read_engine(cluster.address))
+    answered = ask(StatsQuery(group_by=("path",)), Dataset((str(tmp_path / "900.csv"),)))
+    assert answered.rows == [{"path": 'a"b', "value": 1}]
+    with pytest.raises(Unreadable, match=r"2000\.csv: 2,003 columns, which no cluster is asked of"):
+        ask(StatsQuery(), Dataset((str(tmp_path / "2000.csv"),)))

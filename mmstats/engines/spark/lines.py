@@ -4,6 +4,10 @@ A line that does not fit is `doubtful`, not bad: it may be broken, or only beyon
 line break, a number with an exponent). The cluster never guesses at one. Patterns are what its servers have in common:
 their own readers of JSON and CSV differ from each other and from the contract, as in which of two equal keys counts,
 what may follow an object, and whether a short row is padded.
+
+Java runs a repeated group by calling itself, once for each time, and a long line would end the cluster's process for
+want of a stack. A possessive one, as in `(?:,x)*+`, is a loop there; here none would ever be left again for another
+try. A `Dialect` that has none, and needs none, is given them as plain ones.
 """
 
 from collections.abc import Sequence
@@ -11,21 +15,22 @@ from collections.abc import Sequence
 from pyspark.sql.column import Column
 from pyspark.sql.connect import functions as F
 
+from mmstats.engines.spark.dialect import Dialect
+
 _DEPTH = 3  # of objects and lists in the objects of lines
-_MOST_STEPS = 600  # commas and escapes in a line: Java's patterns recurse, and their stack is small
 _B = r"[ \t\r]*"
 _ESCAPE = (
     r'(\\)(?:["\\/bfnrt]|u(?:[0-9a-cefA-CEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}'
     r"|[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))"
 )
 _PLAIN = r'[^"\\\x00-\x1f]*'
-_STRING = rf'"{_PLAIN}(?:{_ESCAPE}{_PLAIN})*"'  # group 1 is the backslash of an escape in it
+_STRING = rf'"{_PLAIN}(?:{_ESCAPE}{_PLAIN})*+"'  # group 1 is the backslash of an escape in it
 _NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?"
 _EMPTIED = r'"(?:\\\\)?"'  # a string, with two backslashes where it had escapes
 _BARE = rf"(?:{_EMPTIED}|{_NUMBER}|true|false|null)"
 _FLAT = (  # an object or a list without others in it
-    rf"\{{{_B}(?:{_EMPTIED}{_B}:{_B}{_BARE}{_B}(?:,{_B}{_EMPTIED}{_B}:{_B}{_BARE}{_B})*)?\}}"
-    rf"|\[{_B}(?:{_BARE}{_B}(?:,{_B}{_BARE}{_B})*)?\]"
+    rf"\{{{_B}(?:{_EMPTIED}{_B}:{_B}{_BARE}{_B}(?:,{_B}{_EMPTIED}{_B}:{_B}{_BARE}{_B})*+)?\}}"
+    rf"|\[{_B}(?:{_BARE}{_B}(?:,{_B}{_BARE}{_B})*+)?\]"
 )
 
 # Numbers whose text does not depend on how a float is rounded: integers, and decimals that floats tell apart.
@@ -36,40 +41,37 @@ _DECIMAL = (
 )
 
 
-def _fits(line: Column, bare: Column, pattern: str, *steps: str) -> Column:
-    """Whether a line is text, what is left of it fits a pattern, and it is short enough for that."""
-    count = sum((F.length(line) - F.length(F.replace(line, F.lit(step), F.lit(""))) for step in steps), F.lit(0))
-    return F.when(F.is_valid_utf8(line) & (count <= _MOST_STEPS), bare.rlike(pattern)).otherwise(F.lit(False))
-
-
-def json_fits(line: Column) -> Column:
+def json_fits(line: Column, dialect: Dialect) -> Column:
     """Whether a line is an object that is read alike everywhere.
 
     One pattern of all levels doubles with each: instead strings are emptied, then the innermost objects and lists made
     nulls, level by level. What an invalid line had too much is still there: an odd quote never becomes a string's.
     """
-    bare = F.regexp_replace(line, _STRING, '"$1$1"')
+    bare = F.regexp_replace(line, dialect.regex(_STRING), '"$1$1"')
     for _ in range(_DEPTH):
-        bare = F.regexp_replace(bare, rf"([,:\[]{_B})(?:{_FLAT})", "$1 null")
+        bare = F.regexp_replace(bare, dialect.regex(rf"([,:\[]{_B})(?:{_FLAT})"), "$1 null")
     member = rf'{_B}""{_B}:{_B}{_BARE}{_B}'
-    return _fits(line, bare, rf"^{_B}\{{(?:{member}(?:,{member})*|{_B})\}}{_B}\z", "\\", ",", ":")
+    whole = rf"^{_B}\{{(?:{member}(?:,{member})*+|{_B})\}}{_B}\z"
+    return F.is_valid_utf8(line) & bare.rlike(dialect.regex(whole))
 
 
-def json_token(line: Column, name: str) -> Column:
+def json_token(line: Column, name: str, dialect: Dialect) -> Column:
     """The value that an object's first key of a name has, as it is written; an empty text without such a key.
 
     The line is known to be an object, so that its values need only be passed over.
     """
-    before = rf'(?:{_B}"{_PLAIN}"{_B}:{_B}{_PASSED}{_B},)*?'
-    return F.regexp_extract(line, rf'^{_B}\{{{before}{_B}"{_literally(name)}"{_B}:{_B}({_PASSED})', 1)
+    key = rf'{_B}"{_literally(name)}"{_B}:{_B}'
+    other = rf'{_B}"{_PLAIN}"{_B}:{_B}{_PASSED}{_B},'
+    before = rf"(?:(?!{key}){other})*+" if dialect.possessive else rf"(?:{other})*?"
+    return F.regexp_extract(line, dialect.regex(rf"^{_B}\{{{before}{key}({_PASSED})"), 1)
 
 
 def _passed(depth: int) -> str:
     """Any value of so many levels in what is known to be JSON."""
-    string, between = r'"[^"\\]*(?:\\.[^"\\]*)*"', r'[^"\[\]{}]*'
+    string, between = r'"[^"\\]*(?:\\.[^"\\]*)*+"', r'[^"\[\]{}]*'
     held = string
     for _ in range(depth):
-        held = rf"(?:{string}|[\[{{]{between}(?:{held}{between})*[\]}}])"
+        held = rf"(?:{string}|[\[{{]{between}(?:{held}{between})*+[\]}}])"
     return rf'(?:{held}|[^"\[\]{{}},\s]+)'
 
 
@@ -104,20 +106,25 @@ def json_doubtful(token: Column) -> Column:
     return (token.rlike("^[-0-9]") & number) | (token.rlike(r"^[\[{]") & (token.contains("\\") | twice))
 
 
-def _field(delimiter: str) -> str:
-    return rf'(?:"[^"]*(?:""[^"]*)*"|[^"{delimiter}\r\n]*)'
-
-
 def csv_fits(line: Column, delimiter: str, fields: int) -> Column:
-    """Whether a line is a whole record of so many fields."""
-    field = _field(delimiter)
-    return _fits(line, line, rf"^{field}(?:{delimiter}{field}){{{fields - 1}}}\z", '"', delimiter)
+    """Whether a line is a whole record of so many fields.
+
+    What is quoted becomes a quote, two of them where it had a doubled one, which delimiters alone may stand beside.
+    """
+    bare = F.regexp_replace(line, '"[^"]*"', '"')
+    whole = (_count(line, '"') % 2 == 0) & (_count(bare, delimiter) == fields - 1)
+    return F.is_valid_utf8(line) & whole & ~bare.rlike(rf'[^"{delimiter}]"|"[^"{delimiter}]|[\r\n]')
 
 
-def csv_token(line: Column, delimiter: str, at: int) -> Column:
+def _count(text: Column, one: str) -> Column:
+    """How often a character is in a text."""
+    return F.length(text) - F.length(F.replace(text, F.lit(one), F.lit("")))
+
+
+def csv_token(line: Column, delimiter: str, at: int, dialect: Dialect) -> Column:
     """A field of a record, as it is written."""
-    field = _field(delimiter)
-    return F.regexp_extract(line, rf"^(?:{field}{delimiter}){{{at}}}({field})", 1)
+    field = rf'(?:"[^"]*(?:""[^"]*)*+"|[^"{delimiter}]*)'
+    return F.regexp_extract(line, dialect.regex(rf"^(?:{field}{delimiter}){{{at}}}+({field})"), 1)
 
 
 def csv_text(token: Column) -> Column:

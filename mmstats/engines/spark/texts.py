@@ -20,6 +20,7 @@ from mmstats.events.rows import Shape
 from mmstats.events.textfile import open_bytes
 
 _LINE, _FITS, _DOUBTFUL = "line'", "fits'", "doubtful'"
+_MOST_FIELDS = 1000  # the pattern of a field is as long as there are others before it
 _HEAD = 1 << 16
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
@@ -81,15 +82,15 @@ class Lines:
 
     def tokens(self, files: Sequence[EventFile]) -> DataFrame:
         """The raw columns as they are written, empty where a line has none, and whether it fits, as no header does."""
-        line = F.col(_LINE)
+        line, dialect = F.col(_LINE), self.session.dialect
         if self.kind.header:
             is_head = line.isin(self.kind.head, "\ufeff" + self.kind.head)
             fits = ~is_head & lines.csv_fits(line, self.kind.delimiter, len(self.kind.header))
             places = {name: self.kind.header.index(name) for name in self.names}
-            found = {name: lines.csv_token(line, self.kind.delimiter, at) for name, at in places.items()}
+            found = {name: lines.csv_token(line, self.kind.delimiter, at, dialect) for name, at in places.items()}
         else:
-            fits = lines.json_fits(line)
-            found = {name: lines.json_token(line, name) for name in self.names}
+            fits = lines.json_fits(line, dialect)
+            found = {name: lines.json_token(line, name, dialect) for name in self.names}
         fitting = once(self._lines(files), line.alias(_LINE), fits.alias(_FITS))
         tokens = [F.when(F.col(_FITS), token).otherwise(F.lit("")).alias(name) for name, token in found.items()]
         return once(fitting, F.col(_FITS), *tokens)
@@ -153,6 +154,8 @@ def _delimited(file: EventFile, shape: Shape, compression: str) -> Kind | None:
         found = records.read_header(file, stream, delimiter)
     if found is None:
         return None
+    if len(found[0]) > _MOST_FIELDS:
+        raise refuse_format(file, f"{len(found[0]):,} columns")
     for name in shape.raw:
         if found[0].count(name) > 1:
             raise Unreadable(f"{file}: the header has {name!r} {found[0].count(name)} times", hint="rename one of them")
