@@ -355,3 +355,19 @@ def test_a_session_that_the_server_forgot_is_opened_anew(sail: Cluster, tmp_path
         assert engine.answer(StatsQuery(), Dataset((str(tmp_path),))).rows == [{"value": 1}]
         assert engine._session is not None
         engine._session.spark.stop()
+
+
+def test_a_header_of_any_length_is_no_event(cluster: Cluster, tmp_path: Path) -> None:
+    """A header is known as one however long it is, and wherever its characters lie."""
+    for blanks in (65_530, 65_531):
+        name = "é" * (blanks // 2) + "x" * (blanks % 2)
+        at = f"timestamp=2026-05-04/{blanks}.csv"
+        write(tmp_path, at, f"event_name,{name},path\na,,b\n")
+    same(cluster, Dataset((str(tmp_path),)), StatsQuery(group_by=("event_name", "path")))
+
+
+def test_lines_that_end_as_they_did_on_old_machines_are_refused(cluster: Cluster, tmp_path: Path) -> None:
+    """Lines that end in a carriage return alone are one line to a cluster, which is not asked."""
+    write(tmp_path, "a.csv", "timestamp,event_name\r2026-05-04,a\r2026-05-04,b\r")
+    with pytest.raises(DatasetError, match="no cluster is asked of"):
+        engine_for(read_engine(cluster.address))(StatsQuery(), Dataset((str(tmp_path),)))

@@ -62,6 +62,15 @@ def read_header(file: EventFile, stream: BinaryIO, delimiter: str) -> tuple[list
 
     Raises Unreadable when the header cannot be read.
     """
+    found = read_head(file, stream, delimiter)
+    return (found[0], found[2]) if found else None
+
+
+def read_head(file: EventFile, stream: BinaryIO, delimiter: str) -> tuple[list[str], str, bytes] | None:
+    """The names in the header, the whole record that they are in, and what was read beyond; None for a file of nothing.
+
+    Raises Unreadable when the header cannot be read.
+    """
     head = stream.read(_HEAD)
     while len(rows := list(islice(read_records(io.BytesIO(head), delimiter), 2))) < 2 and len(head) < _LONGEST_HEAD:
         more = stream.read(len(head))
@@ -73,7 +82,8 @@ def read_header(file: EventFile, stream: BinaryIO, delimiter: str) -> tuple[list
     if len(rows) < 2 and _unclosed(rows[0].text, delimiter):
         raise Unreadable(f"{file}: line {rows[0].line:,}: a quote in the header is never closed")
     try:
-        return [decoded(name) for name in rows[0].fields], head[rows[0].offset + len(rows[0].text) :]
+        names, text = [decoded(name) for name in rows[0].fields], decoded(rows[0].text)
+        return names, text, head[rows[0].offset + len(rows[0].text) :]
     except UnicodeDecodeError:
         raise Unreadable(f"{file}: line {rows[0].line:,}: the header is not valid UTF-8") from None
 

@@ -1,6 +1,5 @@
 """NDJSON and CSV on a cluster: read as lines, which patterns take apart into raw columns."""
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -151,17 +150,16 @@ def _kind(file: EventFile, shape: Shape, session: Session) -> Kind | None:
 def _delimited(file: EventFile, shape: Shape, compression: str) -> Kind | None:
     delimiter = _DELIMITERS[file.format.name]
     with open_bytes(file) as stream:
-        found = records.read_header(file, stream, delimiter)
+        found = records.read_head(file, stream, delimiter)
     if found is None:
         return None
-    if len(found[0]) > _MOST_FIELDS:
-        raise refuse_format(file, f"{len(found[0]):,} columns")
+    names, text, beyond = found
+    if len(names) > _MOST_FIELDS:
+        raise refuse_format(file, f"{len(names):,} columns")
     for name in shape.raw:
-        if found[0].count(name) > 1:
-            raise Unreadable(f"{file}: the header has {name!r} {found[0].count(name)} times", hint="rename one of them")
-    with open_bytes(file) as stream:
-        text = next(records.read_records(io.BytesIO(stream.read(_HEAD)), delimiter)).text
-    head = records.decoded(text).removesuffix("\n").removesuffix("\r")
-    if "\n" in head or "\r" in head:
+        if names.count(name) > 1:
+            raise Unreadable(f"{file}: the header has {name!r} {names.count(name)} times", hint="rename one of them")
+    head = text.removesuffix("\n").removesuffix("\r")
+    if "\n" in head or "\r" in head or (text.endswith("\r") and beyond):
         raise refuse_format(file, "a line break in a header")
-    return Kind(file.format.name, compression, head, tuple(found[0]))
+    return Kind(file.format.name, compression, head, tuple(names))
