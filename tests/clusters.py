@@ -81,6 +81,11 @@ def spark(folder: Path, **settings: str) -> Iterator[Cluster]:
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.ui.port": str(ui),
+        # What others may have set, on which no answer may depend.
+        "spark.sql.parquet.datetimeRebaseModeInRead": "LEGACY",
+        "spark.sql.parquet.int96RebaseModeInRead": "LEGACY",
+        "spark.sql.timestampType": "TIMESTAMP_NTZ",
+        "spark.hadoop.mapreduce.input.linerecordreader.line.maxlength": "200",
         **settings,
     }
     command = [str(home / "bin" / "spark-submit"), "--master", "local-cluster[2,1,512]", "--driver-memory", "1g"]

@@ -10,17 +10,22 @@ from pyspark.sql.connect.session import SparkSession
 
 from mmstats.engineaddress import EngineAddress
 from mmstats.engines.spark.dialect import SAIL, SPARK, Dialect
-from mmstats.engines.spark.faults import CLUSTER_FAULTS, explained
+from mmstats.engines.spark.faults import CLUSTER_FAULTS, explained, reason
 from mmstats.errors import Unreadable
 
 _PATIENCE = 5  # seconds to reach a host
 _RETRIES = 3  # of a call that the network cut off
+_ASK_ADMIN = "have it set on the server, or ask another one"
 _TIME_ZONE = "spark.sql.session.timeZone"
 _TAKEN_FOR_GRANTED = {
     _TIME_ZONE: "UTC",
     "spark.sql.ansi.enabled": "false",  # a cast that cannot be is null, as the other engine has it
     "spark.sql.caseSensitive": "true",
     "spark.sql.legacy.parquet.nanosAsLong": "true",
+    "spark.sql.timestampType": "TIMESTAMP_LTZ",  # what `timestamp` means
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",  # one calendar for all years
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.int96TimestampConversion": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
     "spark.sql.files.ignoreCorruptFiles": "false",
 }
@@ -38,8 +43,7 @@ class Session:
         with explained(address):
             self.spark = SparkSession.builder.remote(_url(address)).create()
             self.spark.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES)])
-            for name, value in _TAKEN_FOR_GRANTED.items():
-                self.spark.conf.set(name, value)
+            _set_up(self.spark, address)
             self.dialect = _dialect(self.spark)
 
     def lives(self) -> bool:
@@ -69,6 +73,24 @@ def _reach(address: EngineAddress) -> None:
     except OSError as fault:
         why = "no answer" if isinstance(fault, TimeoutError) else fault.strerror or str(fault)
         raise Unreadable(f"{address}: {why}", hint="does a Spark Connect server run there?") from None
+
+
+def _set_up(spark: SparkSession, address: EngineAddress) -> None:
+    """Have the server take for granted what the contract does; raises Unreadable where it will not."""
+    for name, value in _TAKEN_FOR_GRANTED.items():
+        try:
+            spark.conf.set(name, value)
+        except CLUSTER_FAULTS as fault:
+            if not _is_set(spark, name, value):
+                why = reason(fault, address)
+                raise Unreadable(f"{address}: {name} cannot be {value} there ({why})", hint=_ASK_ADMIN) from None
+
+
+def _is_set(spark: SparkSession, name: str, value: str) -> bool:
+    try:
+        return str(spark.conf.get(name)).lower() == value.lower()
+    except CLUSTER_FAULTS:
+        return False
 
 
 def _url(address: EngineAddress) -> str:

@@ -24,6 +24,7 @@ from mmstats.visible import visible
 
 AT = "timestamp"  # in microseconds since the epoch
 _FOUND_AT = "found at'"
+_WHOLE_LINES = {"mapreduce.input.linerecordreader.line.maxlength": "2147483647"}  # whatever the server is set to
 _IMPORT = "ask without --engine, or import the data into a store"
 
 
@@ -171,7 +172,7 @@ def opened(
 
     Raises Unreadable where it does not: a server may take a path that is not there for one of no rows.
     """
-    reader = session.spark.read
+    reader = session.spark.read.options(**_WHOLE_LINES)
     frame = how(reader.schema(declared) if declared else reader, [_path(file.path, session.dialect) for file in files])
     seen = len(frame.inputFiles())
     if seen != len(files):

@@ -1,0 +1,82 @@
+"""What a cluster is set to, or a file says of its writer, changes no answer: it is set right or refused."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql.connect.conf import RuntimeConf
+
+from mmstats.dataset import Dataset
+from mmstats.engineaddress import read_engine
+from mmstats.engines.spark.connection import Session
+from mmstats.errors import Unreadable
+from mmstats.query import StatsQuery
+from tests.clusters import Cluster
+from tests.test_cluster import ndjson, same, write
+
+OLD = [datetime(1500, 1, 1), datetime(1582, 10, 10), datetime(1890, 1, 1), datetime(2026, 5, 4, 12)]  # noqa: DTZ001
+DAYS = [instant.date() for instant in OLD]
+ASKED = (
+    StatsQuery(group_by=("event_name",), interval="hour"),
+    StatsQuery(group_by=("event_name",), end=datetime(1500, 1, 5, tzinfo=UTC)),
+)
+
+
+@pytest.mark.parametrize("times", [pl.Series(DAYS), pl.Series(OLD), pl.Series(OLD, dtype=pl.Datetime("ms", "UTC"))])
+def test_old_instants(cluster: Cluster, tmp_path: Path, times: pl.Series) -> None:
+    """Instants before the calendar's reform are those of the local engine, whatever the server rebases by itself."""
+    frame = pl.DataFrame({"timestamp": times, "event_name": list("abcd")})
+    frame.write_parquet(tmp_path / "a.parquet")
+    same(cluster, Dataset((str(tmp_path),)), *ASKED)
+
+
+def test_old_instants_in_96_bits(spark: Cluster, tmp_path: Path) -> None:
+    """Those of older writers are too."""
+    table = pa.table({"timestamp": pa.array(OLD, pa.timestamp("us")), "event_name": list("abcd")})
+    pq.write_table(table, tmp_path / "a.parquet", use_deprecated_int96_timestamps=True)
+    same(spark, Dataset((str(tmp_path),)), *ASKED)
+
+
+@pytest.mark.parametrize("suffix", ["ndjson", "csv"])
+def test_long_lines(spark: Cluster, tmp_path: Path, suffix: str) -> None:
+    """No line is too long for a server that is set to pass over long ones."""
+    rows = [("2026-05-04", "a", "x" * 500), ("2026-05-04", "b", "")]
+    lines = [dict(zip(("timestamp", "event_name", "path"), row, strict=True)) for row in rows]
+    text = "timestamp,event_name,path\n" + "".join(",".join(row) + "\n" for row in rows)
+    write(tmp_path, f"a.{suffix}", text if suffix == "csv" else ndjson(*lines))
+    (said,) = same(spark, Dataset((str(tmp_path),)), StatsQuery())
+    assert '"value":2' in str(said[0])
+
+
+def keep(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """Have servers let nobody set a setting, which has a value of its own."""
+    set_up, get = RuntimeConf.set, RuntimeConf.get
+
+    def refusing(conf: RuntimeConf, key: str, wanted: str) -> None:
+        if key == name:
+            raise PySparkException("[CONFIG_NOT_AVAILABLE] not here")
+        set_up(conf, key, wanted)
+
+    def telling(conf: RuntimeConf, key: str, *default: str) -> str | None:
+        return value if key == name else get(conf, key, *default)
+
+    monkeypatch.setattr(RuntimeConf, "set", refusing)
+    monkeypatch.setattr(RuntimeConf, "get", telling)
+
+
+def test_a_setting_that_is_right_need_not_be_set(sail: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that lets nobody set what is set as it should be is fine."""
+    keep(monkeypatch, "spark.sql.ansi.enabled", "FALSE")
+    Session(read_engine(sail.address)).end()
+
+
+def test_a_setting_that_stays_wrong_is_named(sail: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that will not be set as the contract needs is refused, naming the setting."""
+    keep(monkeypatch, "spark.sql.ansi.enabled", "true")
+    with pytest.raises(Unreadable, match=r"spark\.sql\.ansi\.enabled cannot be false there") as refused:
+        Session(read_engine(sail.address))
+    assert "on the server" in refused.value.hint
