@@ -12,6 +12,7 @@ from pyspark.sql.connect.conf import RuntimeConf
 
 from mmstats.dataset import Dataset
 from mmstats.engineaddress import read_engine
+from mmstats.engines import engine_for
 from mmstats.engines.spark.connection import Session
 from mmstats.errors import Unreadable
 from mmstats.query import StatsQuery
@@ -80,3 +81,38 @@ def test_a_setting_that_stays_wrong_is_named(sail: Cluster, monkeypatch: pytest.
     with pytest.raises(Unreadable, match=r"spark\.sql\.ansi\.enabled cannot be false there") as refused:
         Session(read_engine(sail.address))
     assert "on the server" in refused.value.hint
+
+
+def parquet(path: Path, times: list[datetime], wide: bool, **notes: str) -> None:
+    """A file of timestamps, of 96 bits where they are wide, as a writer leaves it that notes this in the footer."""
+    table = pa.table({"timestamp": pa.array(times, pa.timestamp("us")), "event_name": list("abcd")[: len(times)]})
+    with pq.ParquetWriter(path, table.schema, use_deprecated_int96_timestamps=wide, store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({f"org.apache.spark.{name}": value for name, value in notes.items()})
+
+
+WRITERS = [
+    (False, {"version": "2.4.8"}),
+    (False, {"version": "4.2.0", "legacyDateTime": ""}),
+    (True, {"version": "3.0.1"}),
+    (True, {"version": "4.2.0", "legacyINT96": ""}),
+    (True, {"version": "4.2.0"}),
+]
+
+
+@pytest.mark.parametrize(("wide", "notes"), WRITERS)
+def test_timestamps_that_spark_wrote(cluster: Cluster, tmp_path: Path, wide: bool, notes: dict[str, str]) -> None:
+    """Files of every Spark are read, in 96 bits too, which it writes unless told otherwise."""
+    parquet(tmp_path / "a.parquet", [OLD[-1], datetime(1969, 12, 31, 23, 59, 59, 999999)], wide, **notes)  # noqa: DTZ001
+    same(cluster, Dataset((str(tmp_path),)), *ASKED)
+
+
+@pytest.mark.parametrize(("wide", "notes"), WRITERS)
+def test_old_instants_that_spark_may_have_moved(
+    spark: Cluster, tmp_path: Path, wide: bool, notes: dict[str, str]
+) -> None:
+    """Where Spark itself would take old instants for those of another calendar, or 64 bits end, it is not asked."""
+    parquet(tmp_path / "a.parquet", OLD, wide, **notes)
+    dataset = Dataset((str(tmp_path),), skip_bad_rows=True)
+    with pytest.raises(Unreadable, match=r"a\.parquet: [0-9] rows? in a form that engines read differently"):
+        engine_for(read_engine(spark.address))(ASKED[0], dataset)

@@ -1,6 +1,7 @@
 """Parquet on a cluster: files of one schema are one read, of the columns alone that the question needs."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 
@@ -10,6 +11,7 @@ from pyspark.sql.dataframe import DataFrame
 from mmstats.engines.spark import typed
 from mmstats.engines.spark.connection import Session
 from mmstats.engines.spark.scans import AT, Scan, by_told, opened, quoted, refuse_format, refuse_type
+from mmstats.engines.spark.writers import Written, by_writer
 from mmstats.events.alike import parts_of
 from mmstats.events.eventfile import EventFile
 from mmstats.events.part import Part
@@ -26,12 +28,22 @@ def scans(files: Sequence[EventFile], shape: Shape, log: ReadLog, session: Sessi
         if file.format.name != "parquet":
             raise refuse_format(file, "Arrow IPC")
     for part in parts_of(files, shape, log):
-        raw = _raw(part)
-        lacked = [name for name in part.shape.raw if name not in part.schema]
-        for some, told in by_told(part.files, lacked):
-            none = dict.fromkeys((name for name in part.shape.raw if name in part.schema and name not in raw), None)
-            read = partial(_read, session, _declared(raw, part, session))
-            yield Scan(some, read, raw, {**told, **none}, part.shape, session.dialect)
+        at = part.shape.columns.sources(AT)[0]
+        for written, some in by_writer(part.files, at, part.schema.get(at)).items():
+            yield from _scans(replace(part, files=tuple(some)), written, session)
+
+
+def _scans(part: Part, written: Written, session: Session) -> Iterator[Scan]:
+    raw = _raw(part)
+    at = part.shape.columns.sources(AT)[0]
+    alike = written.alike(raw[at]) if at in raw else (None, None)
+    if at in raw and session.dialect.declared:
+        raw[at] = written.read_as(raw[at])
+    lacked = [name for name in part.shape.raw if name not in part.schema]
+    none = dict.fromkeys((name for name in part.shape.raw if name in part.schema and name not in raw), None)
+    read = partial(_read, session, _declared(raw, part, session))
+    for some, told in by_told(part.files, lacked):
+        yield Scan(some, read, raw, {**told, **none}, part.shape, session.dialect, alike=alike)
 
 
 def _read(session: Session, declared: str, files: Sequence[EventFile]) -> DataFrame:

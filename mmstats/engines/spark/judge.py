@@ -88,12 +88,10 @@ def _found(scan: Scan, numbers: Numbers) -> set[str]:
 
 
 def _judge_each(scan: Scan, log: ReadLog) -> None:
-    # Of Parquet's timestamps alone the cluster knows for sure which rows are bad.
-    is_sure = not scan.doubtful and not scan.has_text_instants
     for file, numbers in zip(scan.files, _numbers([_measured(each) for each in scan.split()]), strict=True):
         suspects = numbers["suspects"] - scan.heads
         if suspects or (numbers.get("nameless") and numbers["nameless"] == numbers["rows"]):
-            _judge_here(file, scan, log, None if is_sure else suspects)
+            _judge_here(file, scan, log, None if scan.is_sure else suspects)
 
 
 def _judge_here(file: EventFile, scan: Scan, log: ReadLog, suspects: int | None) -> None:

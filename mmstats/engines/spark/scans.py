@@ -16,6 +16,7 @@ from mmstats.engines.spark.connection import Session
 from mmstats.engines.spark.dialect import Dialect
 from mmstats.engines.spark.faults import SAME_PATHS
 from mmstats.engines.spark.lines import all_of, any_of
+from mmstats.engines.spark.writers import Bounds
 from mmstats.errors import Unreadable
 from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
@@ -34,7 +35,8 @@ class Scan:
 
     `raw` are the types of their raw columns, which are columns of `frame` under their own names; of text all are. The
     folders' words are `told`. Rows may be `doubtful`, which is a column of text files alone, of each of which so many
-    lines are `heads` and doubtful too. `read` reads some files.
+    lines are `heads` and doubtful too. `read` reads some files. Of instants beyond `alike` nobody knows whether engines
+    read the same.
     """
 
     files: tuple[EventFile, ...]
@@ -45,6 +47,7 @@ class Scan:
     dialect: Dialect
     doubtful: str | None = None
     heads: int = 0
+    alike: Bounds = (None, None)
 
     @cached_property
     def frame(self) -> DataFrame:
@@ -66,6 +69,11 @@ class Scan:
         dtype = self._timestamp()[1]
         return dtype is None or not (dtype.is_integer() or dtype.is_temporal())
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether the cluster knows of every row that it suspects that it is bad."""
+        return not self.doubtful and not self.has_text_instants and not any(self.alike)
+
     def events(self) -> DataFrame:
         """The events wanted: the columns delivered, as text, and the instant of each in microseconds."""
         wanted = self.shape.wanted
@@ -77,8 +85,8 @@ class Scan:
     def suspect(self) -> Column:
         """Whether a row cannot be read, or perhaps not as the contract says."""
         name, dtype = self._timestamp()
-        years = self.shape.unbounded().wanted
-        stored = typed.in_range(column(name), dtype, years, self.shape.timestamp_unit)
+        alike = replace(self.shape.wanted, start=self.alike[0], end=self.alike[1])
+        stored = typed.in_range(column(name), dtype, alike, self.shape.timestamp_unit)
         # Neither may be null, nor be kept from it by a function that no server asks statistics about.
         none = self._no_instant() if stored is None else column(name).isNull() | ~stored
         faults = [typed.no_text(column(name), dtype) for name, dtype in self.raw.items()]
@@ -112,7 +120,9 @@ class Scan:
 
     def _no_instant(self) -> Column:
         at = self._instant()
-        return F.coalesce(~instants.between(at, None, None), F.lit(True)) if self.has_text_instants else at.isNull()
+        if self.has_text_instants or any(self.alike):
+            return F.coalesce(~instants.between(at, *self.alike), F.lit(True))
+        return at.isNull()
 
     def _in_range(self) -> Column:
         """Whether an event lies in the range: told from what is stored, where statistics may spare reading it."""
