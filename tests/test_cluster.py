@@ -115,6 +115,7 @@ TEXT_TIMES = [
     "1777889412123456",
     "1777889412123456789",
     "9223372036854775807",
+    "-9223372036854775808",
     "99999999999",
     "100000000000",
 ]
@@ -140,6 +141,7 @@ TYPED_TIMES = {
     "us": pl.Series([AT, None, datetime.fromisoformat("1969-12-31T23:59:59.999999")], dtype=pl.Datetime("us")),
     "ms": pl.Series([AT, None, datetime.fromisoformat("1969-12-31T23:59:59")], dtype=pl.Datetime("ms")),
     "ns": pl.Series([1777889412123456789, None, -1]).cast(pl.Datetime("ns")),
+    "first ns": pl.Series([1 - 2**63, None, 999 - 2**63]).cast(pl.Datetime("ns")),
     "zoned": pl.Series([AT, None, AT]).dt.replace_time_zone("Europe/Berlin"),
     "date": pl.Series([AT.date(), None, AT.date()]),
     "int64": pl.Series([1777889412, None, -1777889412123]),

@@ -31,7 +31,9 @@ def floored(number: Column, size: int) -> Column:
 
 def whole(number: Column, size: int) -> Column:
     """How many times `size` is in a whole number, rounded down."""
-    return F.call_function("div", floored(number, size), F.lit(size).cast("bigint"))
+    by = F.lit(size).cast("bigint")
+    below = (number < 0) & (F.pmod(number, by) != 0)  # where `div` has cut off a rest towards zero
+    return F.call_function("div", number, by) - below.cast("bigint")
 
 
 def in_years(micros: Column) -> Column:
