@@ -10,7 +10,8 @@ from pyspark.sql.dataframe import DataFrame
 
 from mmstats.engines.spark import typed
 from mmstats.engines.spark.connection import Session
-from mmstats.engines.spark.scans import AT, Scan, by_told, opened, quoted, refuse_format, refuse_type
+from mmstats.engines.spark.opening import opened, refuse_format, refuse_type
+from mmstats.engines.spark.scans import AT, Scan, by_told, quoted
 from mmstats.engines.spark.writers import Written, by_writer
 from mmstats.events.alike import parts_of
 from mmstats.events.eventfile import EventFile

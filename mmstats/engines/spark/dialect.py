@@ -10,8 +10,9 @@ class Dialect:
 
     `quote` makes a character of a path mean itself in a pattern. A server that is `declared` the types of a Parquet
     file's columns reads no others; one that is not is fine with all of them. It may read `mixed` compressions at once.
-    Its patterns may know `possessive` quantifiers.
-    `disk` is what a local path begins with, and `schemes` are its own names for those of object stores.
+    Its patterns may know `possessive` quantifiers. `disk` is what a local path begins with, and `schemes` are its own names
+    for those of object stores, None for one that it knows by other addresses. It reads no path in which the pattern
+    `unread` is found.
     """
 
     name: str
@@ -20,7 +21,8 @@ class Dialect:
     mixed: bool
     possessive: bool
     disk: str
-    schemes: Mapping[str, str] = field(default_factory=dict)
+    unread: str
+    schemes: Mapping[str, str | None] = field(default_factory=dict)
 
     def regex(self, possessive: str) -> str:
         """A regular expression whose groups repeat possessively, as the server knows it."""
@@ -31,5 +33,17 @@ class Dialect:
         return "".join(self.quote.format(one) if one in "\\[]{}*?" else one for one in path)
 
 
-SPARK = Dialect("Spark", "\\{}", declared=True, mixed=True, possessive=True, disk="file://", schemes={"s3": "s3a"})
-SAIL = Dialect("Sail", "[{}]", declared=False, mixed=False, possessive=False, disk="")
+_HIDDEN = r"(?:^|/)[_.][^/]*\Z"
+SPARK = Dialect(
+    "Spark",
+    "\\{}",
+    declared=True,
+    mixed=True,
+    possessive=True,
+    disk="file://",
+    unread=rf"{_HIDDEN}|:[^/]*\Z",
+    schemes={"s3": "s3a", "az": None},
+)
+SAIL = Dialect(
+    "Sail", "[{}]", declared=False, mixed=False, possessive=False, disk="", unread=rf"{_HIDDEN}|[\x00-\x1f\x7f]"
+)

@@ -14,7 +14,8 @@ from pyspark.sql.dataframe import DataFrame
 
 from mmstats.engines.spark.faults import CLUSTER_FAULTS
 from mmstats.engines.spark.lines import any_of
-from mmstats.engines.spark.scans import Scan, column, has_column, refuse_format, united
+from mmstats.engines.spark.opening import refuse_format
+from mmstats.engines.spark.scans import Scan, column, has_column, united
 from mmstats.engines.spark.texts import Lines
 from mmstats.events.eventfile import EventFile
 from mmstats.events.opened import Events, blamed

@@ -1,6 +1,5 @@
 """Files as one read of the cluster takes them: their raw columns, and the events wanted of them."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -8,25 +7,19 @@ from functools import cached_property
 import polars as pl
 from pyspark.sql.column import Column
 from pyspark.sql.connect import functions as F
-from pyspark.sql.connect.readwriter import DataFrameReader
 from pyspark.sql.dataframe import DataFrame
 
 from mmstats.engines.spark import instants, typed
-from mmstats.engines.spark.connection import Session
 from mmstats.engines.spark.dialect import Dialect
-from mmstats.engines.spark.faults import SAME_PATHS
 from mmstats.engines.spark.lines import all_of, any_of
+from mmstats.engines.spark.opening import is_text
 from mmstats.engines.spark.writers import Bounds
-from mmstats.errors import Unreadable
 from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
 from mmstats.events.rows import Shape
-from mmstats.visible import visible
 
 AT = "timestamp"  # in microseconds since the epoch
 _FOUND_AT = "found at'"
-_WHOLE_LINES = {"mapreduce.input.linerecordreader.line.maxlength": "2147483647"}  # whatever the server is set to
-_IMPORT = "ask without --engine, or import the data into a store"
 
 
 @dataclass(frozen=True)
@@ -78,9 +71,12 @@ class Scan:
         """The events wanted: the columns delivered, as text, and the instant of each in microseconds."""
         wanted = self.shape.wanted
         texts = [self._text(name).alias(name) for name in wanted.schema if name != AT]
-        named = [self._text("event_name") == wanted.event] if wanted.event is not None else []
+        named = [] if wanted.event is None else [self._is_named(wanted.event)]
         found = self._timed(self.frame.filter(all_of([*self._sound(), *named])))
         return found.filter(self._in_range()).select(self._instant().alias(AT), *texts)
+
+    def _is_named(self, event: str) -> Column:
+        return self._text("event_name") == event if is_text(event) else F.lit(False)
 
     def suspect(self) -> Column:
         """Whether a row cannot be read, or perhaps not as the contract says."""
@@ -172,31 +168,6 @@ def united(frames: Sequence[DataFrame]) -> DataFrame:
     return united(frames[:half]).union(united(frames[half:])) if half else frames[0]
 
 
-def opened(
-    files: Sequence[EventFile],
-    session: Session,
-    how: Callable[[DataFrameReader, list[str]], DataFrame],
-    declared: str = "",
-) -> DataFrame:
-    """Some files as the cluster reads them, which must see them all.
-
-    Raises Unreadable where it does not: a server may take a path that is not there for one of no rows.
-    """
-    reader = session.spark.read.options(**_WHOLE_LINES)
-    frame = how(reader.schema(declared) if declared else reader, [_path(file.path, session.dialect) for file in files])
-    seen = len(frame.inputFiles())
-    if seen != len(files):
-        raise Unreadable(f"{files[0]}: the cluster sees {seen:,} of {len(files):,} files beside it", hint=SAME_PATHS)
-    return frame
-
-
-def _path(path: str, dialect: Dialect) -> str:
-    scheme, separator, rest = path.partition("://")
-    if not separator:
-        return dialect.disk + dialect.pattern(os.path.abspath(path))  # noqa: PTH100 - links stay as the user wrote them
-    return f"{dialect.schemes.get(scheme, scheme)}://{dialect.pattern(rest)}"
-
-
 def by_told(files: Sequence[EventFile], names: Iterable[str]) -> list[tuple[tuple[EventFile, ...], Partition]]:
     """Files grouped by what their folders say of some raw columns, each group with that."""
     groups: dict[tuple[tuple[str, str | None], ...], list[EventFile]] = {}
@@ -205,13 +176,3 @@ def by_told(files: Sequence[EventFile], names: Iterable[str]) -> list[tuple[tupl
         told = tuple((name, file.partition[name]) for name in asked if name in file.partition)
         groups.setdefault(told, []).append(file)
     return [(tuple(some), dict(told)) for told, some in groups.items()]
-
-
-def refuse_type(file: EventFile, name: str, dtype: pl.DataType) -> Unreadable:
-    """The error for a column whose values a cluster would write otherwise."""
-    return Unreadable(f"{file}: column {visible(name)!r} is {dtype}, which no cluster is asked of", hint=_IMPORT)
-
-
-def refuse_format(file: EventFile, what: str) -> Unreadable:
-    """The error for a file that no cluster is asked of."""
-    return Unreadable(f"{file}: {what}, which no cluster is asked of", hint=_IMPORT)

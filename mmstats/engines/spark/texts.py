@@ -9,7 +9,8 @@ from pyspark.sql.dataframe import DataFrame
 
 from mmstats.engines.spark import lines
 from mmstats.engines.spark.connection import Session
-from mmstats.engines.spark.scans import Scan, by_told, column, has_column, once, opened, refuse_format
+from mmstats.engines.spark.opening import opened, refuse_format
+from mmstats.engines.spark.scans import Scan, by_told, column, has_column, once
 from mmstats.errors import Unreadable
 from mmstats.events import records
 from mmstats.events.eventfile import EventFile
