@@ -1,6 +1,6 @@
 """Parquet on a cluster: files of one schema are one read, of the columns alone that the question needs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -10,11 +10,12 @@ from pyspark.sql.dataframe import DataFrame
 
 from mmstats.engines.spark import typed
 from mmstats.engines.spark.connection import Session
-from mmstats.engines.spark.opening import opened, refuse_format, refuse_type
-from mmstats.engines.spark.scans import AT, Scan, by_told, quoted
+from mmstats.engines.spark.opening import opened, quoted, refuse_format, refuse_type
+from mmstats.engines.spark.scans import AT, Scan, by_told
 from mmstats.engines.spark.writers import Written, by_writer
 from mmstats.events.alike import parts_of
 from mmstats.events.eventfile import EventFile
+from mmstats.events.hive import Partition
 from mmstats.events.part import Part
 from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
@@ -28,10 +29,20 @@ def scans(files: Sequence[EventFile], shape: Shape, log: ReadLog, session: Sessi
     for file in files:
         if file.format.name != "parquet":
             raise refuse_format(file, "Arrow IPC")
-    for part in parts_of(files, shape, log):
+    for part in _whole(parts_of(files, shape, log), session):
         at = part.shape.columns.sources(AT)[0]
         for written, some in by_writer(part.files, at, part.schema.get(at)).items():
             yield from _scans(replace(part, files=tuple(some)), written, session)
+
+
+def _whole(parts: Iterable[Part], session: Session) -> list[Part]:
+    """Parts of one schema as one where the server looks up what their folders say, however differently."""
+    if not session.dialect.origin:
+        return list(parts)
+    groups: dict[object, list[Part]] = {}
+    for part in parts:
+        groups.setdefault((part.is_stored, part.files[0].storage, tuple(part.schema.items())), []).append(part)
+    return [replace(some[0], files=tuple(file for part in some for file in part.files)) for some in groups.values()]
 
 
 def _scans(part: Part, written: Written, session: Session) -> Iterator[Scan]:
@@ -40,15 +51,31 @@ def _scans(part: Part, written: Written, session: Session) -> Iterator[Scan]:
     alike = written.alike(raw[at]) if at in raw else (None, None)
     if at in raw and session.dialect.declared:
         raw[at] = written.read_as(raw[at])
-    lacked = [name for name in part.shape.raw if name not in part.schema]
     none = dict.fromkeys((name for name in part.shape.raw if name in part.schema and name not in raw), None)
-    read = partial(_read, session, _declared(raw, part, session))
-    for some, told in by_told(part.files, lacked):
-        yield Scan(some, read, raw, {**told, **none}, part.shape, session.dialect, alike=alike)
+    declared = _declared(raw, part, session)
+    for some, told, words in _told(part, session):
+        read = partial(_read, session, declared, words)
+        texts: dict[str, pl.DataType] = dict.fromkeys(words, pl.String())
+        yield Scan(some, read, raw | texts, {**told, **none}, part.shape, session.dialect, alike=alike)
 
 
-def _read(session: Session, declared: str, files: Sequence[EventFile]) -> DataFrame:
-    return opened(files, session, lambda reader, some: reader.parquet(*some), declared)
+def _told(part: Part, session: Session) -> Iterator[tuple[tuple[EventFile, ...], Partition, list[str]]]:
+    """Files whose folders speak of the same columns that they lack, what all say, and of which they say different."""
+    lacked = [name for name in part.shape.raw if name not in part.schema]
+    if not session.dialect.origin:
+        yield from ((some, told, []) for some, told in by_told(part.files, lacked))
+        return
+    groups: dict[tuple[str, ...], list[EventFile]] = {}
+    for file in part.files:
+        groups.setdefault(tuple(name for name in lacked if name in file.partition), []).append(file)
+    for names, some in groups.items():
+        said = {name: {file.partition[name] for file in some} for name in names}
+        same = {name: next(iter(words)) for name, words in said.items() if len(words) == 1}
+        yield tuple(some), same, [name for name in names if name not in same]
+
+
+def _read(session: Session, declared: str, words: Sequence[str], files: Sequence[EventFile]) -> DataFrame:
+    return opened(files, session, lambda reader, some: reader.parquet(*some), declared, words)
 
 
 def _raw(part: Part) -> dict[str, pl.DataType]:

@@ -10,9 +10,9 @@ class Dialect:
 
     `quote` makes a character of a path mean itself in a pattern. A server that is `declared` the types of a Parquet
     file's columns reads no others; one that is not is fine with all of them. It may read `mixed` compressions at once.
-    Its patterns may know `possessive` quantifiers. `disk` is what a local path begins with, and `schemes` are its own names
-    for those of object stores, None for one that it knows by other addresses. It reads no path in which the pattern
-    `unread` is found.
+    Its patterns may know `possessive` quantifiers. `disk` is what a local path begins with, and `schemes` are its own
+    names for those of object stores, None for one that it knows by other addresses. It may tell of each row the path of
+    its file, in the column `origin`. It reads no path in which the pattern `unread` is found.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Dialect:
     possessive: bool
     disk: str
     unread: str
+    origin: str = ""
     schemes: Mapping[str, str | None] = field(default_factory=dict)
 
     def regex(self, possessive: str) -> str:
@@ -42,6 +43,7 @@ SPARK = Dialect(
     possessive=True,
     disk="file://",
     unread=rf"{_HIDDEN}|:[^/]*\Z",
+    origin="_metadata",
     schemes={"s3": "s3a", "az": None},
 )
 SAIL = Dialect(

@@ -3,8 +3,10 @@
 import os
 import re
 from collections.abc import Callable, Sequence
+from urllib.parse import unquote
 
 import polars as pl
+from pyspark.sql.connect import functions as F
 from pyspark.sql.connect.readwriter import DataFrameReader
 from pyspark.sql.dataframe import DataFrame
 
@@ -16,6 +18,8 @@ from mmstats.events.eventfile import EventFile
 from mmstats.visible import visible
 
 _WHOLE_LINES = {"mapreduce.input.linerecordreader.line.maxlength": "2147483647"}  # whatever the server is set to
+_LOCAL = "^file:/+"  # which a server writes with one slash or three
+_FILE, _KNOWN = "file'", "known'"
 _IMPORT = "ask without --engine, or import the data into a store"
 
 
@@ -24,31 +28,66 @@ def opened(
     session: Session,
     how: Callable[[DataFrameReader, list[str]], DataFrame],
     declared: str = "",
+    words: Sequence[str] = (),
 ) -> DataFrame:
-    """Some files as the cluster reads them, which must see them all.
+    """Some files as the cluster reads them, which must see them all, with what their folders say of some columns.
 
     Raises Unreadable where it does not: a server may take a path that is not there for one of no rows.
     """
     reader = session.spark.read.options(**_WHOLE_LINES)
     frame = how(reader.schema(declared) if declared else reader, [_path(file, session.dialect) for file in files])
-    seen = len(frame.inputFiles())
-    if seen != len(files):
-        raise Unreadable(f"{files[0]}: the cluster sees {seen:,} of {len(files):,} files beside it", hint=SAME_PATHS)
-    return frame
+    seen = frame.inputFiles()
+    if len(seen) != len(files):
+        raise Unreadable(
+            f"{files[0]}: the cluster sees {len(seen):,} of {len(files):,} files beside it", hint=SAME_PATHS
+        )
+    return _with_words(frame, words, files, seen, session) if words else frame
+
+
+def _with_words(
+    frame: DataFrame, words: Sequence[str], files: Sequence[EventFile], seen: Sequence[str], session: Session
+) -> DataFrame:
+    """The rows, with what the folders say of some columns, looked up by the path of the file that a row is from."""
+    first = files[0].partition
+    if all(file.partition[name] == first[name] for file in files for name in words):
+        return frame.select("*", *(F.lit(first[name]).cast("string").alias(name) for name in words))
+    called = {unquote(path): path for path in seen}
+    named = {_named(file, session.dialect): file for file in files}
+    if called.keys() != named.keys():
+        raise Unreadable(f"{files[0]}: the cluster has other names for the files beside it", hint=SAME_PATHS)
+    told = {name: [file.partition[name] for file in named.values()] for name in words}
+    paths = [re.sub(_LOCAL, "/", called[path]) for path in named]
+    table = pl.DataFrame({_FILE: paths, **told}, dict.fromkeys((_FILE, *words), pl.String()))
+    of_row = F.regexp_replace(frame.metadataColumn(session.dialect.origin).getField("file_path"), _LOCAL, "/")
+    known = F.broadcast(session.spark.createDataFrame(table.to_arrow()).withColumn(_KNOWN, F.lit(True)))
+    found = frame.withColumn(_FILE, of_row).join(known, _FILE, "left")
+    # No row may lose its words in silence, should the server write the same path in two ways.
+    lost = F.raise_error(F.lit("a file has another name in its rows"))
+    looked_up = [F.when(F.col(quoted(_KNOWN)), F.col(quoted(name))).otherwise(lost).alias(name) for name in words]
+    return found.select(*(F.col(quoted(name)) for name in frame.columns), *looked_up)
 
 
 def _path(file: EventFile, dialect: Dialect) -> str:
-    """What a server calls a file; raises Unreadable for one that it would not read under its name."""
+    """A file's path as a pattern; raises Unreadable for one that a server would not read under its name."""
     if not is_text(file.path) or re.search(dialect.unread, file.path):
         raise refuse_format(file, f"a name that {dialect.name} does not read")
+    return dialect.pattern(_named(file, dialect))
+
+
+def _named(file: EventFile, dialect: Dialect) -> str:
+    """What a server calls a file."""
     scheme, separator, rest = file.path.partition("://")
     if not separator:
-        # Links stay as the user wrote them.
-        return dialect.disk + dialect.pattern(os.path.abspath(file.path))  # noqa: PTH100
+        return dialect.disk + os.path.abspath(file.path)  # noqa: PTH100 - links stay as the user wrote them
     named = dialect.schemes.get(scheme, scheme)
     if named is None:
         raise refuse_format(file, f"a location in {scheme}://, which {dialect.name} knows by another address")
-    return f"{named}://{dialect.pattern(rest)}"
+    return f"{named}://{rest}"
+
+
+def quoted(name: str) -> str:
+    """A name as one, whatever is in it."""
+    return "`" + name.replace("`", "``") + "`"
 
 
 def is_text(name: str) -> bool:

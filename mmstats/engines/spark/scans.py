@@ -12,7 +12,7 @@ from pyspark.sql.dataframe import DataFrame
 from mmstats.engines.spark import instants, typed
 from mmstats.engines.spark.dialect import Dialect
 from mmstats.engines.spark.lines import all_of, any_of
-from mmstats.engines.spark.opening import is_text
+from mmstats.engines.spark.opening import is_text, quoted
 from mmstats.engines.spark.writers import Bounds
 from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
@@ -136,11 +136,6 @@ class Scan:
             if name in self.raw or name in self.told
         ]
         return F.coalesce(*texts) if texts else F.lit(None).cast("string")
-
-
-def quoted(name: str) -> str:
-    """A name as one, whatever is in it."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def column(name: str) -> Column:
