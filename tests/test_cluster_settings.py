@@ -15,6 +15,7 @@ from mmstats.engineaddress import read_engine
 from mmstats.engines import engine_for
 from mmstats.engines.spark.connection import Session
 from mmstats.errors import Unreadable
+from mmstats.events.eventfile import EventFile
 from mmstats.query import StatsQuery
 from tests.clusters import Cluster
 from tests.test_cluster import ndjson, same, write
@@ -116,3 +117,27 @@ def test_old_instants_that_spark_may_have_moved(
     dataset = Dataset((str(tmp_path),), skip_bad_rows=True)
     with pytest.raises(Unreadable, match=r"a\.parquet: [0-9] rows? in a form that engines read differently"):
         engine_for(read_engine(spark.address))(ASKED[0], dataset)
+
+
+@pytest.mark.parametrize(("name", "change"), [("a.parquet", 1), ("a.parquet", -1), ("a.ndjson", 1)])
+def test_an_old_copy_on_the_cluster(
+    spark: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, change: int
+) -> None:
+    """A file that has another size there than here is another file, and refused."""
+    if name.endswith("parquet"):
+        parquet(tmp_path / name, OLD[-1:], wide=False)
+    else:
+        write(tmp_path, name, ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
+    here = (tmp_path / name).stat().st_size + change
+    monkeypatch.setattr(EventFile, "size", property(lambda _: here))
+    with pytest.raises(Unreadable, match=f"{name}: {here} bytes here, {here - change} on the cluster") as refused:
+        engine_for(read_engine(spark.address))(StatsQuery(), Dataset((str(tmp_path),)))
+    assert "same paths" in refused.value.hint
+
+
+def test_a_text_that_grows(spark: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that has grown since it was listed is answered."""
+    path = write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
+    monkeypatch.setattr(EventFile, "size", property(lambda _: path.stat().st_size - 1))
+    answered = engine_for(read_engine(spark.address))(StatsQuery(), Dataset((str(tmp_path),)))
+    assert answered.rows == [{"value": 1}]

@@ -16,6 +16,7 @@ from mmstats.engines.spark import plan as cluster_plan
 from mmstats.engines.spark.connection import Session
 from mmstats.engines.spark.faults import CLUSTER_FAULTS, explained, is_mixed_up
 from mmstats.engines.spark.judge import blame, judge, settle
+from mmstats.engines.spark.opening import compare
 from mmstats.engines.spark.scans import Scan, united
 from mmstats.engines.spark.texts import lines_of
 from mmstats.errors import InvalidParams
@@ -82,6 +83,7 @@ def _rows(query: StatsQuery, source: Source, session: Session) -> plan.Rows:
     try:
         scans += columnar.scans(_files(source, is_text=False), source.shape, source.log, session)
         scans += _texts(source, session)
+        compare([file for scan in scans for file in scan.files], session)
         judge(scans, source.log)
         return _answered(query, scans) if scans else _nothing(query)
     except CLUSTER_FAULTS as fault:

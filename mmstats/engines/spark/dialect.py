@@ -12,7 +12,8 @@ class Dialect:
     file's columns reads no others; one that is not is fine with all of them. It may read `mixed` compressions at once.
     Its patterns may know `possessive` quantifiers. `disk` is what a local path begins with, and `schemes` are its own
     names for those of object stores, None for one that it knows by other addresses. It may tell of each row the path of
-    its file, in the column `origin`. It reads no path in which the pattern `unread` is found.
+    its file, in the column `origin`, and have a format of files that tells their `lengths` as its machines see them. It
+    reads no path in which the pattern `unread` is found.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Dialect:
     disk: str
     unread: str
     origin: str = ""
+    lengths: str = ""
     schemes: Mapping[str, str | None] = field(default_factory=dict)
 
     def regex(self, possessive: str) -> str:
@@ -44,6 +46,7 @@ SPARK = Dialect(
     disk="file://",
     unread=rf"{_HIDDEN}|:[^/]*\Z",
     origin="_metadata",
+    lengths="binaryFile",
     schemes={"s3": "s3a", "az": None},
 )
 SAIL = Dialect(

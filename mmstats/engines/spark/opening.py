@@ -85,6 +85,22 @@ def _named(file: EventFile, dialect: Dialect) -> str:
     return f"{named}://{rest}"
 
 
+def compare(files: Sequence[EventFile], session: Session) -> None:
+    """Have the cluster's machines look at the files, as far as they can without reading them.
+
+    Raises Unreadable for one that is another there, as an old copy under the same path is; a text may have grown since.
+    """
+    if not files or not session.dialect.lengths:
+        return
+    paths = [_path(file, session.dialect) for file in files]
+    there = session.spark.read.format(session.dialect.lengths).load(paths).select("path", "length").collect()
+    lengths = {re.sub(_LOCAL, "/", row.path): row.length for row in there}
+    for file in files:
+        length = lengths.get(re.sub(_LOCAL, "/", _named(file, session.dialect)), file.size)
+        if length < file.size or (length > file.size and not file.format.is_text):
+            raise Unreadable(f"{file}: {file.size:,} bytes here, {length:,} on the cluster", hint=SAME_PATHS)
+
+
 def quoted(name: str) -> str:
     """A name as one, whatever is in it."""
     return "`" + name.replace("`", "``") + "`"
