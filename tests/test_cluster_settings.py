@@ -18,7 +18,7 @@ from mmstats.errors import Unreadable
 from mmstats.events.eventfile import EventFile
 from mmstats.query import StatsQuery
 from tests.clusters import Cluster
-from tests.test_cluster import ndjson, same, write
+from tests.test_cluster import ndjson, same, told, write
 
 OLD = [datetime(1500, 1, 1), datetime(1582, 10, 10), datetime(1890, 1, 1), datetime(2026, 5, 4, 12)]  # noqa: DTZ001
 DAYS = [instant.date() for instant in OLD]
@@ -141,3 +141,12 @@ def test_a_text_that_grows(spark: Cluster, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(EventFile, "size", property(lambda _: path.stat().st_size - 1))
     answered = engine_for(read_engine(spark.address))(StatsQuery(), Dataset((str(tmp_path),)))
     assert answered.rows == [{"value": 1}]
+
+
+def test_bytes_of_a_fixed_size(cluster: Cluster, tmp_path: Path) -> None:
+    """Bytes of a fixed size are read as text, or refused by the name of their column where a server cannot."""
+    path = pa.array([b"0123456789abcdef"], pa.binary(16))
+    pq.write_table(pa.table({"timestamp": OLD[-1:], "event_name": ["a"], "path": path}), tmp_path / "a.parquet")
+    query, dataset = StatsQuery(group_by=("path",)), Dataset((str(tmp_path),))
+    here, there = told("local", query, dataset), told(cluster.address, query, dataset)
+    assert here == there or "a.parquet: column 'path' is Binary, which no cluster is asked of" in str(there[1])

@@ -12,7 +12,7 @@ from mmstats.engines.spark import typed
 from mmstats.engines.spark.connection import Session
 from mmstats.engines.spark.opening import opened, quoted, refuse_format, refuse_type
 from mmstats.engines.spark.scans import AT, Scan, by_told
-from mmstats.engines.spark.writers import Written, by_writer
+from mmstats.engines.spark.writers import Written, by_writer, has_fixed_size
 from mmstats.events.alike import parts_of
 from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
@@ -49,7 +49,9 @@ def _scans(part: Part, written: Written, session: Session) -> Iterator[Scan]:
     raw = _raw(part)
     at = part.shape.columns.sources(AT)[0]
     alike = written.alike(raw[at]) if at in raw else (None, None)
-    if at in raw and session.dialect.declared:
+    if not session.dialect.declared:
+        _refuse_fixed(part, raw)
+    elif at in raw:
         raw[at] = written.read_as(raw[at])
     none = dict.fromkeys((name for name in part.shape.raw if name in part.schema and name not in raw), None)
     declared = _declared(raw, part, session)
@@ -57,6 +59,14 @@ def _scans(part: Part, written: Written, session: Session) -> Iterator[Scan]:
         read = partial(_read, session, declared, words)
         texts: dict[str, pl.DataType] = dict.fromkeys(words, pl.String())
         yield Scan(some, read, raw | texts, {**told, **none}, part.shape, session.dialect, alike=alike)
+
+
+def _refuse_fixed(part: Part, raw: dict[str, pl.DataType]) -> None:
+    """Raise Unreadable for bytes of a fixed size, of which a server that is told no type makes no text."""
+    for name in (name for name, dtype in raw.items() if dtype == pl.Binary):
+        for file in part.files:
+            if has_fixed_size(file, name):
+                raise refuse_type(file, name, raw[name])
 
 
 def _told(part: Part, session: Session) -> Iterator[tuple[tuple[EventFile, ...], Partition, list[str]]]:

@@ -1,4 +1,4 @@
-"""What the footers of Parquet files tell of who wrote their timestamps, where engines read some of them differently."""
+"""What the footers of Parquet files tell of how their columns were written, where engines read some differently."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -50,13 +50,26 @@ def by_writer(files: Iterable[EventFile], column: str, dtype: pl.DataType | None
     return groups
 
 
+def has_fixed_size(file: EventFile, column: str) -> bool:
+    """Whether the bytes of a column are of one length, which its schema does not tell; raises as `by_writer` does."""
+    return _physical(_footer(file)).get(column) == "FIXED_LEN_BYTE_ARRAY"
+
+
 def _written(file: EventFile, column: str) -> Written:
-    try:
-        footer = parquet.read_metadata(file.storage.footer(file.path))
-        types = {one.path: one.physical_type for one in map(footer.schema.column, range(footer.num_columns))}
-    except (NotImplementedError, OSError, ValueError) as error:
-        raise unreadable(file, error) from None
+    footer = _footer(file)
     noted = footer.metadata or {}
-    wide = types.get(column) == "INT96"
+    wide = _physical(footer).get(column) == "INT96"
     since, note = _REFORMED[wide]
     return Written(wide, note in noted or noted.get(_VERSION, since) < since)
+
+
+def _footer(file: EventFile) -> parquet.FileMetaData:
+    try:
+        return parquet.read_metadata(file.storage.footer(file.path))
+    except (NotImplementedError, OSError, ValueError) as error:
+        raise unreadable(file, error) from None
+
+
+def _physical(footer: parquet.FileMetaData) -> dict[str, str]:
+    """The types in which columns are stored, by name."""
+    return {one.path: one.physical_type for one in map(footer.schema.column, range(footer.num_columns))}
