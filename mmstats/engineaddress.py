@@ -11,7 +11,9 @@ SCHEMES = ("local", "sc")
 ENGINE_VARIABLE = "MMSTATS_ENGINE"
 TOKEN_VARIABLE = "MMSTATS_ENGINE_TOKEN"  # noqa: S105 - a name, no token
 _PORT = 15002
-_URL = re.compile(r"sc://(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?/?(?:;(?P<given>.*))?")
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
+_HOST = rf"\[[0-9a-fA-F:.]+\]|{_LABEL}(?:\.{_LABEL})*\.?"
+_URL = re.compile(rf"sc://(?P<host>{_HOST})(?::(?P<port>[0-9]{{1,5}}))?/?(?:;(?P<given>.*))?")
 _SECRET = "token"  # noqa: S105 - a name, no token
 _FORM = "must be local or sc://HOST:PORT, a Spark Connect server"
 

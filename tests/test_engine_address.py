@@ -42,6 +42,7 @@ def closed_port() -> int:
         ("sc://host:1/", "sc://host:1"),
         (f"sc://host:1/;use_ssl=true;token={SECRET}", "sc://host:1"),
         ("sc://[::1]:99", "sc://[::1]:99"),
+        (f"sc://{'h' * 63}.a-b_c.example.:1", f"sc://{'h' * 63}.a-b_c.example.:1"),
     ],
 )
 def test_an_address_shows_no_parameter(text: str, shown: str) -> None:
@@ -54,7 +55,20 @@ def test_an_address_shows_no_parameter(text: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "spark", "sc:/host", "sc://", "sc://h:0", "sc://h:70000", "sc://h;x", f"sc://h:1/?token={SECRET}", "SC://h"],
+    [
+        *(
+            "",
+            "spark",
+            "sc:/host",
+            "sc://",
+            "sc://h:0",
+            "sc://h:70000",
+            "sc://h;x",
+            f"sc://h:1/?token={SECRET}",
+            "SC://h",
+        ),
+        *("sc://h..x:1", "sc://.h", f"sc://{'h' * 64}.org"),
+    ],
 )
 def test_what_is_no_address_is_refused(text: str, ask: Ask, data: Path) -> None:
     """Anything else is refused with exit 2, without what may be a secret."""
