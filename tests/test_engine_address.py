@@ -42,6 +42,7 @@ def closed_port() -> int:
         ("sc://host:1/", "sc://host:1"),
         (f"sc://host:1/;use_ssl=true;token={SECRET}", "sc://host:1"),
         ("sc://[::1]:99", "sc://[::1]:99"),
+        (f"sc://host:1/;token=a/b?{SECRET}#=", "sc://host:1"),
         (f"sc://{'h' * 63}.a-b_c.example.:1", f"sc://{'h' * 63}.a-b_c.example.:1"),
     ],
 )
@@ -67,6 +68,8 @@ def test_an_address_shows_no_parameter(text: str, shown: str) -> None:
             f"sc://h:1/?token={SECRET}",
             "SC://h",
         ),
+        *(f"sc://h/;{given}" for given in (f"token=a;token={SECRET}", f"token=a;authorization={SECRET}", "use_ssl=1")),
+        *(f"sc://h/;{given}{SECRET}" for given in ("token=a%0A", "token=%20", "token=é", "A=", "a b=", "x-bin=")),
         *("sc://h..x:1", "sc://.h", f"sc://{'h' * 64}.org"),
     ],
 )
@@ -114,17 +117,55 @@ def test_a_refused_connection_is_said_at_once(ask: Ask, data: Path) -> None:
     assert "does a Spark Connect server run there?" in ran.err
 
 
-@pytest.mark.parametrize("way", ["url", "environment"])
-def test_a_token_is_not_sent_in_the_clear(way: str, ask: Ask, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token for another machine without TLS is refused before anything is sent, and is not shown."""
-    address = "sc://example.invalid:15002"
-    if way == "environment":
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("", "a token"),
+        (f";token={SECRET}", "a token"),
+        (f";use_ssl=false;token={SECRET}", "a token"),
+        (f";authorization=Bearer%20{SECRET}", "headers"),
+        (f";x-api-key={SECRET}", "headers"),
+    ],
+)
+def test_a_secret_is_not_sent_in_the_clear(
+    given: str, sent: str, ask: Ask, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token or a header for another machine without TLS is refused before anything is sent, and is not shown."""
+    if not given:
         monkeypatch.setenv("MMSTATS_ENGINE_TOKEN", SECRET)
-    ran = ask(data, "--engine", f"{address}/;token={SECRET}" if way == "url" else address)
+    ran = ask(data, "--engine", f"sc://example.invalid:15002/{given}")
     assert ran.code == 2
-    assert "a token that anybody between can read" in ran.error
+    assert ran.error.endswith(f"would be sent {sent} that anybody between can read")
     assert "use_ssl=true" in ran.err
     assert SECRET not in ran.err
+
+
+@pytest.mark.parametrize("token", [f"{SECRET}\n", f" {SECRET}", f"é{SECRET}"])
+def test_a_token_that_no_header_can_hold_is_refused(
+    token: str, ask: Ask, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 2 and the variable's name, where the client would send another token or none."""
+    monkeypatch.setenv("MMSTATS_ENGINE_TOKEN", token)
+    ran = ask(data, "--engine", "sc://127.0.0.1:1")
+    assert (ran.code, ran.error[:30]) == (2, "MMSTATS_ENGINE_TOKEN must be o")
+    assert SECRET not in ran.err
+
+
+def test_parameters_are_read_as_a_url_is() -> None:
+    """What a URL has to escape is written so, once; all else is meant as it stands, `=` included."""
+    address = read_engine("sc://h:1/;token=kX9/abc?d=e#==%3B%2541+;x-a=b=c")
+    assert address.parameters == (("token", "kX9/abc?d=e#==;%41+"), ("x-a", "b=c"))
+    assert address.with_token("other") == address
+    assert address.redacted("no kX9/abc?d=e#==;%41+, no b=c") == "no ***, no ***"
+
+
+def test_a_token_of_the_environment_is_taken_as_it_is() -> None:
+    """`MMSTATS_ENGINE_TOKEN` holds no escapes, and is not sent beside an `authorization` of the URL."""
+    for token in ("S3CR#ET", "S3CR%41ET", "S3CR;ET=1", "abc=="):
+        assert read_engine("sc://h").with_token(token).token == token
+    opened = read_engine(f"sc://h/;authorization=Bearer%20{SECRET}")
+    assert opened.with_token("other").token == ""
+    assert opened.redacted(f"who is {SECRET}?") == "who is ***?"
 
 
 def test_python_names_the_engine_too(data: Path) -> None:

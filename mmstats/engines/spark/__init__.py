@@ -41,10 +41,14 @@ def engine(address: EngineAddress) -> Engine:
             f"the engine {address} needs a client that is not installed ({missing.name})",
             hint="pip install 'mmstats[spark]'",
         ) from None
-    known = address.with_token(os.environ.get(TOKEN_VARIABLE, ""))
-    if known.token and not (known.is_encrypted or known.is_loopback):
+    try:
+        known = address.with_token(os.environ.get(TOKEN_VARIABLE, ""))
+    except ValueError as fault:
+        raise InvalidSettings(f"{TOKEN_VARIABLE} {fault}") from None
+    if known.has_secrets and not (known.is_encrypted or known.is_loopback):
+        sent = "a token" if known.token else "headers"
         raise InvalidSettings(
-            f"the engine {address} would be sent a token that anybody between can read",
+            f"the engine {address} would be sent {sent} that anybody between can read",
             hint=f"use TLS: '{address}/;use_ssl=true'",
         )
     cluster = _clusters.setdefault(known, Cluster(known))  # its session lasts from one question to the next

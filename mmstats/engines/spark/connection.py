@@ -9,6 +9,7 @@ from pyspark.sql.connect.client.retries import DefaultPolicy
 from pyspark.sql.connect.session import SparkSession
 
 from mmstats.engineaddress import EngineAddress
+from mmstats.engines.spark.channel import ChannelTo
 from mmstats.engines.spark.dialect import SAIL, SPARK, Dialect
 from mmstats.engines.spark.faults import CLUSTER_FAULTS, explained, reason
 from mmstats.errors import Unreadable
@@ -41,7 +42,7 @@ class Session:
             origins._enable_debugging_cache = False  # type: ignore[assignment] # which is how it is left undecided
         warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]")  # the error that follows says more
         with explained(address):
-            self.spark = SparkSession.builder.remote(_url(address)).create()
+            self.spark = SparkSession.builder.channelBuilder(ChannelTo(address)).create()  # type: ignore[arg-type]
             self.spark.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES)])
             _set_up(self.spark, address)
             self.dialect = _dialect(self.spark)
@@ -91,11 +92,6 @@ def _is_set(spark: SparkSession, name: str, value: str) -> bool:
         return str(spark.conf.get(name)).lower() == value.lower()
     except CLUSTER_FAULTS:
         return False
-
-
-def _url(address: EngineAddress) -> str:
-    given = "".join(f";{name}={value}" for name, value in address.parameters)
-    return f"sc://{address.host}:{address.port}/{given}"
 
 
 def _dialect(spark: SparkSession) -> Dialect:

@@ -31,9 +31,7 @@ def is_mixed_up(fault: BaseException) -> bool:
 
 def reason(fault: BaseException, address: EngineAddress) -> str:
     """What the cluster says, its first line."""
-    said = _details(fault)
-    if address.token:
-        said = said.replace(address.token, "***")
+    said = address.redacted(_details(fault))
     first = next((line for line in said.splitlines() if line.strip()), "") or type(fault).__name__
     return visible(first.strip())[:_LONGEST]
 
