@@ -8,6 +8,11 @@ from pathlib import Path
 import grpc
 import pytest
 
+from mmstats.dataset import Dataset
+from mmstats.engineaddress import read_engine
+from mmstats.engines import engine_for
+from mmstats.query import StatsQuery
+from tests.clusters import Cluster
 from tests.conftest import Ask
 
 SECRET = "kX9/abc?def#%41=="
@@ -89,3 +94,18 @@ def test_a_token_of_other_programs_is_not_sent(
     ask(data, "--engine", f"sc://127.0.0.1:{asked.port}")
     assert asked.headers
     assert "authorization" not in asked.headers
+
+
+def test_the_session_of_a_program_stays_its_own(sail: Cluster, data: Path) -> None:
+    """A program that asks has no session of Spark that it did not make: none is active, a new one is its own."""
+    from pyspark.sql.connect.session import SparkSession
+
+    assert engine_for(read_engine(sail.address))(StatsQuery(), Dataset((str(data),))).rows == [{"value": 1}]
+    assert SparkSession.getActiveSession() is None
+    assert SparkSession._get_default_session() is None
+    own = SparkSession.builder.remote(sail.address).getOrCreate()
+    try:
+        assert engine_for(read_engine(sail.address))(StatsQuery(), Dataset((str(data),))).rows == [{"value": 1}]
+        assert SparkSession.getActiveSession() is SparkSession.active() is own
+    finally:
+        own.stop()

@@ -42,7 +42,7 @@ class Session:
             origins._enable_debugging_cache = False  # type: ignore[assignment] # which is how it is left undecided
         warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]")  # the error that follows says more
         with explained(address):
-            self.spark = SparkSession.builder.channelBuilder(ChannelTo(address)).create()  # type: ignore[arg-type]
+            self.spark = SparkSession(ChannelTo(address))  # type: ignore[arg-type] # no other than ours is replaced
             self.spark.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES)])
             _set_up(self.spark, address)
             self.dialect = _dialect(self.spark)
