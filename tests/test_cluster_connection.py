@@ -1,5 +1,10 @@
 """How a cluster is reached: what a server is sent, what is said where it does not answer, and how soon."""
 
+import os
+import signal
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +16,7 @@ import pytest
 from mmstats.dataset import Dataset
 from mmstats.engineaddress import read_engine
 from mmstats.engines import engine_for
+from mmstats.engines.spark import channel
 from mmstats.query import StatsQuery
 from tests.clusters import Cluster
 from tests.conftest import Ask
@@ -52,15 +58,73 @@ def gate() -> Iterator[Callable[[str], Gate]]:
 
     def start(host: str) -> Gate:
         gate = Gate()
-        server = grpc.server(ThreadPoolExecutor(2), handlers=(gate,))
+        server, gate.port = serving_calls(gate, host)
         started.append(server)
-        gate.port = server.add_insecure_port(f"{host}:0")
-        server.start()
         return gate
 
     yield start
     for server in started:
         server.stop(0).wait()
+
+
+def serving_calls(handler: grpc.GenericRpcHandler, host: str = "127.0.0.1") -> tuple[grpc.Server, int]:
+    """A server that has calls handled, and its port."""
+    server = grpc.server(ThreadPoolExecutor(16), handlers=(handler,))
+    port = server.add_insecure_port(f"{host}:0")
+    server.start()
+    return server, port
+
+
+class Relay(grpc.GenericRpcHandler):
+    """A server that passes all calls on to a cluster until it is to hang: then it says no more to anybody.
+
+    Whoever executes a third plan, the first of a question, has it hang; this program is interrupted then.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.to = grpc.insecure_channel(cluster.address.removeprefix("sc://"))
+        self.plans = 0
+        self.interrupts = 0
+        self.fault: grpc.StatusCode | None = None
+        self.released = threading.Event()
+
+    def service(self, called: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        """The call passed on."""
+        name = called.method.rpartition("/")[2]
+
+        def one(request: bytes, context: grpc.ServicerContext) -> bytes:
+            if name == "Interrupt":
+                self.interrupts += 1
+                if self.fault:
+                    context.abort(self.fault, "not now")
+            if self.plans > 2:
+                self.released.wait()
+            answered: bytes = self.to.unary_unary(called.method)(request)
+            return answered
+
+        def many(request: bytes, _: grpc.ServicerContext) -> Iterator[bytes]:
+            self.plans += name == "ExecutePlan"
+            if self.plans > 2:
+                time.sleep(0.2)  # so that it is waited for
+                os.kill(os.getpid(), signal.SIGINT)
+                self.released.wait()
+                return
+            yield from self.to.unary_stream(called.method)(request)
+
+        if name in ("ExecutePlan", "ReattachExecute"):
+            return grpc.unary_stream_rpc_method_handler(many)
+        return grpc.unary_unary_rpc_method_handler(one)
+
+
+@pytest.fixture
+def relay(sail: Cluster) -> Iterator[tuple[Relay, str]]:
+    """A relay to Sail, and its address."""
+    relay = Relay(sail)
+    server, port = serving_calls(relay)
+    yield relay, f"sc://127.0.0.1:{port}"
+    relay.released.set()
+    server.stop(0).wait()
+    relay.to.close()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "[::1]"])
@@ -109,3 +173,42 @@ def test_the_session_of_a_program_stays_its_own(sail: Cluster, data: Path) -> No
         assert SparkSession.getActiveSession() is SparkSession.active() is own
     finally:
         own.stop()
+
+
+def test_a_mute_server_is_given_up(ask: Ask, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that takes the connection and says nothing has so many seconds; then that is what is said."""
+    monkeypatch.setitem(channel._SECONDS, "Config", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"sc://127.0.0.1:{mute.getsockname()[1]}"
+        ran = ask(data, "--engine", address)
+    assert ran.code == 4
+    assert ran.error == f"{address}: no answer"
+    assert "does a Spark Connect server run there?" in ran.err
+
+
+@pytest.mark.parametrize("fault", [None, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE])
+def test_a_question_to_a_server_that_hangs_can_be_stopped(
+    fault: grpc.StatusCode | None, relay: tuple[Relay, str], ask: Ask, data: Path
+) -> None:
+    """Ctrl-C ends the question though the server says nothing to that either, or cannot do it."""
+    hangs, address = relay
+    hangs.fault = fault
+    ran = ask(data, "--engine", address)
+    assert not hangs.released.is_set()
+    assert hangs.interrupts
+    assert (ran.code, ran.out) == (130, "")
+    assert "Interrupt" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("token", "said"), [(SECRET, "the token is not accepted"), ("", "a token is required")], ids=["wrong", "none"]
+)
+def test_a_token_that_is_refused_is_said_to_be(
+    token: str, said: str, gate: Callable[[str], Gate], ask: Ask, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong token and a missing one are told apart, with the variable that holds it."""
+    monkeypatch.setenv("MMSTATS_ENGINE_TOKEN", token)
+    address = f"sc://127.0.0.1:{gate('127.0.0.1').port}"
+    ran = ask(data, "--engine", address)
+    assert (ran.code, ran.error) == (4, f"{address}: {said}")
+    assert "hint: MMSTATS_ENGINE_TOKEN" in ran.err

@@ -51,8 +51,8 @@ class Cluster:
                 with explained(self._address):
                     rows = self._rows(query, source)
             except KeyboardInterrupt:
-                if self._session:
-                    self._session.interrupt()
+                if self._session and not self._session.interrupt():
+                    self._session = None
                 raise
         return stats_of(query, rows, source)
 

@@ -2,20 +2,18 @@
 
 import contextlib
 import socket
-import warnings
+from collections.abc import Iterator
 
 from pyspark.errors import utils as origins
-from pyspark.sql.connect.client.retries import DefaultPolicy
 from pyspark.sql.connect.session import SparkSession
 
 from mmstats.engineaddress import EngineAddress
-from mmstats.engines.spark.channel import ChannelTo
+from mmstats.engines.spark.channel import ChannelTo, FewRetries
 from mmstats.engines.spark.dialect import SAIL, SPARK, Dialect
-from mmstats.engines.spark.faults import CLUSTER_FAULTS, explained, reason
+from mmstats.engines.spark.faults import CLUSTER_FAULTS, RUNS_THERE, explained, reason
 from mmstats.errors import Unreadable
 
 _PATIENCE = 5  # seconds to reach a host
-_RETRIES = 3  # of a call that the network cut off
 _ASK_ADMIN = "have it set on the server, or ask another one"
 _TIME_ZONE = "spark.sql.session.timeZone"
 _TAKEN_FOR_GRANTED = {
@@ -40,31 +38,47 @@ class Session:
         if origins._enable_debugging_cache is None:
             # Nobody asked for it, and two thirds of a plan would be which line of ours wrote which part.
             origins._enable_debugging_cache = False  # type: ignore[assignment] # which is how it is left undecided
-        warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]")  # the error that follows says more
-        with explained(address):
-            self.spark = SparkSession(ChannelTo(address))  # type: ignore[arg-type] # no other than ours is replaced
-            self.spark.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES)])
+        self._channel = ChannelTo(address)
+        with self._closed_unless_done(), explained(address):
+            # Not through its builder, which would make it the session of the whole program.
+            self.spark = SparkSession(self._channel)  # type: ignore[arg-type] # any builder will do
+            self.spark.client.set_retry_policies([FewRetries()])
+            self.dialect = _dialect(self.spark)  # and whoever is not let in hears it here
             _set_up(self.spark, address)
-            self.dialect = _dialect(self.spark)
 
     def lives(self) -> bool:
         """Whether the server still knows it, and as it was set up; else it is ended here too."""
         try:
             if self.spark.conf.get(_TIME_ZONE) == _TAKEN_FOR_GRANTED[_TIME_ZONE]:
                 return True
+            self.end()
         except CLUSTER_FAULTS:
-            pass
-        self.end()
+            self._channel.close()
         return False
 
     def end(self) -> None:
         """End it, as far as that can be said to the server."""
         with contextlib.suppress(*CLUSTER_FAULTS):
             self.spark.stop()
+        self._channel.close()
 
-    def interrupt(self) -> None:
-        """Stop what runs on the cluster for this session."""
-        self.spark.interruptAll()
+    def interrupt(self) -> bool:
+        """Stop what runs on the cluster for this session; false where the server does not hear that, and it is over."""
+        try:
+            with self._closed_unless_done():
+                self.spark.interruptAll()
+        except (KeyboardInterrupt, *CLUSTER_FAULTS):
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def _closed_unless_done(self) -> Iterator[None]:
+        """Inside the block, whatever is raised leaves nothing to wait for."""
+        try:
+            yield
+        except BaseException:
+            self._channel.close()
+            raise
 
 
 def _reach(address: EngineAddress) -> None:
@@ -73,7 +87,7 @@ def _reach(address: EngineAddress) -> None:
         socket.create_connection((address.host.strip("[]"), address.port), _PATIENCE).close()
     except OSError as fault:
         why = "no answer" if isinstance(fault, TimeoutError) else fault.strerror or str(fault)
-        raise Unreadable(f"{address}: {why}", hint="does a Spark Connect server run there?") from None
+        raise Unreadable(f"{address}: {why}", hint=RUNS_THERE) from None
 
 
 def _set_up(spark: SparkSession, address: EngineAddress) -> None:

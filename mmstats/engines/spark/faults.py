@@ -12,6 +12,8 @@ from mmstats.visible import visible
 
 CLUSTER_FAULTS = (PySparkException, grpc.RpcError)
 SAME_PATHS = "the machines of the cluster must see the data under the same paths"
+RUNS_THERE = "does a Spark Connect server run there?"
+_OPENS = "MMSTATS_ENGINE_TOKEN is the token that opens it"
 _LONGEST = 300
 
 
@@ -21,12 +23,29 @@ def explained(address: EngineAddress) -> Iterator[None]:
     try:
         yield
     except CLUSTER_FAULTS as fault:
-        raise Unreadable(f"{address}: {reason(fault, address)}", hint=_hint(fault)) from None
+        said, hint = _explanation(fault, address)
+        raise Unreadable(f"{address}: {said}", hint=hint) from None
 
 
 def is_mixed_up(fault: BaseException) -> bool:
     """Whether a server has looked for a column of one plan in another, as Sail 0.7 does at times."""
     return 'No field named "#' in _details(fault)
+
+
+def _explanation(fault: BaseException, address: EngineAddress) -> tuple[str, str]:
+    """What is wrong, in one line, and what to do about it."""
+    call = _call(fault)
+    code = call.code() if call else None
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        return ("the token is not accepted" if address.has_secrets else "a token is required"), _OPENS
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return "no answer", RUNS_THERE
+    said = reason(fault, address)
+    if code is grpc.StatusCode.PERMISSION_DENIED:
+        return said, _OPENS
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return said, RUNS_THERE
+    return said, SAME_PATHS if "PATH_NOT_FOUND" in str(fault) or "not found" in str(fault) else ""
 
 
 def reason(fault: BaseException, address: EngineAddress) -> str:
@@ -37,18 +56,14 @@ def reason(fault: BaseException, address: EngineAddress) -> str:
 
 
 def _details(fault: BaseException) -> str:
+    """What the call says that failed, where the client has wrapped it into a text of many lines; else the client."""
+    call = _call(fault)
     said = str(fault)
-    # What the client could not understand it gives as an object, whose own words are in the exception behind.
-    details = getattr(fault.__context__ if said.startswith("<_") else fault, "details", None)
-    return str(details() if callable(details) else said) or said
+    return str(call.details() or said) if call and (call is fault or said.startswith("<")) else said
 
 
-def _hint(fault: BaseException) -> str:
-    said = str(fault)
-    if "UNAUTHENTICATED" in said or "PERMISSION_DENIED" in said:
-        return "MMSTATS_ENGINE_TOKEN is the token that opens it"
-    if "StatusCode.UNAVAILABLE" in said:
-        return "does a Spark Connect server run there, and does it speak TLS as ';use_ssl=true' says or does not?"
-    if "PATH_NOT_FOUND" in said or "not found" in said:
-        return SAME_PATHS
-    return ""
+def _call(fault: BaseException | None) -> grpc.Call | None:
+    """The call that failed, which the client raises as an exception of its own."""
+    while fault and not isinstance(fault, grpc.RpcError):
+        fault = fault.__cause__ or fault.__context__
+    return fault if isinstance(fault, grpc.Call) else None
