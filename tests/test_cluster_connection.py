@@ -3,20 +3,25 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import Mock, patch
 
 import grpc
 import pytest
+from pyspark.errors import AnalysisException
 
 from mmstats.dataset import Dataset
 from mmstats.engineaddress import read_engine
 from mmstats.engines import engine_for
 from mmstats.engines.spark import channel
+from mmstats.errors import Unreadable
 from mmstats.query import StatsQuery
 from tests.clusters import Cluster
 from tests.conftest import Ask
@@ -212,3 +217,35 @@ def test_a_token_that_is_refused_is_said_to_be(
     ran = ask(data, "--engine", address)
     assert (ran.code, ran.error) == (4, f"{address}: {said}")
     assert "hint: MMSTATS_ENGINE_TOKEN" in ran.err
+
+
+def test_nobody_else_writes_to_the_console(gate: Callable[[str], Gate], data: Path) -> None:
+    """Where no connection comes about the error and its hint are all there is, in whatever process."""
+    asked = f"sc://127.0.0.1:{gate('127.0.0.1').port}"
+    command = [sys.executable, "-m", "mmstats", "query", "--data", str(data), "--no-cache"]
+    ran = subprocess.run([*command, "--engine", f"{asked}/;use_ssl=true"], capture_output=True, text=True, check=False)
+    error, hint = ran.stderr.splitlines()
+    assert (ran.returncode, ran.stdout) == (4, "")
+    assert error.startswith(f"error: {asked}: failed to connect")
+    assert hint == "hint: does a Spark Connect server run there?"
+
+
+def test_a_plan_that_is_refused_is_told_once(spark: Cluster) -> None:
+    """The client logs its own errors, with the plan and the stack of the server, but not those of an engine."""
+    from pyspark.logger import PySparkLogger
+
+    from mmstats.engines.spark.connection import Session
+    from mmstats.engines.spark.faults import explained
+
+    address = read_engine(spark.address)
+    session = Session(address)
+    logged = Mock()
+    log = PySparkLogger.getLogger("SQLQueryContextLogger")
+    with patch.object(log, "handle", lambda record: log.filter(record) and logged(record)):
+        with pytest.raises(Unreadable, match="UNRESOLVED_COLUMN"), explained(address):
+            session.spark.sql("SELECT 1 + absent").collect()
+        assert not logged.called
+        with pytest.raises(AnalysisException):
+            session.spark.sql("SELECT 1 + absent").collect()
+        assert logged.called
+    session.end()

@@ -34,7 +34,7 @@ def engine(address: EngineAddress) -> Engine:
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what goes wrong is raised
     try:
-        with _program_of_a_file():
+        with _program_of_a_file(), _no_log():
             from mmstats.engines.spark.asked import Cluster
     except ImportError as missing:
         raise InvalidSettings(
@@ -77,3 +77,16 @@ def _program_of_a_file() -> Iterator[None]:
         yield
     finally:
         del main.__file__
+
+
+@contextlib.contextmanager
+def _no_log() -> Iterator[None]:
+    """Inside the block, gRPC is loaded without its log, which goes to the console, unless somebody wants one."""
+    if "GRPC_VERBOSITY" in os.environ:
+        yield
+        return
+    os.environ["GRPC_VERBOSITY"] = "NONE"
+    try:
+        yield
+    finally:
+        del os.environ["GRPC_VERBOSITY"]

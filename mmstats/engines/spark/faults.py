@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from logging import LogRecord
 
 import grpc
 from pyspark.errors import PySparkException
+from pyspark.logger import PySparkLogger
 
 from mmstats.engineaddress import EngineAddress
 from mmstats.errors import Unreadable
@@ -15,16 +18,28 @@ SAME_PATHS = "the machines of the cluster must see the data under the same paths
 RUNS_THERE = "does a Spark Connect server run there?"
 _OPENS = "MMSTATS_ENGINE_TOKEN is the token that opens it"
 _LONGEST = 300
+_LOGGERS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
+_told: ContextVar[bool] = ContextVar("_told", default=False)
 
 
 @contextmanager
 def explained(address: EngineAddress) -> Iterator[None]:
-    """Inside the block, what the cluster or the way to it raises becomes Unreadable."""
+    """Inside the block, what the cluster or the way to it raises becomes Unreadable, and is told by nobody else."""
+    for name in _LOGGERS:
+        PySparkLogger.getLogger(name).addFilter(_is_for_the_log)
+    before = _told.set(True)
     try:
         yield
     except CLUSTER_FAULTS as fault:
         said, hint = _explanation(fault, address)
         raise Unreadable(f"{address}: {said}", hint=hint) from None
+    finally:
+        _told.reset(before)
+
+
+def _is_for_the_log(_: LogRecord) -> bool:
+    """Whether the client may log an error with its plan and its stack: where it is none of ours."""
+    return not _told.get()
 
 
 def is_mixed_up(fault: BaseException) -> bool:
