@@ -62,12 +62,17 @@ class EngineAddress:
         """Whether a token or a header is sent there, which nobody in between may read."""
         return any(name not in _NO_HEADERS for name, _ in self.parameters)
 
+    @property
+    def has_key(self) -> bool:
+        """Whether it says how it is opened: by a token, or an `authorization` of another kind."""
+        return any(name in (_SECRET, _HEADER) for name, _ in self.parameters)
+
     def with_token(self, token: str) -> "EngineAddress":
         """The same with a token, unless the URL says how it is opened.
 
         Raises ValueError, whose message ends the sentence "the token …", where no header can hold it.
         """
-        if not token or any(name in (_SECRET, _HEADER) for name, _ in self.parameters):
+        if not token or self.has_key:
             return self
         if not _is_sent_as_it_is(token):
             raise ValueError("must be of visible ASCII characters, with no blank around them")

@@ -4,7 +4,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +117,10 @@ def s3() -> Iterator[Seaweed]:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Apache Spark with two executors, for all tests."""
-    with clusters.spark(tmp_path_factory.mktemp("spark")) as running:
-        yield running
+    """Apache Spark with two executors, opened by a token that a URL cannot hold as it is, for all tests."""
+    token = {"spark.connect.authenticate.token": "a/b?c=#%41;=="}
+    with clusters.spark(tmp_path_factory.mktemp("spark"), **token) as running:
+        yield replace(running, address=f"{running.address}/;token=a/b?c=#%2541%3B==")
 
 
 @pytest.fixture(scope="session")

@@ -214,7 +214,7 @@ def test_a_token_that_is_refused_is_said_to_be(
     """A wrong token and a missing one are told apart, with the variable that holds it."""
     monkeypatch.setenv("MMSTATS_ENGINE_TOKEN", token)
     address = f"sc://127.0.0.1:{gate('127.0.0.1').port}"
-    ran = ask(data, "--engine", address)
+    ran = ask(data, "--engine", f"{address}/;x-cluster=a")
     assert (ran.code, ran.error) == (4, f"{address}: {said}")
     assert "hint: MMSTATS_ENGINE_TOKEN" in ran.err
 
@@ -249,3 +249,17 @@ def test_a_plan_that_is_refused_is_told_once(spark: Cluster) -> None:
             session.spark.sql("SELECT 1 + absent").collect()
         assert logged.called
     session.end()
+
+
+def test_apache_spark_is_opened_by_its_token(
+    spark: Cluster, ask: Ask, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token of the environment opens the server as that of the URL does; another or none is refused in one line."""
+    address, _, _ = spark.address.partition("/;")
+    monkeypatch.setenv("MMSTATS_ENGINE_TOKEN", "a/b?c=#%41;==")
+    assert ask(data, "--engine", address).value == 1
+    monkeypatch.setenv("MMSTATS_ENGINE_TOKEN", SECRET)
+    assert ask(data, "--engine", address).error == f"{address}: the token is not accepted"
+    monkeypatch.delenv("MMSTATS_ENGINE_TOKEN")
+    assert ask(data, "--engine", address).error == f"{address}: a token is required"
+    assert ask(data, "--engine", spark.address).value == 1

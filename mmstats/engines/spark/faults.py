@@ -52,7 +52,7 @@ def _explanation(fault: BaseException, address: EngineAddress) -> tuple[str, str
     call = _call(fault)
     code = call.code() if call else None
     if code is grpc.StatusCode.UNAUTHENTICATED:
-        return ("the token is not accepted" if address.has_secrets else "a token is required"), _OPENS
+        return ("the token is not accepted" if address.has_key else "a token is required"), _OPENS
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return "no answer", RUNS_THERE
     said = reason(fault, address)
