@@ -256,7 +256,7 @@ def test_sail_passes_over_no_invalid_text(sail: Cluster, tmp_path: Path, name: s
         engine_for(read_engine(sail.address))(StatsQuery(group_by=("event_name",)), dataset)
 
 
-@pytest.mark.parametrize("name", ["broken.ndjson", "short.csv", "bytes.ndjson", "nameless.ndjson"])
+@pytest.mark.parametrize("name", ["broken.ndjson", "short.csv", "bytes.csv", "bytes.ndjson", "nameless.ndjson"])
 def test_bad_rows_on_spark(spark: Cluster, tmp_path: Path, name: str) -> None:
     """Apache Spark says the same of them."""
     write(tmp_path, name, BAD[name])

@@ -136,7 +136,8 @@ def csv_text(token: Column) -> Column:
 
 def without_return(line: Column) -> Column:
     """A line without the carriage return of a line's end."""
-    return F.regexp_replace(line, r"\r\z", "")
+    # No pattern, which would mend bytes that are no text.
+    return F.when(line.endswith("\r"), F.substring(line, F.lit(1), F.length(line) - F.lit(1))).otherwise(line)
 
 
 def all_of(conditions: Sequence[Column]) -> Column:
