@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 
 from mmstats.dataset import Dataset
 from mmstats.engineaddress import read_engine
@@ -357,6 +358,53 @@ def test_a_session_that_the_server_forgot_is_opened_anew(sail: Cluster, tmp_path
         assert engine.answer(StatsQuery(), Dataset((str(tmp_path),))).rows == [{"value": 1}]
         assert engine._session is not None
         engine._session.spark.stop()
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_strings_that_are_no_text(cluster: Cluster, tmp_path: Path, skip: bool) -> None:
+    """A Parquet file whose strings are not UTF-8 is unreadable, and named, if the question reads them."""
+    stored = pa.array([b"ok", b"\xff\xfe"], pa.binary())
+    path = pa.Array.from_buffers(pa.string(), 2, stored.buffers())
+    pq.write_table(pa.table({"timestamp": [AT, AT], "event_name": ["a", "b"], "path": path}), tmp_path / "bad.parquet")
+    for name in "ac":
+        sound = pa.table({"timestamp": [AT], "event_name": ["x"], "path": pa.array([None], pa.string())})
+        pq.write_table(sound, tmp_path / f"{name}.parquet")
+    said = same(
+        cluster,
+        Dataset((str(tmp_path),), columns={"anonymous_id": "path"}, skip_bad_rows=skip),
+        StatsQuery(group_by=("path",)),
+        StatsQuery(metric="uniques", event="a", end=datetime(2027, 1, 1, tzinfo=UTC)),
+        StatsQuery(group_by=("event_name",)),
+    )
+    assert ["bad.parquet" in str(one[1]) for one in said] == [True, True, False]
+
+
+def test_what_only_the_cluster_cannot_read_is_named(cluster: Cluster, tmp_path: Path) -> None:
+    """Of many files the one that only the cluster cannot read is named; no other is read here."""
+    for name in "abcde":
+        text = gzip.compress(ndjson({"timestamp": "2026-05-04", "event_name": name}).encode())
+        write(tmp_path, f"é {name}.ndjson.gz", text + (b"\0" * 512 if name == "d" else b""))
+    with pytest.raises(DatasetError, match=r"é d\.ndjson\.gz: a form that the cluster cannot read") as refused:
+        engine_for(read_engine(cluster.address))(StatsQuery(), Dataset((str(tmp_path),)))
+    assert "without --engine" in refused.value.hint
+
+
+def test_a_fault_of_the_cluster_has_no_file_read_here(
+    sail: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster that fails without a word of a file is not a reason to read the dataset on this machine."""
+    from mmstats.engines.spark import asked, blame
+
+    def lost(*_: object) -> None:
+        raise SparkConnectGrpcException(
+            f"<_MultiThreadedRendezvous of RPC that terminated with: UNAVAILABLE {tmp_path}>"
+        )
+
+    monkeypatch.setattr(asked, "judge", lost)
+    monkeypatch.setattr(blame, "Events", None)
+    write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
+    with pytest.raises(DatasetError, match="UNAVAILABLE"):
+        engine_for(read_engine(sail.address))(StatsQuery(), Dataset((str(tmp_path),)))
 
 
 def test_a_header_of_any_length_is_no_event(cluster: Cluster, tmp_path: Path) -> None:

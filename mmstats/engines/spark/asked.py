@@ -13,9 +13,10 @@ from mmstats.engines import plan
 from mmstats.engines.finish import stats_of
 from mmstats.engines.spark import columnar
 from mmstats.engines.spark import plan as cluster_plan
+from mmstats.engines.spark.blame import blame
 from mmstats.engines.spark.connection import Session
 from mmstats.engines.spark.faults import CLUSTER_FAULTS, explained, is_mixed_up
-from mmstats.engines.spark.judge import blame, judge, settle
+from mmstats.engines.spark.judge import judge, settle
 from mmstats.engines.spark.opening import compare
 from mmstats.engines.spark.scans import Scan, united
 from mmstats.engines.spark.texts import lines_of
@@ -88,7 +89,7 @@ def _rows(query: StatsQuery, source: Source, session: Session) -> plan.Rows:
         return _answered(query, scans) if scans else _nothing(query)
     except CLUSTER_FAULTS as fault:
         if not is_mixed_up(fault):
-            blame(scans, source.log)
+            blame(scans, source, fault)
         raise
 
 

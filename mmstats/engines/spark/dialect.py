@@ -6,26 +6,19 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one kind of server wants to be spoken to.
-
-    `quote` makes a character of a path mean itself in a pattern. A server that is `declared` the types of a Parquet
-    file's columns reads no others; one that is not is fine with all of them. It may read `mixed` compressions at once.
-    Its patterns may know `possessive` quantifiers. `disk` is what a local path begins with, and `schemes` are its own
-    names for those of object stores, None for one that it knows by other addresses. It may tell of each row the path of
-    its file, in the column `origin`, and have a format of files that tells their `lengths` as its machines see them. It
-    reads no path in which the pattern `unread` is found.
-    """
+    """How one kind of server wants to be spoken to."""
 
     name: str
-    quote: str
-    declared: bool
-    mixed: bool
-    possessive: bool
-    disk: str
-    unread: str
-    origin: str = ""
-    lengths: str = ""
-    schemes: Mapping[str, str | None] = field(default_factory=dict)
+    quote: str  # makes a character of a path mean itself in a pattern
+    declared: bool  # told the types of columns of Parquet, it reads no others; if not, it is fine with all of them
+    mixed: bool  # reads several compressions at once
+    trusting: bool  # takes strings of Parquet for text, whatever they are
+    possessive: bool  # its regular expressions know possessive quantifiers
+    disk: str  # what a local path begins with
+    unread: str  # a regular expression found in the paths that it does not read
+    origin: str = ""  # the column that tells of each row the path of its file
+    lengths: str = ""  # the format of files that tells their lengths as its machines see them
+    schemes: Mapping[str, str | None] = field(default_factory=dict)  # those of stores; None has other addresses there
 
     def regex(self, possessive: str) -> str:
         """A regular expression whose groups repeat possessively, as the server knows it."""
@@ -42,6 +35,7 @@ SPARK = Dialect(
     "\\{}",
     declared=True,
     mixed=True,
+    trusting=True,
     possessive=True,
     disk="file://",
     unread=rf"{_HIDDEN}|:[^/]*\Z",
@@ -50,5 +44,12 @@ SPARK = Dialect(
     schemes={"s3": "s3a", "az": None},
 )
 SAIL = Dialect(
-    "Sail", "[{}]", declared=False, mixed=False, possessive=False, disk="", unread=rf"{_HIDDEN}|[\x00-\x1f\x7f]"
+    "Sail",
+    "[{}]",
+    declared=False,
+    mixed=False,
+    trusting=False,
+    possessive=False,
+    disk="",
+    unread=rf"{_HIDDEN}|[\x00-\x1f\x7f]",
 )

@@ -5,20 +5,19 @@ does. Where it can read a row that the cluster is not sure of, the question is r
 would be right. So a good dataset is never read here, and a bad one gives the same error through every engine.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pyspark.sql.column import Column
 from pyspark.sql.connect import functions as F
 from pyspark.sql.dataframe import DataFrame
 
-from mmstats.engines.spark.faults import CLUSTER_FAULTS
 from mmstats.engines.spark.lines import any_of
 from mmstats.engines.spark.opening import refuse_format
 from mmstats.engines.spark.scans import Scan, column, has_column, united
 from mmstats.engines.spark.texts import Lines
 from mmstats.events.eventfile import EventFile
-from mmstats.events.opened import Events, blamed
+from mmstats.events.opened import Events
 from mmstats.events.readlog import ReadLog
 
 _AT_ONCE = 16  # frames counted one by one in one go
@@ -106,24 +105,6 @@ def _judge_here(file: EventFile, scan: Scan, log: ReadLog, suspects: int | None)
     if suspects is not None and bad != suspects:
         rows = "1 row" if suspects - bad == 1 else f"{suspects - bad:,} rows"
         raise refuse_format(file, f"{rows} in a form that engines read differently")
-
-
-def blame(scans: Iterable[Scan], log: ReadLog) -> None:
-    """Raise what is wrong with the first file that the cluster cannot read, as this machine has it."""
-    for scan in scans:
-        for each in scan.split():
-            try:
-                _numbers([Measured(each.events(), {**_COUNT, "at": F.max("timestamp")})])
-            except CLUSTER_FAULTS as fault:
-                _explain(each, log)
-                if "invalid UTF-8" in str(fault):  # Sail passes over no line of a text for it
-                    raise refuse_format(each.files[0], "text that is not valid UTF-8") from None
-
-
-def _explain(scan: Scan, log: ReadLog) -> None:
-    events = Events(scan.files, scan.shape, log)
-    with blamed([events]):
-        events.hand_over(lambda _: None)
 
 
 def _numbers(asked: Sequence[Measured]) -> list[Numbers]:

@@ -72,7 +72,7 @@ class Scan:
         wanted = self.shape.wanted
         texts = [self._text(name).alias(name) for name in wanted.schema if name != AT]
         named = [] if wanted.event is None else [self._is_named(wanted.event)]
-        found = self._timed(self.frame.filter(all_of([*self._sound(), *named])))
+        found = self._timed(self.frame.filter(all_of([*self._texts(), *self._sound(), *named])))
         return found.filter(self._in_range()).select(self._instant().alias(AT), *texts)
 
     def _is_named(self, event: str) -> Column:
@@ -88,6 +88,13 @@ class Scan:
         faults = [typed.no_text(column(name), dtype) for name, dtype in self.raw.items()]
         doubtful = [F.col(self.doubtful)] if self.doubtful else []
         return any_of([*doubtful, none, *(one for one in faults if one is not None)])
+
+    def _texts(self) -> list[Column]:
+        """What fails the question for a string that is no text, in any row that is read."""
+        if not self.dialect.trusting or self.doubtful or self.files[0].stored:
+            return []
+        strings = [column(name) for name, dtype in self.raw.items() if typed.is_string(dtype)]
+        return [typed.surely_text(strings)] if strings else []
 
     def _sound(self) -> list[Column]:
         doubtful = [~F.col(self.doubtful)] if self.doubtful else []

@@ -1,5 +1,6 @@
 """Columns of Parquet on a cluster: the type each is read as, its instants, its texts, and the range as a filter."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import polars as pl
@@ -7,7 +8,7 @@ from pyspark.sql.column import Column
 from pyspark.sql.connect import functions as F
 
 from mmstats.engines.spark import instants
-from mmstats.engines.spark.lines import any_of
+from mmstats.engines.spark.lines import all_of, any_of
 from mmstats.events.schema import Wanted
 from mmstats.events.typed import range_spans
 
@@ -21,6 +22,7 @@ _INTEGERS = {
     "UInt32": "bigint",
     "UInt64": "decimal(20,0)",
 }
+NO_TEXT = "string data that is not valid UTF-8"
 _MICROS = {"ms": 1000, "us": 1}
 
 
@@ -72,6 +74,17 @@ def text(source: Column) -> Column:
 def no_text(source: Column, dtype: pl.DataType) -> Column | None:
     """Whether a value that is there has no text, or None where every value of the type has one."""
     return source.isNotNull() & ~F.is_valid_utf8(text(source)) if isinstance(dtype, pl.Binary) else None
+
+
+def is_string(dtype: pl.DataType) -> bool:
+    """Whether values are stored as text, with nobody's word for it that they are."""
+    return isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
+
+
+def surely_text(strings: Sequence[Column]) -> Column:
+    """What holds of every row, and fails where a string is no text."""
+    texts = [F.coalesce(F.is_valid_utf8(string), F.lit(True)) for string in strings]
+    return F.when(all_of(texts), F.lit(True)).otherwise(F.raise_error(F.lit(NO_TEXT)).cast("boolean"))
 
 
 def in_range(source: Column, dtype: pl.DataType | None, wanted: Wanted, unit: str | None) -> Column | None:
