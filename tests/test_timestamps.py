@@ -192,9 +192,8 @@ def columns(draw: st.DrawFn) -> tuple[pl.Series, list[datetime | None], str | No
         near = st.builds(
             lambda at, step, sign: sign * (at + step), edge, st.integers(-2000, 2000), st.sampled_from([1, -1])
         )
-        values = draw(
-            st.lists(st.one_of(near, st.integers(low, high)).filter(lambda v: low <= v <= high), min_size=1, max_size=8)
-        )
+        value = st.one_of(near, st.integers(low, high), st.sampled_from([low, high]))
+        values = draw(st.lists(value.filter(lambda v: low <= v <= high), min_size=1, max_size=8))
         return pl.Series(values, dtype=dtype), [instant_of(value, unit) for value in values], unit
     if kind == "float":
         floats = draw(st.lists(st.floats(-1e12, 1e12, width=64), min_size=1, max_size=8))
@@ -234,6 +233,15 @@ def test_typed_columns_are_instants(
     start, end = data.draw(st.none() | edge), data.draw(st.none() | edge)
     inside = [at for at in instants if at and (start is None or start <= at) and (end is None or at < end)]
     assert read(path, unit, start, end) == inside
+
+
+@pytest.mark.parametrize("form", ["parquet", "ndjson"])
+def test_the_least_integer_is_an_instant(ask: Ask, tmp_path: Path, form: str) -> None:
+    """Of 64 bits the first number is nanoseconds as the second is, in every format and range."""
+    path = tmp_path / f"events.{form}"
+    path.write_bytes(WRITERS[form]([{"timestamp": -(2**63), "event_name": "a"}]))
+    day = {"bucket": "1677-09-21 00:00:00", "value": 1}
+    assert [ask(path, "--interval", "day", *to).rows for to in ((), ("--to", "1677-09-22"))] == [[day], [day]]
 
 
 @pytest.mark.parametrize("kind", ["ms", "us"])

@@ -19,7 +19,8 @@ Span = tuple[int, int]  # from the first integer to before the second
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
 _NANOS = {"d": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _YEARS = (-62_135_596_800, 253_402_300_800)  # the years 1 to 9999 in seconds
-_MAGNITUDES = (("s", 0, 10**11), ("ms", 10**11, 10**14), ("us", 10**14, 10**17), ("ns", 10**17, 2**63))
+_BEYOND = 2**63
+_MAGNITUDES = (("s", 0, 10**11), ("ms", 10**11, 10**14), ("us", 10**14, 10**17), ("ns", 10**17, _BEYOND))
 
 
 def is_instant(dtype: pl.DataType) -> bool:
@@ -88,7 +89,8 @@ def _epoch_spans(unit: str | None, start: int, end: int) -> list[Span]:
     for named, small, large in _MAGNITUDES:
         low, high = _scaled(start, end, named)
         spans.append((max(low, small), min(high, large)))
-        spans.append((max(low, 1 - large), min(high, 1 - small)))
+        least = -large if large == _BEYOND else 1 - large  # 64 bits hold one negative integer more
+        spans.append((max(low, least), min(high, 1 - small)))
     # Zero belongs to both signs of the seconds: one span, as are all that touch.
     return _joined(spans)
 
