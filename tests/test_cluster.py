@@ -286,6 +286,15 @@ def test_what_engines_read_differently_is_refused(cluster: Cluster, tmp_path: Pa
     assert "without --engine" in refused.value.hint
 
 
+def test_names_that_plans_use_are_refused(sail: Cluster, tmp_path: Path) -> None:
+    """A column whose name ends as those of a plan's own do is refused, and is never taken for one of them."""
+    write(tmp_path, "a.csv", "timestamp,event_name,fits'\n2026-05-04,a,b\n")
+    with pytest.raises(DatasetError, match='a column named "fits\'", which no cluster is asked of'):
+        engine_for(read_engine(sail.address))(
+            StatsQuery(group_by=("os",)), Dataset((str(tmp_path),), columns={"os": "fits'"})
+        )
+
+
 @pytest.mark.parametrize(
     ("column", "values"), [("path", [1.5, 2.0]), ("path", [[1], [2]]), ("timestamp", [1777889412.5, 1.5])]
 )

@@ -17,7 +17,7 @@ from mmstats.engines.spark.blame import blame
 from mmstats.engines.spark.connection import Session
 from mmstats.engines.spark.faults import CLUSTER_FAULTS, explained, is_mixed_up
 from mmstats.engines.spark.judge import judge, settle
-from mmstats.engines.spark.opening import compare
+from mmstats.engines.spark.opening import compare, refuse_format
 from mmstats.engines.spark.scans import Scan, united
 from mmstats.engines.spark.texts import lines_of
 from mmstats.errors import InvalidParams
@@ -25,6 +25,7 @@ from mmstats.events.eventfile import EventFile
 from mmstats.events.schema import TIMESTAMP
 from mmstats.events.source import Source, open_events
 from mmstats.query import StatsQuery
+from mmstats.visible import visible
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,6 +81,9 @@ class Cluster:
 
 def _rows(query: StatsQuery, source: Source, session: Session) -> plan.Rows:
     """The rows that the limit may leave, found on the cluster; a file that it cannot read is blamed."""
+    for name in source.shape.raw:
+        if name.endswith("'") and source.files:  # as do the names that plans have for columns of their own
+            raise refuse_format(source.files[0], f"a column named {visible(name)!r}")
     scans: list[Scan] = []
     try:
         scans += columnar.scans(_files(source, is_text=False), source.shape, source.log, session)
