@@ -10,7 +10,7 @@ from pyspark.sql.connect.session import SparkSession
 from mmstats.engineaddress import EngineAddress
 from mmstats.engines.spark.channel import ChannelTo, FewRetries
 from mmstats.engines.spark.dialect import SAIL, SPARK, Dialect
-from mmstats.engines.spark.faults import CLUSTER_FAULTS, RUNS_THERE, explained, reason
+from mmstats.engines.spark.faults import CLUSTER_FAULTS, RUNS_THERE, explained, is_said, reason
 from mmstats.errors import Unreadable
 
 _PATIENCE = 5  # seconds to reach a host
@@ -43,8 +43,8 @@ class Session:
             # Not through its builder, which would make it the session of the whole program.
             self.spark = SparkSession(self._channel)  # type: ignore[arg-type] # any builder will do
             self.spark.client.set_retry_policies([FewRetries()])
-            self.dialect = _dialect(self.spark)  # and whoever is not let in hears it here
             _set_up(self.spark, address)
+            self.dialect = _dialect(self.spark)
 
     def lives(self) -> bool:
         """Whether the server still knows it, and as it was set up; else it is ended here too."""
@@ -96,16 +96,11 @@ def _set_up(spark: SparkSession, address: EngineAddress) -> None:
         try:
             spark.conf.set(name, value)
         except CLUSTER_FAULTS as fault:
-            if not _is_set(spark, name, value):
+            if not is_said(fault):
+                raise
+            if str(spark.conf.get(name, "")).lower() != value.lower():
                 why = reason(fault, address)
                 raise Unreadable(f"{address}: {name} cannot be {value} there ({why})", hint=_ASK_ADMIN) from None
-
-
-def _is_set(spark: SparkSession, name: str, value: str) -> bool:
-    try:
-        return str(spark.conf.get(name)).lower() == value.lower()
-    except CLUSTER_FAULTS:
-        return False
 
 
 def _dialect(spark: SparkSession) -> Dialect:

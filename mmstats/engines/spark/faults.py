@@ -17,6 +17,12 @@ CLUSTER_FAULTS = (PySparkException, grpc.RpcError)
 SAME_PATHS = "the machines of the cluster must see the data under the same paths"
 RUNS_THERE = "does a Spark Connect server run there?"
 _OPENS = "MMSTATS_ENGINE_TOKEN is the token that opens it"
+_UNHEARD = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED,
+}
 _LONGEST = 300
 _LOGGERS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
 _told: ContextVar[bool] = ContextVar("_told", default=False)
@@ -45,6 +51,12 @@ def _is_for_the_log(_: LogRecord) -> bool:
 def is_mixed_up(fault: BaseException) -> bool:
     """Whether a server has looked for a column of one plan in another, as Sail 0.7 does at times."""
     return 'No field named "#' in _details(fault)
+
+
+def is_said(fault: BaseException) -> bool:
+    """Whether a server that heard us has said this, rather than nobody or its doorkeeper."""
+    call = _call(fault)
+    return call is None or call.code() not in _UNHEARD
 
 
 def _explanation(fault: BaseException, address: EngineAddress) -> tuple[str, str]:
