@@ -388,6 +388,18 @@ def test_strings_that_are_no_text(cluster: Cluster, tmp_path: Path, skip: bool) 
     assert ["bad.parquet" in str(one[1]) for one in said] == [True, True, False]
 
 
+def test_files_of_many_writers(cluster: Cluster, tmp_path: Path) -> None:
+    """Strings are the same whatever their writer calls them: plain, large, or numbers of a dictionary."""
+    words = pa.array(["a", None, "b"])
+    kinds = (pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string()))
+    for number, kind in enumerate(kinds):
+        table = pa.table({"timestamp": [AT] * 3, "event_name": ["x"] * 3, "path": words.cast(kind)})
+        pq.write_table(table, tmp_path / f"{number}.parquet")
+    pl.DataFrame({"timestamp": [AT], "event_name": ["x"], "path": ["a"]}).write_parquet(tmp_path / "polars.parquet")
+    (said,) = same(cluster, Dataset((str(tmp_path),)), StatsQuery(group_by=("path",)))
+    assert said[1] == 3
+
+
 def test_what_only_the_cluster_cannot_read_is_named(cluster: Cluster, tmp_path: Path) -> None:
     """Of many files the one that only the cluster cannot read is named; no other is read here."""
     for name in "abcde":

@@ -12,7 +12,7 @@ from mmstats.engines.spark import typed
 from mmstats.engines.spark.connection import Session
 from mmstats.engines.spark.opening import opened, quoted, refuse_format, refuse_type
 from mmstats.engines.spark.scans import AT, Scan, by_told
-from mmstats.engines.spark.writers import Written, by_writer, has_fixed_size
+from mmstats.engines.spark.writers import Written, by_arrow_types, by_writer, has_fixed_size
 from mmstats.events.alike import parts_of
 from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
@@ -32,7 +32,9 @@ def scans(files: Sequence[EventFile], shape: Shape, log: ReadLog, session: Sessi
     for part in _whole(parts_of(files, shape, log), session):
         at = part.shape.columns.sources(AT)[0]
         for written, some in by_writer(part.files, at, part.schema.get(at)).items():
-            yield from _scans(replace(part, files=tuple(some)), written, session)
+            # A server that is told no types reads none together that differ, were it only by the size of their offsets.
+            for alike in [some] if session.dialect.declared else by_arrow_types(some):
+                yield from _scans(replace(part, files=tuple(alike)), written, session)
 
 
 def _whole(parts: Iterable[Part], session: Session) -> list[Part]:

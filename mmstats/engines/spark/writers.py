@@ -50,6 +50,15 @@ def by_writer(files: Iterable[EventFile], column: str, dtype: pl.DataType | None
     return groups
 
 
+def by_arrow_types(files: Iterable[EventFile]) -> list[list[EventFile]]:
+    """Files grouped by the Arrow types of their columns, which differ by writer; raises as `by_writer` does."""
+    groups: dict[object, list[EventFile]] = {}
+    for file in files:
+        schema = _footer(file).schema.to_arrow_schema()
+        groups.setdefault(tuple(zip(schema.names, map(str, schema.types), strict=True)), []).append(file)
+    return list(groups.values())
+
+
 def has_fixed_size(file: EventFile, column: str) -> bool:
     """Whether the bytes of a column are of one length, which its schema does not tell; raises as `by_writer` does."""
     return _physical(_footer(file)).get(column) == "FIXED_LEN_BYTE_ARRAY"
