@@ -11,25 +11,31 @@ from typing import Any
 import polars as pl
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
 
 from mmstats.cli import run
+from mmstats.engines.spark import program_of_a_file
 from tests import clusters
 from tests.clusters import Cluster
 from tests.seaweed import Seaweed, seaweed
 from tests.serving import Serving, serving
+from tests.sharing import Sharing
 
 settings.register_profile("untimed", deadline=None)  # no test depends on how fast the machine is
 settings.load_profile("untimed")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of processes that share the tests (`-n 2 --dist loadgroup`) one runs all that need the same large server."""
-    for item in items:
-        needed = set(getattr(item, "fixturenames", ()))
-        group = "clusters" if needed & {"cluster", "engine", "sail", "spark"} else "s3" if "s3" in needed else None
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
+def pytest_configure(config: pytest.Config) -> None:
+    """A process that shares the tests has no file, for want of which the cluster's client would end it."""
+    if hasattr(config, "workerinput"):
+        with program_of_a_file():
+            import pyspark.sql.connect.session  # noqa: F401
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
+    """Processes that share the tests do so by the servers that these need."""
+    return Sharing(config, log)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def engine(address: EngineAddress) -> Engine:
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what goes wrong is raised
     try:
-        with _program_of_a_file(), _no_log():
+        with program_of_a_file(), _no_log():
             from mmstats.engines.spark.asked import Cluster
     except ImportError as missing:
         raise InvalidSettings(
@@ -66,7 +66,7 @@ def engine(address: EngineAddress) -> Engine:
 
 
 @contextlib.contextmanager
-def _program_of_a_file() -> Iterator[None]:
+def program_of_a_file() -> Iterator[None]:
     """Inside the block, what `python -c` runs has a file: the client takes a program without for its own doctests."""
     main = sys.modules["__main__"]
     if hasattr(main, "__file__"):
