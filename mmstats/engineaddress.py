@@ -40,6 +40,11 @@ class EngineAddress:
         return f"{self.scheme}://{self.host}:{self.port}" if self.host else self.scheme
 
     @property
+    def identity(self) -> str:
+        """What tells it from other engines, as headers may that choose one behind a host, without what opens it."""
+        return f"{self} {[pair for pair in self.parameters if pair[0] not in (_SECRET, _HEADER)]}"
+
+    @property
     def is_loopback(self) -> bool:
         """Whether it is on this machine, so that nobody listens in between."""
         try:

@@ -56,7 +56,8 @@ def test_an_answer_is_kept_for_its_engine(tmp_path: Path) -> None:
     """What one engine saw under a path is not what another is taken to see there."""
     (tmp_path / "events.ndjson").write_text(LINE % "a")
     dataset, cache = Dataset((str(tmp_path / "events.ndjson"),)), Cache(tmp_path / "cache")
-    for engine in (LOCAL, EngineAddress("sc", "one", 15002), EngineAddress("sc", "other", 15002)):
+    chosen = [EngineAddress("sc", "one", 15002, (("cluster", name), ("token", "t"))) for name in "ab"]
+    for engine in (LOCAL, EngineAddress("sc", "one", 15002), EngineAddress("sc", "other", 15002), *chosen):
         assert [asked(dataset, cache, engine=engine)[1] for _ in range(2)] == [True, False]
 
 

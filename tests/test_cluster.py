@@ -17,7 +17,10 @@ from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 from mmstats.dataset import Dataset
 from mmstats.engineaddress import read_engine
 from mmstats.engines import engine_for
+from mmstats.engines.spark import asked
+from mmstats.engines.spark.scans import Scan
 from mmstats.errors import DatasetError, MmstatsError
+from mmstats.events.readlog import ReadLog
 from mmstats.query import StatsQuery
 from tests.clusters import Cluster
 from tests.conftest import Ask
@@ -230,6 +233,7 @@ BAD = {
     "again.csv": "timestamp,event_name\n2026-05-04,a\ntimestamp,event_name\n",
     "open.csv": 'timestamp,event_name\n2026-05-04,a\n2026-05-04,"a\n',
     "bytes.csv": b"timestamp,event_name\n2026-05-04,\xff\n",
+    "bytes at the end.csv": b"timestamp,event_name\r\n2026-05-04,caf\xe9\r\n2026-05-04,b\r\n",
     "bytes.ndjson": b'{"timestamp":"2026-05-04","event_name":"\xff"}\n{"timestamp":"2026-05-04","event_name":"a"}\n',
     "nameless.csv": "timestamp,name\n2026-05-04,a\n",
     "damaged.parquet": b"PAR1 and no more",
@@ -248,7 +252,7 @@ def test_bad_rows(sail: Cluster, tmp_path: Path, name: str) -> None:
         same(sail, Dataset((str(tmp_path),), skip_bad_rows=True), query)
 
 
-@pytest.mark.parametrize("name", ["bytes.csv", "bytes.ndjson"])
+@pytest.mark.parametrize("name", ["bytes.csv", "bytes at the end.csv", "bytes.ndjson"])
 def test_sail_passes_over_no_invalid_text(sail: Cluster, tmp_path: Path, name: str) -> None:
     """Sail cannot read on behind bytes that are no text, which is said."""
     write(tmp_path, name, BAD[name])
@@ -257,13 +261,55 @@ def test_sail_passes_over_no_invalid_text(sail: Cluster, tmp_path: Path, name: s
         engine_for(read_engine(sail.address))(StatsQuery(group_by=("event_name",)), dataset)
 
 
-@pytest.mark.parametrize("name", ["broken.ndjson", "short.csv", "bytes.csv", "bytes.ndjson", "nameless.ndjson"])
+@pytest.mark.parametrize(
+    "name", ["broken.ndjson", "short.csv", "bytes.csv", "bytes at the end.csv", "bytes.ndjson", "nameless.ndjson"]
+)
 def test_bad_rows_on_spark(spark: Cluster, tmp_path: Path, name: str) -> None:
     """Apache Spark says the same of them."""
     write(tmp_path, name, BAD[name])
     query = StatsQuery(group_by=("event_name",))
     same(spark, Dataset((str(tmp_path),)), query)
     same(spark, Dataset((str(tmp_path),), skip_bad_rows=True), query)
+
+
+def test_a_text_that_spark_takes_for_compressed(spark: Cluster, tmp_path: Path) -> None:
+    """A file is refused of which Apache Spark would read nothing for its name, and a bad row elsewhere hide that."""
+    write(tmp_path, "a.bz2", "timestamp,event_name\n2026-05-04,a\n")
+    write(tmp_path, "b.csv", "timestamp,event_name\n2026-05-04,a\n2026-05-04\n")
+    dataset = Dataset((str(tmp_path / "a.bz2"), str(tmp_path / "b.csv")), input_format="csv", skip_bad_rows=True)
+    with pytest.raises(DatasetError, match="a name that Spark does not read"):
+        engine_for(read_engine(spark.address))(StatsQuery(), dataset)
+
+
+def test_a_damaged_file_with_a_bad_row(sail: Cluster, tmp_path: Path) -> None:
+    """A file that has a bad row and is damaged elsewhere is unreadable, as it is here."""
+    path = tmp_path / "events.parquet"
+    table = pa.table({"timestamp": [AT, None], "event_name": ["a", "b"], "source": ["x" * 99, "y" * 99]})
+    pq.write_table(table, path, compression="zstd", use_dictionary=False)
+    chunk = pq.read_metadata(path).row_group(0).column(2)
+    content = bytearray(path.read_bytes())
+    end = chunk.data_page_offset + chunk.total_compressed_size
+    content[end - 20 : end] = b"\xff" * 20
+    path.write_bytes(content)
+    (said,) = same(sail, Dataset((str(path),), skip_bad_rows=True), StatsQuery(group_by=("source",)))
+    assert said[0] == "Unreadable"
+
+
+def test_a_file_that_changes_while_it_is_asked_of(
+    sail: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that come between the judging of a file and the answer are not left out in silence."""
+    path = write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
+    judged = asked.judge
+
+    def judge(scans: Sequence[Scan], log: ReadLog) -> None:
+        judged(scans, log)
+        with path.open("a") as file:
+            file.write("broken\n")
+
+    monkeypatch.setattr(asked, "judge", judge)
+    said = told(sail.address, StatsQuery(), Dataset((str(path),)))
+    assert said == ("Unreadable", f"{path}: changed while it was read", "ask again when it is complete")
 
 
 REFUSED = {

@@ -20,10 +20,7 @@ _MOST_ROWS = 100_000
 
 
 class Answers:
-    """The answers of one engine that are kept.
-
-    Files on this machine may be as they were, and yet a cluster may see others under their paths: it is asked itself.
-    """
+    """The answers of one engine that are kept: another may see other files under the same paths."""
 
     def __init__(self, cache: Cache, engine: EngineAddress) -> None:
         self._cache, self._engine = cache, engine
@@ -58,7 +55,7 @@ class Answers:
             return None
         if time.time_ns() - identity.changed <= SETTLED:
             return None
-        asked = f"{program()} {self._engine} {identity.digest} {query}"
+        asked = f"{program()} {self._engine.identity} {identity.digest} {query}"
         return sha256(asked.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -3,8 +3,8 @@
 import glob
 import stat
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -88,7 +88,24 @@ def check_as_found(files: Iterable[EventFile]) -> None:
         with suppress(DatasetError):  # a store that goes when all is read spoils no answer
             changed = [*storage.changed(paths)]
         if changed:
-            raise Unreadable(f"{visible(changed[0])}: changed while it was read", hint="ask again when it is complete")
+            raise _changed(changed[0])
+
+
+@contextmanager
+def unchanged(files: Iterable[EventFile]) -> Iterator[None]:
+    """After the block, a file that is no more what it was raises Unreadable: it may have been read more than once."""
+    files = list(files)
+    found = {file.path: file.storage.status(file.path) for file in files}
+    yield
+    for storage, paths in _by_storage(files).items():
+        now = storage.again(paths)
+        for path in paths:
+            if now.get(path) != found[path]:
+                raise _changed(path)
+
+
+def _changed(path: str) -> Unreadable:
+    return Unreadable(f"{visible(path)}: changed while it was read", hint="ask again when it is complete")
 
 
 def _known(statuses: Mapping[str, Status]) -> dict[str, str]:

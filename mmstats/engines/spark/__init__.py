@@ -32,7 +32,6 @@ def engine(address: EngineAddress) -> Engine:
 
     Raises InvalidSettings when the client is not installed, and where a token would be sent for anybody to read.
     """
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what goes wrong is raised
     try:
         with program_of_a_file(), _no_log():
             from mmstats.engines.spark.asked import Cluster

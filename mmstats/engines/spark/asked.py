@@ -22,6 +22,7 @@ from mmstats.engines.spark.scans import Scan, united
 from mmstats.engines.spark.texts import lines_of
 from mmstats.errors import InvalidParams
 from mmstats.events.eventfile import EventFile
+from mmstats.events.identity import unchanged
 from mmstats.events.schema import TIMESTAMP
 from mmstats.events.source import Source, open_events
 from mmstats.query import StatsQuery
@@ -48,7 +49,7 @@ class Cluster:
         if "-" in dataset.locations:
             raise InvalidParams({"data": ["must not be '-': no cluster sees this machine's standard input"]})
         # One question at a time: Sail mixes up two that are planned in one session at once.
-        with self._lock, open_events(dataset, plan.wanted_of(query)) as source:
+        with self._lock, open_events(dataset, plan.wanted_of(query)) as source, unchanged(source.files):
             try:
                 with explained(self._address):
                     rows = self._rows(query, source)

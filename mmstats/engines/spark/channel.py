@@ -15,6 +15,8 @@ from pyspark.sql.connect.client.retries import DefaultPolicy, RetryPolicyState
 from mmstats.engineaddress import EngineAddress
 
 _SECONDS = {"Config": 15, "FetchErrorDetails": 10, "Interrupt": 1, "ReleaseExecute": 5, "ReleaseSession": 2}
+# A question may take as long as it does, but not on a network that is gone; servers take it ill to be asked more often.
+_ALIVE = {"grpc.keepalive_time_ms": 330_000, "grpc.keepalive_timeout_ms": 20_000}
 _RETRIES = 3
 
 
@@ -59,6 +61,8 @@ class ChannelTo(ChannelBuilder):
 
     def _channel(self) -> grpc.Channel:
         target = f"{self._address.host}:{self._address.port}"
+        for name, value in _ALIVE.items():
+            self.setChannelOption(name, value)
         if self._address.is_loopback:
             self.setChannelOption("grpc.enable_http_proxy", 0)
         if not (self._address.is_encrypted or self._address.has_secrets):

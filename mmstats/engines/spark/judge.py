@@ -14,10 +14,10 @@ from pyspark.sql.dataframe import DataFrame
 
 from mmstats.engines.spark.lines import any_of
 from mmstats.engines.spark.opening import refuse_format
-from mmstats.engines.spark.scans import Scan, column, has_column, united
+from mmstats.engines.spark.scans import IS_HEAD, Scan, column, has_column, united
 from mmstats.engines.spark.texts import Lines
 from mmstats.events.eventfile import EventFile
-from mmstats.events.opened import Events
+from mmstats.events.opened import Events, blamed
 from mmstats.events.readlog import ReadLog
 
 _AT_ONCE = 16  # frames counted one by one in one go
@@ -40,7 +40,8 @@ def judge(scans: Sequence[Scan], log: ReadLog) -> None:
     for scan, numbers in zip(scans, _numbers([_measured(scan) for scan in scans]), strict=True):
         if scan.doubtful:
             log.columns.setdefault(scan.files[0].path, set()).update(_found(scan, numbers))
-        if numbers["suspects"] != scan.heads * len(scan.files) or numbers.get("nameless"):
+        heads = scan.heads * len(scan.files)
+        if numbers["suspects"] != heads or numbers.get("heads", 0) < heads or numbers.get("nameless"):
             _judge_each(scan, log)
 
 
@@ -71,6 +72,7 @@ def _measured(scan: Scan) -> Measured:
         {
             **_COUNT,
             "suspects": _sum(scan.suspect()),
+            "heads": _sum(column(IS_HEAD)),
             **({"nameless": _sum(nameless)} if needed else {}),
             **{has_column(name): _sum(one) for name, one in has.items()},
         },
@@ -90,6 +92,8 @@ def _found(scan: Scan, numbers: Numbers) -> set[str]:
 def _judge_each(scan: Scan, log: ReadLog) -> None:
     for file, numbers in zip(scan.files, _numbers([_measured(each) for each in scan.split()]), strict=True):
         suspects = numbers["suspects"] - scan.heads
+        if numbers.get("heads", 0) < scan.heads:
+            raise refuse_format(file, "a header that the cluster does not find")
         if suspects or (numbers.get("nameless") and numbers["nameless"] == numbers["rows"]):
             _judge_here(file, scan, log, None if scan.is_sure else suspects)
 
@@ -99,8 +103,9 @@ def _judge_here(file: EventFile, scan: Scan, log: ReadLog, suspects: int | None)
 
     Raises what is wrong with a row, and Unreadable where less is wrong than was suspected.
     """
-    before = log.bad_rows[str(file)]
-    Events([file], scan.shape, log).hand_over(lambda _: None)
+    before, events = log.bad_rows[str(file)], Events([file], scan.shape, log)
+    with blamed([events]):
+        events.hand_over(lambda _: None)
     bad = log.bad_rows[str(file)] - before
     if suspects is not None and bad != suspects:
         rows = "1 row" if suspects - bad == 1 else f"{suspects - bad:,} rows"

@@ -136,8 +136,9 @@ def csv_text(token: Column) -> Column:
 
 def without_return(line: Column) -> Column:
     """A line without the carriage return of a line's end."""
-    # No pattern, which would mend bytes that are no text.
-    return F.when(line.endswith("\r"), F.substring(line, F.lit(1), F.length(line) - F.lit(1))).otherwise(line)
+    # Neither by a pattern, which would mend bytes that are no text, nor of these, whose last may take the return in.
+    ends = F.is_valid_utf8(line) & line.endswith("\r")
+    return F.when(ends, F.substring(line, F.lit(1), F.length(line) - F.lit(1))).otherwise(line)
 
 
 def all_of(conditions: Sequence[Column]) -> Column:

@@ -19,6 +19,7 @@ from mmstats.events.hive import Partition
 from mmstats.events.rows import Shape
 
 AT = "timestamp"  # in microseconds since the epoch
+IS_HEAD = "is head'"
 _FOUND_AT = "found at'"
 
 
@@ -50,7 +51,8 @@ class Scan:
     @cached_property
     def judged(self) -> DataFrame:
         """The raw columns and what else there is to say of each row."""
-        return self._timed(self.frame, [self.doubtful, *map(has_column, self.raw)] if self.doubtful else [])
+        beside = [self.doubtful, IS_HEAD, *map(has_column, self.raw)] if self.doubtful else []
+        return self._timed(self.frame, beside)
 
     def split(self) -> "list[Scan]":
         """Each file by itself."""

@@ -10,7 +10,7 @@ from pyspark.sql.dataframe import DataFrame
 from mmstats.engines.spark import lines
 from mmstats.engines.spark.connection import Session
 from mmstats.engines.spark.opening import opened, refuse_format
-from mmstats.engines.spark.scans import Scan, by_told, column, has_column, once
+from mmstats.engines.spark.scans import IS_HEAD, Scan, by_told, column, has_column, once
 from mmstats.errors import Unreadable
 from mmstats.events import records
 from mmstats.events.eventfile import EventFile
@@ -78,11 +78,12 @@ class Lines:
         text = lines.json_text if json else lines.csv_text
         texts = [text(column(name)).alias(name) for name in self.names]
         has = [(column(name) != "").alias(has_column(name)) for name in self.names]
-        return once(frame, lines.any_of([~F.col(_FITS), *wrong]).alias(_DOUBTFUL), *has, *texts)
+        return once(frame, lines.any_of([~F.col(_FITS), *wrong]).alias(_DOUBTFUL), F.col(IS_HEAD), *has, *texts)
 
     def tokens(self, files: Sequence[EventFile]) -> DataFrame:
         """The raw columns as they are written, empty where a line has none, and whether it fits, as no header does."""
         line, dialect = F.col(_LINE), self.session.dialect
+        is_head = F.lit(False)
         if self.kind.header:
             is_head = line.isin(self.kind.head, "\ufeff" + self.kind.head)
             fits = ~is_head & lines.csv_fits(line, self.kind.delimiter, len(self.kind.header))
@@ -91,9 +92,9 @@ class Lines:
         else:
             fits = lines.json_fits(line, dialect)
             found = {name: lines.json_token(line, name, dialect) for name in self.names}
-        fitting = once(self._lines(files), line.alias(_LINE), fits.alias(_FITS))
+        fitting = once(self._lines(files), line.alias(_LINE), fits.alias(_FITS), is_head.alias(IS_HEAD))
         tokens = [F.when(F.col(_FITS), token).otherwise(F.lit("")).alias(name) for name, token in found.items()]
-        return once(fitting, F.col(_FITS), *tokens)
+        return once(fitting, F.col(_FITS), F.col(IS_HEAD), *tokens)
 
     def _lines(self, files: Sequence[EventFile]) -> DataFrame:
         """The lines that hold a row, and a CSV's header."""

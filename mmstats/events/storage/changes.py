@@ -9,9 +9,13 @@ from typing import Any, cast
 import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 
+from mmstats.errors import Unreadable
 from mmstats.events.storage.objects import Objects
 from mmstats.events.storage.requests import FAULTS, told
 from mmstats.events.storage.trouble import trouble
+from mmstats.visible import visible
+
+_NO_TAG = "import into a store that tells objects' versions by strong ETags, or on disk"
 
 
 class Changes:
@@ -44,15 +48,18 @@ class Changes:
     def replace(self, key: str, content: bytes, *, is_new: bool) -> bool:
         """Write an object if it is what was found of it, or as a new one if nothing was; whether that was so."""
         path = self._objects.path(key)
+        tag = self.tag(path)
+        if not (is_new or tag):
+            raise Unreadable(f"{visible(path)}: the store has no tag of it to replace it by", hint=_NO_TAG)
         try:
-            put = obstore.put(
-                self._objects.library, key, content, mode="create" if is_new else {"e_tag": self._objects.tags[path]}
-            )
+            put = obstore.put(self._objects.library, key, content, mode="create" if is_new else {"e_tag": tag})
         except (AlreadyExistsError, PreconditionError):
             return False
         except FAULTS as error:
             raise trouble(path, error) from None
-        self._objects.tags[path] = put["e_tag"] or ""
+        self._objects.tags.pop(path, None)
+        if put["e_tag"]:
+            self._objects.tags[path] = put["e_tag"]
         return True
 
     def remove(self, keys: Sequence[str]) -> None:
