@@ -24,3 +24,8 @@ def _escape(point: int) -> str:
     if point < 0x100:
         return f"\\x{point:02x}"
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def is_encodable(text: str) -> bool:
+    """Whether a text has UTF-8: names whose bytes are none have surrogates for them."""
+    return text.encode("utf-8", "replace").decode() == text

@@ -8,7 +8,7 @@ import polars as pl
 from mmstats.errors import DatasetError, Unreadable
 from mmstats.events.eventfile import EventFile
 from mmstats.events.storage.trouble import is_foreign, trouble
-from mmstats.visible import visible
+from mmstats.visible import is_encodable, visible
 
 # What the engine raises when it cannot decode a file; a panic is one, though no Exception.
 ENGINE_FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
@@ -19,7 +19,7 @@ def read_schema(file: EventFile) -> pl.Schema:
 
     Raises Unreadable, naming the file, when it cannot be opened or is not what its name says.
     """
-    if not file.path.isascii() and not _is_text(file.path):
+    if not file.path.isascii() and not is_encodable(file.path):
         raise Unreadable(f"{file}: the name is not valid UTF-8", hint="rename the file or its folder")
     try:
         if file.format.name == "parquet":
@@ -54,11 +54,6 @@ def read_stream(file: EventFile) -> pl.DataFrame:
         return pl.read_ipc_stream(scanned_path(file))
     except (*ENGINE_FAULTS, OSError) as error:
         raise unreadable(file, error) from None
-
-
-def _is_text(path: str) -> bool:
-    """Whether the engine can be told of a path: one whose bytes are not UTF-8 has surrogates for them."""
-    return path.encode("utf-8", "replace").decode() == path
 
 
 def unreadable(file: EventFile, error: BaseException) -> DatasetError:

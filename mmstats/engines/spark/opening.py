@@ -15,7 +15,7 @@ from mmstats.engines.spark.dialect import Dialect
 from mmstats.engines.spark.faults import SAME_PATHS
 from mmstats.errors import Unreadable
 from mmstats.events.eventfile import EventFile
-from mmstats.visible import visible
+from mmstats.visible import is_encodable, visible
 
 _WHOLE_LINES = {"mapreduce.input.linerecordreader.line.maxlength": "2147483647"}  # whatever the server is set to
 _LOCAL = "^file:/+"  # which a server writes with one slash or three
@@ -69,7 +69,7 @@ def _with_words(
 
 def _path(file: EventFile, dialect: Dialect) -> str:
     """A file's path as a pattern; raises Unreadable for one that a server would not read under its name."""
-    if not is_text(file.path) or re.search(dialect.unread, file.path):
+    if not is_encodable(file.path) or re.search(dialect.unread, file.path):
         raise refuse_format(file, f"a name that {dialect.name} does not read")
     return dialect.pattern(_named(file, dialect))
 
@@ -104,11 +104,6 @@ def compare(files: Sequence[EventFile], session: Session) -> None:
 def quoted(name: str) -> str:
     """A name as one, whatever is in it."""
     return "`" + name.replace("`", "``") + "`"
-
-
-def is_text(name: str) -> bool:
-    """Whether a name can be told: one whose bytes are not UTF-8 has surrogates for them."""
-    return name.encode("utf-8", "replace").decode() == name
 
 
 def refuse_type(file: EventFile, name: str, dtype: pl.DataType) -> Unreadable:

@@ -12,11 +12,12 @@ from pyspark.sql.dataframe import DataFrame
 from mmstats.engines.spark import instants, typed
 from mmstats.engines.spark.dialect import Dialect
 from mmstats.engines.spark.lines import all_of, any_of
-from mmstats.engines.spark.opening import is_text, quoted
+from mmstats.engines.spark.opening import quoted
 from mmstats.engines.spark.writers import Bounds
 from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
 from mmstats.events.rows import Shape
+from mmstats.visible import is_encodable
 
 AT = "timestamp"  # in microseconds since the epoch
 IS_HEAD = "is head'"
@@ -78,7 +79,7 @@ class Scan:
         return found.filter(self._in_range()).select(self._instant().alias(AT), *texts)
 
     def _is_named(self, event: str) -> Column:
-        return self._text("event_name") == event if is_text(event) else F.lit(False)
+        return self._text("event_name") == event if is_encodable(event) else F.lit(False)
 
     def suspect(self) -> Column:
         """Whether a row cannot be read, or perhaps not as the contract says."""
