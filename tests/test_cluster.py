@@ -468,7 +468,7 @@ def test_a_fault_of_the_cluster_has_no_file_read_here(
         )
 
     monkeypatch.setattr(asked, "judge", lost)
-    monkeypatch.setattr(blame, "Events", None)
+    monkeypatch.setattr(blame, "read_through", None)
     write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
     with pytest.raises(DatasetError, match="UNAVAILABLE"):
         engine_for(read_engine(sail.address))(StatsQuery(), Dataset((str(tmp_path),)))

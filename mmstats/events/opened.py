@@ -120,6 +120,13 @@ def blamed(opened: Sequence[Events]) -> Iterator[None]:
         raise
 
 
+def read_through(file: EventFile, shape: Shape, log: ReadLog) -> None:
+    """Read all that a question wants of a file, for what the log is told and what is raised of it."""
+    events = Events([file], shape, log)
+    with blamed([events]):
+        events.hand_over(lambda _: None)
+
+
 @contextmanager
 def as_found(opened: Sequence[Events]) -> Iterator[None]:
     """After the block, an object that was replaced meanwhile raises Unreadable: what was read may be of both."""

@@ -18,7 +18,7 @@ from mmstats.engines.spark.opening import refuse_format
 from mmstats.engines.spark.scans import Scan
 from mmstats.engines.spark.typed import NO_TEXT
 from mmstats.events.eventfile import EventFile
-from mmstats.events.opened import Events, blamed
+from mmstats.events.opened import read_through
 from mmstats.events.source import Source
 
 _OF_A_FILE = re.compile(
@@ -36,9 +36,7 @@ def blame(scans: Sequence[Scan], source: Source, fault: BaseException) -> None:
     file = _named(source.files, fault) or _found(scans)
     if file is None:
         return
-    events = Events([file], source.shape.as_stored() if file.stored else source.shape, source.log)
-    with blamed([events]):
-        events.hand_over(lambda _: None)
+    read_through(file, source.shape.as_stored() if file.stored else source.shape, source.log)
     if "invalid utf-8" in str(fault).lower():  # Sail passes over no line of a text for it
         raise refuse_format(file, "text that is not valid UTF-8")
     raise refuse_format(file, "a form that the cluster cannot read and this machine can")

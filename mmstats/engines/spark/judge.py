@@ -17,7 +17,7 @@ from mmstats.engines.spark.opening import refuse_format
 from mmstats.engines.spark.scans import IS_HEAD, Scan, column, has_column, united
 from mmstats.engines.spark.texts import Lines
 from mmstats.events.eventfile import EventFile
-from mmstats.events.opened import Events, blamed
+from mmstats.events.opened import read_through
 from mmstats.events.readlog import ReadLog
 
 _AT_ONCE = 16  # frames counted one by one in one go
@@ -103,9 +103,8 @@ def _judge_here(file: EventFile, scan: Scan, log: ReadLog, suspects: int | None)
 
     Raises what is wrong with a row, and Unreadable where less is wrong than was suspected.
     """
-    before, events = log.bad_rows[str(file)], Events([file], scan.shape, log)
-    with blamed([events]):
-        events.hand_over(lambda _: None)
+    before = log.bad_rows[str(file)]
+    read_through(file, scan.shape, log)
     bad = log.bad_rows[str(file)] - before
     if suspects is not None and bad != suspects:
         rows = "1 row" if suspects - bad == 1 else f"{suspects - bad:,} rows"
