@@ -17,6 +17,7 @@ _HOST = rf"\[[0-9a-fA-F:.]+\]|{_LABEL}(?:\.{_LABEL})*\.?"
 _URL = re.compile(rf"sc://(?P<host>{_HOST})(?::(?P<port>[0-9]{{1,5}}))?/?(?:;(?P<given>.*))?")
 _SECRET = "token"  # noqa: S105 - a name, no token
 _HEADER = "authorization"
+_KEYS = frozenset({_SECRET, _HEADER})  # what opens an engine
 _TLS = "use_ssl"
 _NO_HEADERS = frozenset({_TLS, "user_id", "user_agent", "session_id"})  # the client takes them for itself
 _NAME = re.compile(r"(?!.*-bin$)[a-z0-9_.-]+")  # of a header: what ends with -bin would have to be bytes
@@ -42,7 +43,7 @@ class EngineAddress:
     @property
     def identity(self) -> str:
         """What tells it from other engines, as headers may that choose one behind a host, without what opens it."""
-        return f"{self} {[pair for pair in self.parameters if pair[0] not in (_SECRET, _HEADER)]}"
+        return f"{self} {[pair for pair in self.parameters if pair[0] not in _KEYS]}"
 
     @property
     def is_loopback(self) -> bool:
@@ -70,7 +71,7 @@ class EngineAddress:
     @property
     def has_key(self) -> bool:
         """Whether it says how it is opened: by a token, or an `authorization` of another kind."""
-        return any(name in (_SECRET, _HEADER) for name, _ in self.parameters)
+        return any(name in _KEYS for name, _ in self.parameters)
 
     def with_token(self, token: str) -> "EngineAddress":
         """The same with a token, unless the URL says how it is opened.
@@ -114,7 +115,7 @@ def _parameters(given: str) -> tuple[tuple[str, str], ...]:
     pairs = [pair.partition("=") for pair in given.split(";") if pair]
     read = tuple((name, unquote(value)) for name, _, value in pairs)
     names = {name for name, _ in read}
-    if len(names) < len(read) or {_SECRET, _HEADER} <= names:
+    if len(names) < len(read) or names >= _KEYS:
         raise ValueError(f"{_FORM}; each of its parameters is given once, and a token or an authorization")
     if not all(_NAME.fullmatch(name) and _is_sent_as_it_is(value) for name, value in read):
         raise ValueError(f"{_FORM}; its parameters are name=value, each behind a semicolon, as headers can be")
