@@ -107,6 +107,14 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     return query
 
 
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A file of one event."""
+    path = tmp_path / "a.csv"
+    path.write_text("timestamp,event_name\n2026-05-04,a\n")
+    return path
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Serving]:
     """A server of the sample as anybody starts it, shared by all tests that leave it as it is."""

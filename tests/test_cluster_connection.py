@@ -27,15 +27,6 @@ from tests.clusters import Cluster
 from tests.conftest import Ask
 
 SECRET = "kX9/abc?def#%41=="
-LINE = "timestamp,event_name\n2026-05-04,a\n"
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A file of one event."""
-    path = tmp_path / "a.csv"
-    path.write_text(LINE)
-    return path
 
 
 @dataclass

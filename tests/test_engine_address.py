@@ -15,15 +15,6 @@ from tests.conftest import Ask
 from tests.test_imports import ROOT
 
 SECRET = "hush-hush-hush"
-LINE = "timestamp,event_name\n2026-05-04,a\n"
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A file of one event."""
-    path = tmp_path / "a.csv"
-    path.write_text(LINE)
-    return path
 
 
 def closed_port() -> int:
