@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mmstats.limits import Limits
 from mmstats.settings import TIMESTAMP_UNITS, Settings
 from mmstats.suggest import one_of
 
@@ -18,7 +19,8 @@ class Dataset:
 
     `columns` maps event columns to the data's names; `timestamp_unit` is of numeric timestamps, by default told from
     their magnitude; `trust_partitions` lets `day=` and the like folders decide which files a range needs;
-    `storage_options` say how object stores are reached, and are never shown, since keys may be among them.
+    `storage_options` say how object stores are reached, and are never shown, since keys may be among them;
+    `limits` change how the work is done.
     """
 
     locations: tuple[str, ...]
@@ -28,6 +30,7 @@ class Dataset:
     skip_bad_rows: bool = False
     trust_partitions: bool = False
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    limits: Limits = field(default=Limits(), repr=False)
 
     @property
     def is_sample(self) -> bool:

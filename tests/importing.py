@@ -36,7 +36,7 @@ def put(path: Path, rows: list[Event]) -> Path:
     return path
 
 
-def take(store: Path, *sources: Path, **options: bool) -> Imported:
+def take(store: Path, *sources: Path, **options: object) -> Imported:
     """Import sources into a store."""
     return import_events(Dataset(tuple(map(str, sources)), **options), store)  # type: ignore[arg-type]
 

@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +12,34 @@ from hypothesis import strategies as st
 
 from mmstats.dataset import Dataset
 from mmstats.errors import BadRow
-from mmstats.events import delimited, jsontext, records, textfile
 from mmstats.events.schema import Wanted
 from mmstats.events.source import open_events
+from mmstats.limits import Limits
 
 WANTED = Wanted(("timestamp", "source", "path"))
 Row = tuple[str | None, str | None]
 
 
-@contextmanager
-def blocks(size: int) -> Iterator[None]:
+def blocks(size: int) -> Limits:
     """Blocks of a text file of about so many bytes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(textfile, "BLOCK", size)
-        patch.setattr(textfile.line_blocks, "__defaults__", (size,))
-        patch.setattr(delimited, "_BLOCK", max(size, 200))
-        patch.setattr(records, "_HEAD", size)
-        patch.setattr(jsontext, "_ELEMENTS", size)
-        yield
+    return Limits(text_block_bytes=size, csv_block_bytes=max(size, 200), csv_header_bytes=size, array_elements=size)
 
 
-def read(path: Path, *, skip: bool = False) -> tuple[list[Row], list[str]]:
-    """Sources and paths in order, and the notices."""
-    source = open_events(Dataset((str(path),), {"event_name": "timestamp"}, skip_bad_rows=skip), WANTED)
+def read(path: Path, size: int, *, skip: bool = False) -> tuple[list[Row], list[str]]:
+    """Sources and paths in order, and the notices, read in blocks of about so many bytes."""
+    dataset = Dataset((str(path),), {"event_name": "timestamp"}, skip_bad_rows=skip, limits=blocks(size))
+    source = open_events(dataset, WANTED)
     frame = source.events().frame().collect(engine="streaming")
     return frame.select("source", "path").rows(), source.notices()
 
 
-def outcomes(path: Path) -> list[object]:
+def outcomes(path: Path, size: int) -> list[object]:
     """What comes of reading a file: its rows or its error, and what is left when bad rows are left out."""
     try:
-        strict: object = read(path)
+        strict: object = read(path, size)
     except BadRow as error:
         strict = error.message
-    return [strict, read(path, skip=True)]
+    return [strict, read(path, size, skip=True)]
 
 
 texts = st.text(st.sampled_from('ab,"\n\r\tü🎈 ;'), max_size=6)
@@ -76,9 +68,8 @@ def test_good_csv_is_read_as_it_was_written(
     path = tmp_path_factory.getbasetemp() / "good.csv"
     lines = ["source,timestamp,path"] + [f"{written(a)},2026-05-01,{written(b)}" for a, b in rows]
     path.write_bytes((newline.join(lines) + newline * ends).encode())
-    with blocks(size):
-        assert read(path) == (rows, [])
-        assert read(path, skip=True) == (rows, [])
+    assert read(path, size) == (rows, [])
+    assert read(path, size, skip=True) == (rows, [])
 
 
 csv_bytes = st.lists(
@@ -132,10 +123,8 @@ def test_any_bytes_below_a_csv_header(tmp_path_factory: pytest.TempPathFactory, 
     data = b"timestamp,source,path\n" + body
     path.write_bytes(data)
     rows, bad = plain_reading(data)
-    with blocks(size):
-        strict, (left, notices) = outcomes(path)
-    with blocks(1 << 20):
-        assert [strict, (left, notices)] == outcomes(path)
+    strict, (left, notices) = outcomes(path, size)
+    assert [strict, (left, notices)] == outcomes(path, 1 << 20)
     assert [tuple(value or None for value in row) for row in left] == rows
     assert len(notices) == (bad > 0)
     if bad:
@@ -177,8 +166,7 @@ def test_good_json_is_read_as_it_was_written(
         text = json.dumps(rows, ensure_ascii=ascii_only, indent=1 if form == "indented" else None)
     path.write_bytes(text.encode())
     expected = [(as_text(row.get("source")), as_text(row.get("path"))) for row in rows]
-    with blocks(size):
-        assert read(path) == (expected, [])
+    assert read(path, size) == (expected, [])
 
 
 LINES = [
@@ -195,8 +183,7 @@ def test_any_lines_of_json(tmp_path_factory: pytest.TempPathFactory, lines: list
     path.write_bytes(b"\n".join([LINES[0], *lines]))
     good = [line in LINES[:2] for line in lines]
     bad = [number for number, line in enumerate(lines, 2) if line.strip() and line not in LINES[:2]]
-    with blocks(size):
-        strict, (left, notices) = outcomes(path)
+    strict, (left, notices) = outcomes(path, size)
     assert len(left) == 1 + sum(good)
     assert [notice.split(" ")[2] for notice in notices] == [str(len(bad))] * bool(bad)
     if bad:

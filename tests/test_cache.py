@@ -22,20 +22,14 @@ from mmstats.cli import run
 from mmstats.dataset import Dataset, sample_folder
 from mmstats.engineaddress import LOCAL, EngineAddress
 from mmstats.engines import again, engine_for
+from mmstats.limits import Limits
 from mmstats.query import StatsQuery
 from tests.conftest import Ask
 from tests.drawn import Drawn, datasets, questions
 
 LINE = '{"timestamp":"2026-05-01T00:00:00Z","event_name":"%s"}\n'
 QUERY = StatsQuery(group_by=("event_name",))
-
-
-@pytest.fixture(scope="module")
-def at_once() -> object:
-    """Files that were written this very moment count as settled."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(again, "SETTLED", -(10**9))
-        yield
+LIMITS = Limits(settle_ns=-(10**9))  # files that were written this very moment count as settled
 
 
 def asked(
@@ -51,17 +45,15 @@ def asked(
     return again.Answers(cache, engine).answer(query, dataset, compute), bool(computed)
 
 
-@pytest.mark.usefixtures("at_once")
 def test_an_answer_is_kept_for_its_engine(tmp_path: Path) -> None:
     """What one engine saw under a path is not what another is taken to see there."""
     (tmp_path / "events.ndjson").write_text(LINE % "a")
-    dataset, cache = Dataset((str(tmp_path / "events.ndjson"),)), Cache(tmp_path / "cache")
+    dataset, cache = Dataset((str(tmp_path / "events.ndjson"),), limits=LIMITS), Cache(tmp_path / "cache")
     chosen = [EngineAddress("sc", "one", 15002, (("cluster", name), ("token", "t"))) for name in "ab"]
     for engine in (LOCAL, EngineAddress("sc", "one", 15002), EngineAddress("sc", "other", 15002), *chosen):
         assert [asked(dataset, cache, engine=engine)[1] for _ in range(2)] == [True, False]
 
 
-@pytest.mark.usefixtures("at_once")
 @settings(max_examples=60)
 @given(datasets(), st.lists(questions(), min_size=1, max_size=3))
 def test_a_kept_answer_is_the_answer(drawn: Drawn, asking: list[StatsQuery]) -> None:
@@ -70,7 +62,7 @@ def test_a_kept_answer_is_the_answer(drawn: Drawn, asking: list[StatsQuery]) -> 
         data = Path(folder, "events")
         data.mkdir()
         drawn.write(data)
-        dataset, cache = Dataset((str(data),)), Cache(Path(folder, "cache"))
+        dataset, cache = Dataset((str(data),), limits=LIMITS), Cache(Path(folder, "cache"))
         for query in asking:
             plain = engine_for()(query, dataset)
             for _ in range(2):
@@ -80,14 +72,13 @@ def test_a_kept_answer_is_the_answer(drawn: Drawn, asking: list[StatsQuery]) -> 
         assert not asked(dataset, cache, asking[0])[1]
 
 
-@pytest.mark.usefixtures("at_once")
 def test_files_that_change_are_read_again(tmp_path: Path) -> None:
     """An answer is not used once a file has been added, written to, replaced by one like it, or removed."""
     data = tmp_path / "events"
     data.mkdir()
     file, other = data / "a.ndjson", data / "b.ndjson"
     file.write_text(LINE % "a")
-    dataset, cache = Dataset((str(data),)), Cache(tmp_path / "cache")
+    dataset, cache = Dataset((str(data),), limits=LIMITS), Cache(tmp_path / "cache")
 
     def rows() -> tuple[list[tuple[object, object]], bool]:
         stats, computed = asked(dataset, cache)
@@ -107,13 +98,12 @@ def test_files_that_change_are_read_again(tmp_path: Path) -> None:
     assert rows() == ([("c", 1)], False)
 
 
-@pytest.mark.usefixtures("at_once")
 def test_how_data_is_read_is_part_of_the_question(tmp_path: Path) -> None:
     """The same files read in another way are another dataset."""
     file = tmp_path / "a.ndjson"
     file.write_text('{"timestamp":1,"event_name":"a","type":"b"}\n')
     cache = Cache(tmp_path / "cache")
-    plain = Dataset((str(file),))
+    plain = Dataset((str(file),), limits=LIMITS)
     for dataset in (plain, replace(plain, columns={"event_name": "type"}), replace(plain, timestamp_unit="ms")):
         assert asked(dataset, cache)[1]
         assert not asked(dataset, cache)[1]
@@ -126,18 +116,16 @@ def test_files_written_a_moment_ago_are_not_trusted(tmp_path: Path, change: Call
     file.write_text(LINE % "a")
     change(file)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(again, "SETTLED", 2_000_000_000)
         patch.setattr("time.time_ns", lambda: file.stat().st_ctime_ns + 1_999_999_999)
         cache = Cache(tmp_path / "cache")
         assert asked(Dataset((str(file),)), cache)[1]
         assert cache.entries() == []
 
 
-@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("damage", [b"", b"x", b"\0" * 16 + b"{}"])
 def test_a_damaged_entry_is_dropped(tmp_path: Path, damage: bytes) -> None:
     """An entry that is not as it was written is dropped and the answer computed."""
-    dataset, cache = Dataset((sample_folder(),)), Cache(tmp_path / "cache")
+    dataset, cache = Dataset((sample_folder(),), limits=LIMITS), Cache(tmp_path / "cache")
     whole, _ = asked(dataset, cache)
     (entry,) = cache.entries()
     Path(entry.path).write_bytes(damage)
@@ -145,7 +133,7 @@ def test_a_damaged_entry_is_dropped(tmp_path: Path, damage: bytes) -> None:
     assert asked(dataset, cache) == (whole, False)
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("later")
 def test_the_command_line_keeps_answers(
     ask: Ask, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -181,7 +169,7 @@ def test_the_size_of_the_cache_can_be_set(capfd: pytest.CaptureFixture[str], mon
     assert json.loads(capfd.readouterr().out)["most_bytes"] == 3 << 19
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("later")
 def test_notices_are_said_again(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What a reader should know of an answer is said with the kept one too."""
     monkeypatch.setenv("MMSTATS_CACHE_DIR", str(tmp_path / "cache"))
@@ -196,7 +184,7 @@ def test_notices_are_said_again(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_an_answer_that_is_kept_needs_no_engine(tmp_path: Path) -> None:
     """Asked again, the command line does not even import the engine."""
     program = (
-        "import sys; from mmstats.engines import again; again.SETTLED = -(10**9); from mmstats.cli import run; "
+        "import sys; from mmstats.cli import run; "
         "code = run(['query', '--sample', '--group-by', 'os']); "
         "print(code, sorted({'polars', 'pyarrow'} & set(sys.modules)), file=sys.stderr)"
     )
@@ -208,7 +196,7 @@ def test_an_answer_that_is_kept_needs_no_engine(tmp_path: Path) -> None:
     assert second.stderr.endswith(b"0 []\n")
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("later")
 def test_a_cache_that_cannot_be_written_is_no_error(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where nothing can be kept, questions are answered all the same."""
     (tmp_path / "file").write_text("")

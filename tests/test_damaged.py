@@ -4,7 +4,7 @@ import gc
 import io
 import warnings
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,8 +12,12 @@ import polars as pl
 import pytest
 
 from mmstats.cli import run
+from mmstats.dataset import Dataset
+from mmstats.engines.local import answer
 from mmstats.errors import Unreadable
 from mmstats.events import typed
+from mmstats.limits import Limits
+from mmstats.query import StatsQuery
 
 from .conftest import WRITERS, Ask, ndjson
 
@@ -133,16 +137,14 @@ def test_timestamps_beyond_the_years_are_bad_rows(ask: Ask, tmp_path: Path, exte
     assert ask(path).error == f'{path}: row 2: the timestamp "{2**62}" is no instant'
 
 
-def test_a_footer_beyond_the_library_is_read_by_the_engine(
-    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_footer_beyond_the_library_is_read_by_the_engine(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A column of 128-bit integers, needed or not, costs the statistics, not the answer."""
-    monkeypatch.setattr("mmstats.events.opened._WORTH_STATISTICS", 0)
     path = tmp_path / "events.parquet"
     at = pl.Series([AT, None])
     frame = pl.DataFrame({"timestamp": at, "event_name": ["a", "a"], "n": [1, 2]})
     frame.with_columns(pl.col("n").cast(pl.Int128)).write_parquet(path)
-    assert ask(path, "--from", "2026-05-01", "--skip-bad-rows").value == 1
+    dataset = Dataset((str(path),), skip_bad_rows=True, limits=Limits(statistics_bytes=0))
+    assert answer(StatsQuery(start=AT.replace(tzinfo=UTC)), dataset).rows == [{"value": 1}]
     assert run(["describe", "--data", str(path)]) == 0
     assert '"rows":1' in capfd.readouterr().out
 

@@ -1,9 +1,9 @@
 """What `--explain` says would be read, what `--stats` says was read, and that neither changes an answer."""
 
+import json
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.engines import again
 from mmstats.engines.explain import explain
 from mmstats.engines.local import answer
-from mmstats.events import identity, spans
+from mmstats.limits import Limits
 from mmstats.query import StatsQuery
 from mmstats.work import Account, Use, counted, read_rows
 from tests.conftest import Ask
@@ -29,14 +28,10 @@ ROWS = 1000  # a day
 START = datetime(2026, 5, 1)  # noqa: DTZ001 - naive means UTC here
 
 
-@pytest.fixture(scope="module", autouse=True)
-def at_once() -> Iterator[None]:
-    """Files that were written this very moment count as settled, and small ones as worth a look at their footers."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(identity, "SETTLED", -(10**9))
-        patch.setattr(again, "SETTLED", -(10**9))
-        patch.setattr(spans, "_WORTH_FOOTERS", 0)
-        yield
+# Files that were written this very moment count as settled, and small ones as worth a look at their footers.
+LIMITS = Limits(settle_ns=-(10**9), footer_bytes=0)
+
+pytestmark = pytest.mark.usefixtures("later")
 
 
 @pytest.fixture
@@ -75,7 +70,7 @@ def test_what_is_explained_is_what_is_done(drawn: Drawn, asking: list[StatsQuery
         data, cache = Path(folder, "events"), Cache(Path(folder, "cache"))
         data.mkdir()
         drawn.write(data)
-        dataset = Dataset((str(data),))
+        dataset = Dataset((str(data),), limits=LIMITS)
         for query in asking:
             before = explain(query, dataset, cache)
             account = Account(itemized=True)
@@ -91,6 +86,9 @@ def test_what_is_explained_is_what_is_done(drawn: Drawn, asking: list[StatsQuery
 def test_a_range_leaves_out_files_and_row_groups(ask: Ask, daily: Path) -> None:
     """Of a range only the files and row groups that hold some of it are to be read, as their footers show."""
     explained = told(ask, daily, "--from", "2026-05-02T00:00:00Z", "--to", "2026-05-03T02:00:00Z")
+    query = StatsQuery(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, 2, tzinfo=UTC))
+    by_footers = explain(query, Dataset((str(daily),), limits=LIMITS), Cache(daily.parent / "footers"))
+    assert uses(json.loads(by_footers.to_json())) == uses(explained)
     assert uses(explained) == {
         "0.parquet": "outside",
         "1.parquet": "read",

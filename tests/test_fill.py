@@ -10,17 +10,18 @@ from hypothesis import given, settings
 
 from mmstats.answer import Stats
 from mmstats.dataset import Dataset
-from mmstats.engines import fill
 from mmstats.engines.local import answer
 from mmstats.errors import InvalidParams
+from mmstats.limits import Limits
 from mmstats.query import Extensions, StatsQuery, read_question
 from tests import oracle
 from tests.drawn import NEAR, Drawn, datasets, questions, write
 
 PLACES = ("a", "b", None)
+LIMITS = Limits()
 
 
-def ask(folder: Path, moments: Sequence[str], **texts: str) -> Stats:
+def ask(folder: Path, moments: Sequence[str], limits: Limits = LIMITS, **texts: str) -> Stats:
     """The filled answer over events at some moments, whose source goes a, b, null and again."""
     events = [
         {"timestamp": datetime.fromisoformat(moment), "event_name": "e", "source": PLACES[index % 3]}
@@ -28,7 +29,7 @@ def ask(folder: Path, moments: Sequence[str], **texts: str) -> Stats:
     ]
     write(folder / "events.parquet", events)
     query = read_question({name.rstrip("_"): [text] for name, text in texts.items()}, Extensions(fill=True))
-    return answer(query, Dataset((str(folder),)))
+    return answer(query, Dataset((str(folder),), limits=limits))
 
 
 def rows_of(stats: Stats) -> list[tuple[str | int | None, ...]]:
@@ -135,13 +136,12 @@ def test_too_many_rows_are_refused(tmp_path: Path) -> None:
     assert "longer interval" in refused.value.hint
 
 
-def test_a_million_rows_are_the_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_million_rows_are_the_most(tmp_path: Path) -> None:
     """Exactly as many rows as are allowed are made, one more is refused."""
-    monkeypatch.setattr(fill, "MAX_ROWS", 6)
-    moments = ["2026-05-01", "2026-05-03", "2026-05-02"]
-    assert len(ask(tmp_path, moments[:2], interval="day", group_by="source").rows) == 6
+    moments, limits = ["2026-05-01", "2026-05-03", "2026-05-02"], Limits(filled_rows=6)
+    assert len(ask(tmp_path, moments[:2], limits, interval="day", group_by="source").rows) == 6
     with pytest.raises(InvalidParams):
-        ask(tmp_path, moments, interval="day", group_by="source")
+        ask(tmp_path, moments, limits, interval="day", group_by="source")
 
 
 def test_the_program_never_fills_unasked(tmp_path: Path) -> None:

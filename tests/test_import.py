@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmstats.cli import run
+from mmstats.cli.exits import exit_code_for
 from mmstats.columns import EVENT_COLUMNS
 from mmstats.dataset import Dataset
 from mmstats.engines.local import answer
@@ -26,8 +27,10 @@ from mmstats.errors import OutputError
 from mmstats.events.identity import identify
 from mmstats.events.layout import CATEGORICAL, SCHEMA
 from mmstats.events.store import read_manifest
+from mmstats.limits import Limits
 from mmstats.query import StatsQuery
-from mmstats.store import days, folder, importing, writing
+from mmstats.store import folder, importing, writing
+from mmstats.store.importing import Watch, import_events
 from tests import oracle
 from tests.conftest import Ask, Ran
 from tests.drawn import NEAR, Drawn, datasets, questions, write
@@ -86,14 +89,12 @@ def test_a_store_holds_what_each_source_was_last(steps: list[list[tuple[str, lis
     query = StatsQuery(group_by=("path",), interval="day", limit=None)
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
-        patch.setattr(days, "MOST_FILES", most)
-        patch.setattr(days, "MOST_SMALL_FILES", most)
         source, store = Path(name, "source"), Path(name, "store")
         for step in steps:
             for key, content in step:
                 now[key] = content
                 put(source / f"{key}.parquet", content)
-            take(store, source)
+            take(store, source, limits=Limits(day_files=most, small_day_files=most))
             assert answered(store, query) == oracle.answer(query, [one for content in now.values() for one in content])
             assert holds_only_its_state(store)
             per_day = [file.day for file in read_manifest(str(store)).files]
@@ -204,18 +205,16 @@ def test_many_files_of_a_day_become_one(import_: Take, ask: Ask, tmp_path: Path)
         import_(f"{number}.ndjson")
         for day in (tmp_path / "store").glob("day=*"):
             paths = list(day.iterdir())
-            assert len(paths) <= days.MOST_SMALL_FILES
+            assert len(paths) <= Limits().small_day_files
             assert all(pl.read_parquet(path)["timestamp"].is_sorted() for path in paths)
     assert ask("store").value == 120
 
 
-def test_large_imports_are_written_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_imports_are_written_piece_by_piece(tmp_path: Path) -> None:
     """A source of more than is held at once is written in pieces, and these are merged by day."""
-    monkeypatch.setattr(writing, "_MOST", 1)
-    monkeypatch.setattr(days, "MOST_FILES", 1)
     for index in range(3):
         put(tmp_path / "events" / f"{index}.parquet", events(str(index), 1, 2, 3, rows=10))
-    take(tmp_path / "store", tmp_path / "events")
+    take(tmp_path / "store", tmp_path / "events", limits=Limits(held_bytes=1, day_files=1))
     assert len(read_manifest(str(tmp_path / "store")).files) == 3
     assert answered(tmp_path / "store") == answered(tmp_path / "events")
 
@@ -527,26 +526,27 @@ def test_imports_at_once_lose_nothing(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A store that another import has, and no patience."""
+def held(tmp_path: Path) -> Iterator[None]:
+    """A store that another import has."""
     from filelock import FileLock
 
-    monkeypatch.setattr(folder, "PATIENCE", 0.01)
     (tmp_path / "store").mkdir()
     with FileLock(tmp_path / "store" / folder.LOCK):
         yield
 
 
 @pytest.mark.usefixtures("held")
-def test_an_import_that_does_not_end_is_not_waited_for(import_: Take, tmp_path: Path) -> None:
+def test_an_import_that_does_not_end_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for another import is told so, and in the end refused."""
+    monkeypatch.chdir(tmp_path)
     put(tmp_path / "a.ndjson", events("a", 1))
-    ran = import_("a.ndjson")
-    note, error, hint = ran.err.splitlines()
-    assert ran.code == 5
-    assert note == "note: waiting for another import into store"
-    assert error == "error: store: another import has not ended for 0 seconds"
-    assert hint.startswith("hint: ")
+    said: list[str] = []
+    with pytest.raises(OutputError) as refused:
+        import_events(Dataset(("a.ndjson",), limits=Limits(lock_seconds=0.01)), "store", Watch(say=said.append))
+    assert exit_code_for(refused.value) == 5
+    assert said == ["waiting for another import into store"]
+    assert refused.value.message == "store: another import has not ended for 0 seconds"
+    assert refused.value.hint
 
 
 def test_names_that_are_no_text_are_kept(import_: Take, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,37 +14,30 @@ from hypothesis import strategies as st
 
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.engines import incremental
 from mmstats.engines.explain import explain
 from mmstats.engines.local import answer
 from mmstats.errors import BadRow
-from mmstats.events import identity, spans
 from mmstats.events.eventfile import EventFile
 from mmstats.events.source import Source
+from mmstats.limits import Limits
 from mmstats.query import StatsQuery
 from mmstats.work import Account
 from tests.drawn import NEAR, Drawn, datasets, questions, write
 from tests.oracle import Event
 
-
-@pytest.fixture(scope="module", autouse=True)
-def at_once() -> Iterator[None]:
-    """Files that were written this very moment count as settled, and small ones as worth a look at their footers."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(identity, "SETTLED", -(10**9))
-        patch.setattr(spans, "_WORTH_FOOTERS", 0)
-        yield
+# Files that were written this very moment count as settled, and small ones as worth a look at their footers.
+LIMITS = Limits(settle_ns=-(10**9), footer_bytes=0)
 
 
 @given(datasets(when=NEAR), datasets(when=NEAR), st.lists(questions(when=NEAR), min_size=1, max_size=4), st.booleans())
 @settings(max_examples=60)
 def test_an_answer_from_parts_is_the_answer(drawn: Drawn, more: Drawn, asking: list[StatsQuery], probed: bool) -> None:
     """Whatever was asked before, of however many of the files, the answer is the same to the byte, notices too."""
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(incremental, "_PROBED", 0 if probed else 1 << 25)
+    limits = replace(LIMITS, probe_bytes=0) if probed else LIMITS
+    with tempfile.TemporaryDirectory() as folder:
         data, cache = Path(folder, "events"), Cache(Path(folder, "cache"))
         data.mkdir()
-        dataset = Dataset((str(data),))
+        dataset = Dataset((str(data),), limits=limits)
         drawn.write(data)
         for query in asking:
             assert answer(query, dataset, cache=cache) == answer(query, dataset)
@@ -93,9 +85,10 @@ def week(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path / "events"
 
 
-def values(query: StatsQuery, data: Path) -> list[int | str | None]:
+def values(query: StatsQuery, data: Path, limits: Limits = LIMITS) -> list[int | str | None]:
     """The values of the answer, with what is kept beside the data."""
-    return [row["value"] for row in answer(query, Dataset((str(data),)), cache=Cache(data.parent / "cache")).rows]
+    dataset = Dataset((str(data),), limits=limits)
+    return [row["value"] for row in answer(query, dataset, cache=Cache(data.parent / "cache")).rows]
 
 
 def read_of(reads: Reads) -> list[str]:
@@ -146,7 +139,7 @@ def test_what_is_said_of_a_file_is_said_again(tmp_path: Path) -> None:
     write(data / "a.ndjson", day(1, "/a"))
     (data / "a.ndjson").write_text((data / "a.ndjson").read_text() + "broken\n")
     (data / "b.ndjson").write_text('{"timestamp":"2026-05-02","event_name":"e"}\n')
-    dataset = Dataset((str(data),), skip_bad_rows=True)
+    dataset = Dataset((str(data),), skip_bad_rows=True, limits=LIMITS)
     for query in (VISITORS, replace(VISITORS, end=datetime(2026, 5, 2, tzinfo=UTC))):
         first, second = (answer(query, dataset, cache=cache) for _ in range(2))
         assert first == second
@@ -166,21 +159,18 @@ def test_a_damaged_ledger_is_dropped(week: Path, reads: Reads, damage: bytes) ->
     assert len(read_of(reads)) == 7
 
 
-def test_a_file_of_the_last_two_seconds_is_not_kept(week: Path, reads: Reads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_the_last_two_seconds_is_not_kept(week: Path, reads: Reads) -> None:
     """A file that may yet change without showing it is read again."""
-    monkeypatch.setattr(identity, "SETTLED", 2_000_000_000)
     for _ in range(2):
-        values(BY_PATH, week)
+        values(BY_PATH, week, Limits(footer_bytes=0))
         assert len(read_of(reads)) == 7
 
 
-def test_parts_as_large_as_their_files_are_not_kept(week: Path, reads: Reads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_as_large_as_their_files_are_not_kept(week: Path, reads: Reads) -> None:
     """Where parts are nearly as large as the files, these are read at once, and nothing is kept."""
-    monkeypatch.setattr(incremental, "_PROBED", 0)
-    monkeypatch.setattr(incremental, "_SMALL", 0)
-    monkeypatch.setattr(incremental, "_SHARE", 1 << 30)
+    limits = replace(LIMITS, probe_bytes=0, small_partial_bytes=0, partial_share=1 << 30)
     for _ in range(2):
-        assert values(BY_PATH, week) == [14, 7]
+        assert values(BY_PATH, week, limits) == [14, 7]
         assert len(read_of(reads)) == 7
 
 
@@ -206,8 +196,8 @@ def test_what_no_one_wants_is_judged_as_without_a_cache(tmp_path: Path) -> None:
     asked = StatsQuery(event="absent", group_by=("source",), start=datetime(2000, 1, 1, tzinfo=UTC))
     for kept in (None, cache, cache):
         with pytest.raises(BadRow, match=r"1\.parquet: row 6"):
-            answer(asked, Dataset((str(data),)), cache=kept)
-        stats = answer(asked, Dataset((str(data),), skip_bad_rows=True), cache=kept)
+            answer(asked, Dataset((str(data),), limits=LIMITS), cache=kept)
+        stats = answer(asked, Dataset((str(data),), skip_bad_rows=True, limits=LIMITS), cache=kept)
         assert (stats.rows, stats.notices) == (
             [],
             (f"left out 1 row that could not be read: {data}/1.parquet (1 row)",),
@@ -223,9 +213,9 @@ def test_an_instant_beyond_the_calendar_in_a_footer_is_a_bad_row(tmp_path: Path)
         pl.DataFrame({"timestamp": stamps, "event_name": ["a", "a"]}).write_parquet(data / f"{name}.parquet")
     asked = StatsQuery(group_by=("source",), start=datetime(1969, 1, 1, tzinfo=UTC))
     for kept in (None, cache, cache):
-        stats = answer(asked, Dataset((str(data),), skip_bad_rows=True), cache=kept)
+        stats = answer(asked, Dataset((str(data),), skip_bad_rows=True, limits=LIMITS), cache=kept)
         assert [row["value"] for row in stats.rows] == [2]
-        assert explain(asked, Dataset((str(data),)), kept).files
+        assert explain(asked, Dataset((str(data),), limits=LIMITS), kept).files
 
 
 def test_rows_read_once_more_are_counted_once(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ import pytest
 import mmstats
 from mmstats import memory
 from mmstats.dataset import Dataset
-from mmstats.engines import again
 from mmstats.errors import TooMuchMemory
 from mmstats.query import StatsQuery
 from mmstats.serve.runs import Limits, Runs
@@ -86,9 +85,9 @@ def test_a_small_question_has_room(alone: Alone) -> None:
     assert alone("--group-by", "source", "--max-memory", SMALL)[0] == 0
 
 
+@pytest.mark.usefixtures("later")
 def test_a_kept_answer_needs_no_memory(ask: Ask, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that is kept is given again under a bound that computing it would pass."""
-    monkeypatch.setattr(again, "SETTLED", -(10**9))
     monkeypatch.setenv("MMSTATS_CACHE_DIR", str(tmp_path / "cache"))
     question = ("--group-by", "source", "--max-memory")
     assert ask(many, *question, "1MiB").code == 2

@@ -21,6 +21,7 @@ from mmstats.errors import NotEvents, OutputError, Unreadable
 from mmstats.events.listing import Listing
 from mmstats.events.storage import Storage
 from mmstats.events.store import Manifest, parsed
+from mmstats.limits import Limits
 from mmstats.store import bucket, importing
 from mmstats.store.importing import Imported, import_events
 from tests.importing import BY_PATH, answered, events, put
@@ -28,6 +29,7 @@ from tests.seaweed import Seaweed, known
 from tests.test_store_crash import ROOT
 
 _numbers = count()
+LIMITS = Limits()
 
 
 @pytest.fixture(autouse=True)
@@ -43,9 +45,9 @@ def store(s3: Seaweed) -> str:
     return f"s3://{s3.bucket}/store{next(_numbers)}"
 
 
-def take(store: str, *sources: Path | str) -> Imported:
+def take(store: str, *sources: Path | str, limits: Limits = LIMITS) -> Imported:
     """Import sources into a store."""
-    return import_events(Dataset(tuple(map(str, sources))), store)
+    return import_events(Dataset(tuple(map(str, sources)), limits=limits), store)
 
 
 def asked(location: str) -> str:
@@ -257,9 +259,7 @@ def test_files_of_a_store_that_changes_often_are_removed(s3: Seaweed, store: str
     assert asked(store) == answered(tmp_path / "in")
 
 
-def test_what_no_manifest_tells_of_is_taken_for_superseded(
-    s3: Seaweed, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_no_manifest_tells_of_is_taken_for_superseded(s3: Seaweed, store: str, tmp_path: Path) -> None:
     """What a killed import or an older mmstats has left there is removed too, if it is no import's at this moment."""
     source = put(tmp_path / "a.ndjson", events("a", 1))
     take(store, source)
@@ -272,10 +272,9 @@ def test_what_no_manifest_tells_of_is_taken_for_superseded(
     take(store, source)
     assert due not in objects_of(s3, store)
     assert left not in manifest_of(s3, store).superseded
-    monkeypatch.setattr(bucket, "_ABANDONED", timedelta(seconds=-600))
     (due,) = dated(s3, store, 2)
     put(source, events("d", 1))
-    take(store, source)
+    take(store, source, limits=Limits(abandoned_seconds=-600))
     assert manifest_of(s3, store).superseded.keys() > {left}
     assert left in objects_of(s3, store)
 

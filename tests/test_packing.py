@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmstats.dataset import Dataset, sample_folder
-from mmstats.engines import grouped, local, marks, plan, runs, streaming
+from mmstats.engines import grouped, local, marks, plan
 from mmstats.engines.grouping import ByNumbers
 from mmstats.engines.packing import Layout, TooWide
 from mmstats.engines.partial import Marks
 from mmstats.engines.runs import KEY
 from mmstats.events.visitor import hashed
+from mmstats.limits import Limits
 from mmstats.query import StatsQuery
 from tests import reference
 
@@ -25,6 +26,8 @@ ROWS = st.lists(
 WIDE = st.tuples(st.integers(-(2**39), 2**39), st.integers(0, 2**39), st.integers(0, 2**47 - 1))
 SAMPLE = Dataset((sample_folder(),))
 DAY = datetime(2026, 5, 1)  # noqa: DTZ001 - naive means UTC here
+# Batches, pieces and what is held before merging are a few rows, so that a few rows go all ways.
+SMALL_PIECES = Limits(batch_rows=7, merge_rows=8, merge_samples=4, run_rows=20)
 
 
 def packed(rows: list[tuple[int, int, int]], below: int) -> tuple[Layout, pl.DataFrame]:
@@ -91,20 +94,10 @@ def frame_of(visits: list[tuple[str | None, str | None, int, str | None]]) -> pl
 
 def by_marks(query: StatsQuery, events: pl.LazyFrame) -> plan.Rows:
     """The answer by packed integers."""
-    by = Marks(query, events.collect_schema())
+    by = Marks(query, events.collect_schema(), SMALL_PIECES)
     return by.finished([by.of(events)])
 
 
-@pytest.fixture
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches, pieces and what is kept before merging are a few rows, so that a few rows go all ways."""
-    monkeypatch.setattr(streaming, "_BATCH", 7)
-    monkeypatch.setattr(runs, "_PIECE", 8)
-    monkeypatch.setattr(runs, "_SAMPLES", 4)
-    monkeypatch.setattr(runs, "_ENOUGH", 20)
-
-
-@pytest.mark.usefixtures("small_pieces")
 @given(VISITS, GROUPINGS, st.sampled_from([None, "day", "week", "hour"]))
 @settings(max_examples=120)
 def test_visitors_by_packed_integers_are_the_references(
@@ -125,7 +118,6 @@ def test_visitors_by_packed_integers_are_the_references(
     assert found.groups == found.frame.height == len(expected)
 
 
-@pytest.mark.usefixtures("small_pieces")
 @given(VISITS, st.sampled_from([None, "day"]), st.sampled_from([None, 1, 3]))
 @settings(max_examples=100)
 def test_events_by_packed_integers_are_those_counted_by_texts(
@@ -133,7 +125,7 @@ def test_events_by_packed_integers_are_those_counted_by_texts(
 ) -> None:
     """Packed or as texts, grouping gives the same answer, its limit and the number of groups before it too."""
     query = StatsQuery(group_by=("source", "medium"), interval=interval, limit=limit)
-    by_numbers = ByNumbers(query, frame_of(visits))
+    by_numbers = ByNumbers(query, frame_of(visits), SMALL_PIECES)
     found = by_numbers.rows(by_numbers.of(frame_of(visits)))
     expected = plan.answered(query, frame_of(visits)).collect()
     assert found.groups == expected.height

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Collection
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,20 @@ import polars as pl
 import pytest
 from pyarrow import parquet
 
+from mmstats.answer import Stats
+from mmstats.dataset import Dataset
+from mmstats.engines.local import answer
+from mmstats.errors import BadRow
+from mmstats.limits import Limits
+from mmstats.query import StatsQuery
+
 from .conftest import WRITERS, Ask
 
 DAYS = 4
 PER_DAY = 1000
 START = datetime.fromisoformat("2026-05-01")
 SECOND_DAY = ("--from", "2026-05-02", "--to", "2026-05-03")
+SECOND = {"start": datetime(2026, 5, 2, tzinfo=UTC), "end": datetime(2026, 5, 3, tzinfo=UTC)}
 COLUMNS = ("timestamp", "event_name", "source", "path", "anonymous_id")
 
 
@@ -52,6 +60,23 @@ def events(timestamps: Callable[[pl.Series], pl.Series] = TIMESTAMPS["us"]) -> p
 def write(path: Path, frame: pl.DataFrame, **options: Any) -> None:
     """The frame with a row group a day."""
     frame.write_parquet(path, row_group_size=PER_DAY, **{"compression": "uncompressed", **options})
+
+
+def counted(path: Path, *, worth: int = 0, skip: bool = False, **asked: Any) -> Stats:
+    """The answer in which statistics are asked from files of so many bytes on."""
+    dataset = Dataset((str(path),), skip_bad_rows=skip, limits=Limits(statistics_bytes=worth))
+    return answer(StatsQuery(**asked), dataset)
+
+
+def value(path: Path, **asked: Any) -> int:
+    """The value of the only row of the same."""
+    (row,) = counted(path, **asked).rows
+    return int(row["value"])
+
+
+def utc(text: str) -> datetime:
+    """An instant of a range."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def spoil(path: Path, columns: Collection[str] = COLUMNS, groups: Collection[int] = range(DAYS)) -> None:
@@ -118,17 +143,16 @@ def test_a_row_group_on_the_edge_is_decoded(ask: Ask, file: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", TIMESTAMPS)
-@pytest.mark.parametrize("options", [(), SECOND_DAY, (*SECOND_DAY, "--event", "a"), ("--event", "b")], ids=str)
-def test_a_count_that_statistics_prove_reads_no_data(
-    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, options: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize(
+    "asked", [{}, SECOND, {**SECOND, "event": "a"}, {"event": "b"}], ids=["all", "day", "day and event", "event"]
+)
+def test_a_count_that_statistics_prove_reads_no_data(tmp_path: Path, kind: str, asked: dict[str, Any]) -> None:
     """Where every row group lies wholly in or out of range and event, the footer answers."""
-    monkeypatch.setattr("mmstats.events.opened._WORTH_STATISTICS", 0)
     path = tmp_path / "events.parquet"
     write(path, events(TIMESTAMPS[kind]))
-    expected = ask(path, *options).value
+    expected = value(path, **asked)
     spoil(path)
-    assert ask(path, *options).value == expected
+    assert value(path, **asked) == expected
 
 
 def test_a_large_file_is_counted_by_its_statistics(ask: Ask, tmp_path: Path) -> None:
@@ -145,9 +169,7 @@ def test_a_large_file_is_counted_by_its_statistics(ask: Ask, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("statistics", [True, False], ids=["statistics", "none"])
-def test_statistics_change_no_count(
-    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statistics: bool
-) -> None:
+def test_statistics_change_no_count(tmp_path: Path, statistics: bool) -> None:
     """With statistics or without, over small files and large, any range and event counts the same."""
     draw = random.Random(7)
     path = tmp_path / "events.parquet"
@@ -159,11 +181,11 @@ def test_statistics_change_no_count(
         end = first + timedelta(hours=draw.randrange(1, 72), microseconds=draw.randrange(2))
         event = draw.choice(["a", "b", "c"])
         inside = frame.filter(pl.col("timestamp").is_between(first, end, closed="left"))
-        options = ["--from", first.isoformat(), "--to", end.isoformat()]
+        bounds = {"start": first.replace(tzinfo=UTC), "end": end.replace(tzinfo=UTC)}
         for worth in (0, 1 << 40):
-            monkeypatch.setattr("mmstats.events.opened._WORTH_STATISTICS", worth)
-            assert ask(path, *options).value == inside.height
-            assert ask(path, *options, "--event", event).value == inside.filter(pl.col("event_name") == event).height
+            assert value(path, worth=worth, **bounds) == inside.height
+            named = inside.filter(pl.col("event_name") == event).height
+            assert value(path, worth=worth, event=event, **bounds) == named
 
 
 LATER: dict[str, Callable[[pl.Series], pl.Series]] = {
@@ -176,59 +198,56 @@ del LATER["epoch s"]  # in 32 bits with a sign
 
 @pytest.mark.parametrize("worth", [0, 1 << 40], ids=["statistics", "scan"])
 @pytest.mark.parametrize("kind", LATER)
-def test_counts_add_up_beyond_the_year_2038(
-    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, worth: int
-) -> None:
+def test_counts_add_up_beyond_the_year_2038(tmp_path: Path, kind: str, worth: int) -> None:
     """A count is the sum of the grouped counts where seconds need an unsigned integer of 32 bits."""
-    monkeypatch.setattr("mmstats.events.opened._WORTH_STATISTICS", worth)
     path = tmp_path / "events.parquet"
     later = events(lambda at: LATER[kind](at.dt.offset_by("12y")))
     write(path, later)
-    for options, expected in (
-        (("--from", "2038-05-02", "--to", "2038-05-04"), 2 * PER_DAY),
-        (("--from", "2038-05-02T12:00:00"), None),
-        (("--to", "2038-01-01"), 0),
-    ):
-        count = ask(path, *options).value
-        assert count == sum(row["value"] for row in ask(path, *options, "--group-by", "event_name").rows)
+    asked: list[tuple[dict[str, Any], int | None]] = [
+        ({"start": utc("2038-05-02"), "end": utc("2038-05-04")}, 2 * PER_DAY),
+        ({"start": utc("2038-05-02T12:00:00")}, None),
+        ({"end": utc("2038-01-01")}, 0),
+    ]
+    for bounds, expected in asked:
+        count = value(path, worth=worth, **bounds)
+        rows = counted(path, worth=worth, group_by=("event_name",), **bounds).rows
+        assert count == sum(int(row["value"]) for row in rows)
         assert expected in (None, count)
 
 
-def test_unsigned_integers_beyond_every_instant_are_bad_rows(
-    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unsigned_integers_beyond_every_instant_are_bad_rows(tmp_path: Path) -> None:
     """What has no instant is none to a count by statistics either."""
-    monkeypatch.setattr("mmstats.events.opened._WORTH_STATISTICS", 0)
     path = tmp_path / "events.parquet"
     write(path, pl.DataFrame({"timestamp": [2**63, 2**64 - 1], "event_name": ["a", "a"]}, schema_overrides=UNSIGNED))
-    for options in ((), ("--group-by", "event_name")):
-        assert ask(path, *options).error == f'{path}: row 1: the timestamp "9223372036854775808" is no instant'
-        assert ask(path, *options, "--skip-bad-rows").err == LEFT_OUT.format(path)
-    assert ask(path, "--from", "1970-01-01").value == 0  # statistics keep them out of every range
-    assert ask(path, "--from", "1970-01-01", "--group-by", "event_name").rows == []
+    for group_by in ((), ("event_name",)):
+        with pytest.raises(BadRow) as bad:
+            counted(path, group_by=group_by)
+        assert bad.value.message == f'{path}: row 1: the timestamp "9223372036854775808" is no instant'
+        assert counted(path, group_by=group_by, skip=True).notices == (LEFT_OUT.format(path),)
+    assert value(path, start=utc("1970-01-01")) == 0  # statistics keep them out of every range
+    assert counted(path, start=utc("1970-01-01"), group_by=("event_name",)).rows == []
 
 
 UNSIGNED = {"timestamp": pl.UInt64}
-LEFT_OUT = "warning: left out 2 rows that could not be read: {} (2 rows)\n"
+LEFT_OUT = "left out 2 rows that could not be read: {} (2 rows)"
 
 
-@pytest.mark.parametrize("options", [("--event", "a"), ("--from", "2026-05-02T12:00:00", "--event", "a")], ids=str)
+@pytest.mark.parametrize("start", [None, "2026-05-02T12:00:00"])
 def test_row_groups_that_statistics_leave_open_are_one_scan(
-    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str | None
 ) -> None:
     """Hundreds of row groups with every other to be read are counted by few scans, and right."""
     scans = []
     scan = pl.scan_parquet
-    monkeypatch.setattr("mmstats.events.opened._WORTH_STATISTICS", 0)
     monkeypatch.setattr(pl, "scan_parquet", lambda *args, **options: scans.append(args) or scan(*args, **options))
     path = tmp_path / "events.parquet"
     odd = pl.int_range(pl.len()) // 10 % 2 == 1
     mixed = pl.when(odd & (pl.int_range(pl.len()) % 3 == 0)).then(pl.lit("b")).otherwise(pl.lit("a"))
     frame = events().sort("timestamp").with_columns(mixed.alias("event_name"))
     frame.write_parquet(path, row_group_size=10)
-    first = datetime.fromisoformat(options[1] if len(options) > 2 else "2026-05-01")
+    first = datetime.fromisoformat(start or "2026-05-01")
     expected = frame.filter((pl.col("timestamp") >= first) & (pl.col("event_name") == "a")).height
-    assert ask(path, *options).value == expected
+    assert value(path, start=utc(start) if start else None, event="a") == expected
     assert len(scans) < 5
 
 

@@ -21,6 +21,7 @@ from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 from mmstats.events.schema import Wanted
 from mmstats.events.source import open_events
+from mmstats.limits import Limits
 
 from .test_blocks import blocks
 
@@ -57,9 +58,11 @@ def files_of(folder: Path, form: str, *contents: list[Row]) -> list[Path]:
     return paths
 
 
-def opened(folder: Path, *, skip: bool = False, wanted: Wanted = WANTED) -> Events:
-    """All the files of a folder."""
-    return open_events(Dataset((str(folder),), skip_bad_rows=skip), wanted).events()
+def opened(folder: Path, size: int | None = None, *, skip: bool = False, wanted: Wanted = WANTED) -> Events:
+    """All the files of a folder, read in blocks of about so many bytes."""
+    return open_events(
+        Dataset((str(folder),), skip_bad_rows=skip, limits=blocks(size) if size else Limits()), wanted
+    ).events()
 
 
 def paths_in(events: Events) -> list[str]:
@@ -79,8 +82,7 @@ def test_several_files_at_once_give_the_rows_in_the_order_of_the_files(tmp_path:
     """Large and small files, in many parts, come one after the other, each row once."""
     contents = [numbered(count, file) for file, count in enumerate((700, 3, 0, 400, 1, 900))]
     files_of(tmp_path, form, *contents)
-    with blocks(2000):
-        assert paths_in(opened(tmp_path)) == [path for rows in contents for _, path in rows]
+    assert paths_in(opened(tmp_path, 2000)) == [path for rows in contents for _, path in rows]
     assert not reading()
 
 
@@ -89,8 +91,8 @@ def test_the_first_fault_in_the_order_of_the_files_is_named(tmp_path: Path, form
     """A fault at the end of a long file goes before one at the beginning of the next."""
     late, early = [*numbered(900), ("soon", "/late")], [("never", "/early"), *numbered(3)]
     first = files_of(tmp_path, form, late, early, early)[0]
-    with blocks(2000), pytest.raises(BadRow) as raised:
-        paths_in(opened(tmp_path))
+    with pytest.raises(BadRow) as raised:
+        paths_in(opened(tmp_path, 2000))
     line = 901 + (not form.startswith("ndjson"))
     assert raised.value.message == f'{first}: line {line}: the timestamp "soon" is no instant'
     assert not reading()
@@ -102,9 +104,8 @@ def test_bad_rows_of_several_files_are_left_out_and_counted(tmp_path: Path, form
     bad = ("soon", "/bad")
     contents = [[bad, *numbered(500), bad], numbered(2), [*numbered(300), bad, *numbered(300)]]
     first, _, last = files_of(tmp_path, form, *contents)
-    events = opened(tmp_path, skip=True)
-    with blocks(2000):
-        assert len(paths_in(events)) == 1102
+    events = opened(tmp_path, 2000, skip=True)
+    assert len(paths_in(events)) == 1102
     assert events.log.bad_rows == {str(first): 2, str(last): 1}
 
 
@@ -114,9 +115,8 @@ def test_the_span_of_a_file_is_that_of_all_its_readable_rows(tmp_path: Path, for
     rows = [*numbered(500), ("1969-12-31T23:59:59.5Z", "/first"), ("soon", "/bad"), ("2026-06-01", "/last")]
     full, none, bad = files_of(tmp_path, form, rows, [], [("soon", "/bad")])
     narrow = Wanted(("path",), start=datetime.fromisoformat("2026-05-03"), end=datetime.fromisoformat("2026-05-04"))
-    events = opened(tmp_path, skip=True, wanted=narrow)
-    with blocks(2000):
-        paths_in(events)
+    events = opened(tmp_path, 2000, skip=True, wanted=narrow)
+    paths_in(events)
     june = int(datetime.fromisoformat("2026-06-01T00:00:00+00:00").timestamp()) * 1_000_000
     assert events.log.spans == {str(full): (-500_000, june), str(none): None, str(bad): None}
 
@@ -135,8 +135,8 @@ def test_a_file_without_a_column_is_named_after_the_faults_before_it(tmp_path: P
     """A missing column is told in the order of the files, too."""
     bad, lacking = files_of(tmp_path, "csv", [*numbered(900), ("soon", "/bad")], [])
     lacking.write_text("when,path\n1,/\n")
-    with blocks(2000), pytest.raises(BadRow):
-        paths_in(opened(tmp_path))
+    with pytest.raises(BadRow):
+        paths_in(opened(tmp_path, 2000))
     bad.unlink()
     with pytest.raises(NotEvents):
         paths_in(opened(tmp_path))
@@ -147,15 +147,15 @@ def test_bytes_read_are_told_once(tmp_path: Path, form: str) -> None:
     """Progress ends at the size of the files, although the end of a line is looked for ahead."""
     told: list[int] = []
     paths = files_of(tmp_path, form, numbered(9000), numbered(20))
-    with blocks(70_000), open_events(Dataset((str(tmp_path),)), WANTED, told.append) as source:
+    with open_events(Dataset((str(tmp_path),), limits=blocks(70_000)), WANTED, told.append) as source:
         paths_in(source.events())
     assert sum(told) == sum(path.stat().st_size for path in paths)
 
 
-def files_and_shape(folder: Path) -> tuple[list[EventFile], Shape]:
-    """The files of a folder, as the threads take them."""
+def files_and_shape(folder: Path, size: int) -> tuple[list[EventFile], Shape]:
+    """The files of a folder, as the threads take them in blocks of about so many bytes."""
     found = [(str(path), format_of(path.name)) for path in sorted(folder.iterdir())]
-    return [EventFile(path, form) for path, form in found if form], Shape(WANTED)
+    return [EventFile(path, form) for path, form in found if form], Shape(WANTED, limits=blocks(size))
 
 
 def test_no_more_is_read_than_is_soon_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,22 +165,20 @@ def test_no_more_is_read_than_is_soon_taken(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(ndjson, "sift", lambda *piece: begun.append(1) or sift(*piece))
     files_of(tmp_path, "ndjson", *[numbered(2000, file) for file in range(8)])
     threads = pl.thread_pool_size()
-    with blocks(500):
-        frames = texts.read_texts(*files_and_shape(tmp_path), ReadLog())
-        next(frames)
-        time.sleep(0.5)
-        assert len(begun) <= 2 * threads + texts._AHEAD * (threads - 1)
-        frames.close()
+    frames = texts.read_texts(*files_and_shape(tmp_path, 500), ReadLog())
+    next(frames)
+    time.sleep(0.5)
+    assert len(begun) <= 2 * threads + texts._AHEAD * (threads - 1)
+    frames.close()
 
 
 def test_whoever_stops_taking_leaves_no_thread_behind(tmp_path: Path) -> None:
     """A reader that is closed early ends its threads and closes its files."""
     files_of(tmp_path, "ndjson.gz", numbered(5000), numbered(5000))
-    with blocks(500):
-        frames = texts.read_texts(*files_and_shape(tmp_path), ReadLog())
-        next(frames)
-        assert reading()
-        frames.close()
+    frames = texts.read_texts(*files_and_shape(tmp_path, 500), ReadLog())
+    next(frames)
+    assert reading()
+    frames.close()
     assert not reading()
 
 

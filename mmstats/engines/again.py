@@ -11,7 +11,7 @@ from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.engineaddress import EngineAddress
 from mmstats.errors import DatasetError
-from mmstats.events.identity import SETTLED, identify
+from mmstats.events.identity import identify
 from mmstats.program import program
 from mmstats.query import StatsQuery
 from mmstats.work import Account
@@ -53,7 +53,7 @@ class Answers:
             identity = identify(dataset)
         except DatasetError:
             return None
-        if time.time_ns() - identity.changed <= SETTLED:
+        if time.time_ns() - identity.changed <= dataset.limits.settle_ns:
             return None
         asked = f"{program()} {self._engine.identity} {identity.digest} {query}"
         return sha256(asked.encode("utf-8", "surrogateescape")).hexdigest()

@@ -38,11 +38,11 @@ def _scan(query: StatsQuery, source: Source, task: Task) -> pl.LazyFrame:
     if task.way is Way.STATISTICS:
         return plan.answered(query, events.counted()[1])
     frame = events.frame(query.group_by)
-    return grouping_of(query, frame).of(frame)
+    return grouping_of(query, frame, source.shape.limits).of(frame)
 
 
 def _by_file(query: StatsQuery, source: Source, task: Task) -> Iterator[pl.LazyFrame]:
-    partial = partial_of(query, stored=source.is_stored)
+    partial = partial_of(query, source.shape.limits, stored=source.is_stored)
     for files, whole in ((task.files.whole, True), (task.files.cut_texts, False)):
         if files:
             yield partial.scanned(source.events(files, whole=whole, judging=False).numbered(query.group_by))

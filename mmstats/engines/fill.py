@@ -7,17 +7,16 @@ import polars as pl
 from mmstats.errors import InvalidParams
 from mmstats.query import StatsQuery
 
-MAX_ROWS = 1_000_000
 _STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 
 
-def filled(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
+def filled(query: StatsQuery, rows: pl.DataFrame, max_rows: int) -> pl.DataFrame:
     """The rows, and one of 0 for every group that is in the answer and every bucket of the range that it lacks.
 
     Where the range has no bound, the first or last bucket with events is the end. With no grouping there is one
     group, even when nothing matched.
 
-    Raises InvalidParams when that would be more than a million rows.
+    Raises InvalidParams when that would be more than `max_rows`.
     """
     assert query.interval is not None
     step = _STEPS[query.interval]
@@ -26,8 +25,8 @@ def filled(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
     if ends is None or groups.is_empty():
         return rows
     count = (ends[1] - ends[0]) // step + 1
-    if count * groups.height > MAX_ROWS:
-        fault = f"would make {count * groups.height:,} rows, more than {MAX_ROWS:,}"
+    if count * groups.height > max_rows:
+        fault = f"would make {count * groups.height:,} rows, more than {max_rows:,}"
         raise InvalidParams({"fill": [fault]}, hint="ask a shorter range, or a longer interval")
     buckets = pl.DataFrame({"bucket": pl.datetime_range(*ends, step, time_unit="us", eager=True)})
     grid = groups.join(buckets, how="cross")

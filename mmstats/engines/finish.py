@@ -11,7 +11,7 @@ from mmstats.query import StatsQuery
 def stats_of(query: StatsQuery, rows: plan.Rows, source: Source) -> Stats:
     """The answer that rows in no order are: filled, ordered, cut at the limit, with its notices."""
     if query.fill:
-        frame = filled(query, rows.frame)
+        frame = filled(query, rows.frame, source.shape.limits.filled_rows)
         rows = plan.Rows(frame, frame.height)
     shown = plan.ordered(query, rows.frame)
     return Stats(query.metric, query.labels, shown.to_dicts(), rows.groups, _notices(query, source))

@@ -14,6 +14,7 @@ from mmstats.engines.packing import Layout
 from mmstats.engines.runs import KEY, Run, Runs
 from mmstats.engines.streaming import collected, each_batch
 from mmstats.events.visitor import VISITOR
+from mmstats.limits import Limits
 from mmstats.query import StatsQuery
 
 
@@ -22,29 +23,29 @@ def marked(numbers: Numbers, events: pl.LazyFrame, *beside: str) -> pl.LazyFrame
     return events.select(*beside, *numbers.of_labels(), marks.mark(pl.col(VISITOR)))
 
 
-def condensed(names: tuple[str, ...], visits: pl.LazyFrame) -> Runs:
+def condensed(names: tuple[str, ...], visits: pl.LazyFrame, limits: Limits) -> Runs:
     """The marks that matter of each group by the columns `names`; raises TooWide where they are too wide to pack."""
-    runs = Runs(marks.condensed)
+    runs = Runs(marks.condensed, limits)
 
     def take(batch: pl.DataFrame) -> None:
         layout = Layout.of(batch, names, marks.BITS)
         keys = batch.select(layout.packed(pl.col(marks.MARK)).alias(KEY))
         runs.add(layout, marks.condensed(keys))
 
-    each_batch(visits.select(*names, marks.MARK), take)
+    each_batch(visits.select(*names, marks.MARK), take, limits.batch_rows)
     return runs
 
 
-def estimated(query: StatsQuery, numbers: Numbers, visits: pl.LazyFrame) -> plan.Rows:
+def estimated(query: StatsQuery, numbers: Numbers, visits: pl.LazyFrame, limits: Limits) -> plan.Rows:
     """The estimated visitors of every group, of their marks; raises TooWide as `condensed` does."""
-    runs = condensed(query.labels, visits)
+    runs = condensed(query.labels, visits, limits)
     pieces = ((layout, marks.estimated(keys, layout, plan.VALUE)) for layout, keys in runs.pieces())
     return _labelled(query, numbers, pieces)
 
 
-def counted(query: StatsQuery, numbers: Numbers, events: pl.LazyFrame) -> plan.Rows:
+def counted(query: StatsQuery, numbers: Numbers, events: pl.LazyFrame, limits: Limits) -> plan.Rows:
     """The number of events of every group, of their numbers; raises TooWide where these are too wide to pack."""
-    runs = Runs(_added)
+    runs = Runs(_added, limits)
 
     def take(batch: pl.DataFrame) -> None:
         layout = Layout.of(batch, query.labels)
@@ -52,7 +53,7 @@ def counted(query: StatsQuery, numbers: Numbers, events: pl.LazyFrame) -> plan.R
         counts = keys.rle().struct.unnest()
         runs.add(layout, counts.select(pl.col("value").alias(KEY), pl.col("len").cast(pl.Int64).alias(plan.VALUE)))
 
-    each_batch(events, take)
+    each_batch(events, take, limits.batch_rows)
     return _labelled(query, numbers, runs.pieces())
 
 

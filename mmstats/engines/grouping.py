@@ -8,6 +8,7 @@ from mmstats.engines import grouped, plan
 from mmstats.engines.numbers import Numbers
 from mmstats.engines.partial import Marks
 from mmstats.engines.streaming import collected
+from mmstats.limits import Limits
 from mmstats.query import StatsQuery
 
 MANY_LABELS = 5  # from so many on grouping by their texts is slower than numbering these
@@ -25,12 +26,12 @@ class Grouping(Protocol):
         ...
 
 
-def grouping_of(query: StatsQuery, events: pl.LazyFrame) -> Grouping:
+def grouping_of(query: StatsQuery, events: pl.LazyFrame, limits: Limits) -> Grouping:
     """The way to answer the question of these events."""
     if query.metric == "uniques" and not query.exact:
-        return Marks(query, events.collect_schema())
+        return Marks(query, events.collect_schema(), limits)
     if query.metric == "count" and len(query.group_by) >= MANY_LABELS:
-        return ByNumbers(query, events)
+        return ByNumbers(query, events, limits)
     return ByTexts(query)
 
 
@@ -53,8 +54,8 @@ class ByTexts:
 class ByNumbers:
     """Labels are numbered and packed into one integer, which is counted."""
 
-    def __init__(self, query: StatsQuery, events: pl.LazyFrame) -> None:
-        self._query, self._numbers = query, Numbers(query, events.collect_schema())
+    def __init__(self, query: StatsQuery, events: pl.LazyFrame, limits: Limits) -> None:
+        self._query, self._numbers, self._limits = query, Numbers(query, events.collect_schema()), limits
 
     def of(self, events: pl.LazyFrame) -> pl.LazyFrame:
         """The numbers of the labels."""
@@ -62,4 +63,4 @@ class ByNumbers:
 
     def rows(self, part: pl.LazyFrame) -> plan.Rows:
         """The events of each group, counted."""
-        return grouped.counted(self._query, self._numbers, part)
+        return grouped.counted(self._query, self._numbers, part, self._limits)

@@ -13,13 +13,8 @@ from mmstats.events.identity import still_settled
 from mmstats.events.part import FILE
 from mmstats.events.source import Source
 from mmstats.events.spans import Place
+from mmstats.limits import Limits
 from mmstats.query import StatsQuery
-
-# A part is kept that takes at most this share of its file's bytes, and all together at most so many bytes.
-_SHARE = 4
-_SMALL = 1 << 16  # a part of so many bytes is kept of any file
-_PROBED = 1 << 25  # of files of more bytes one is read to see whether keeping parts is worth it
-_MOST_BYTES = 48 << 20
 
 
 def answered(query: StatsQuery, source: Source, task: Task, partial: Partial, ledger: Ledger) -> plan.Rows:
@@ -49,12 +44,14 @@ class _Reading:
 
     def read_whole(self, files: Sequence[EventFile]) -> None:
         """Read files that lie inside the range; of the smallest it is seen whether keeping parts is worth it."""
+        limits = self._source.shape.limits
         by_size = sorted(files, key=lambda file: file.size)
-        if sum(file.size for file in files) > _PROBED:
+        if sum(file.size for file in files) > limits.probe_bytes:
             smallest = by_size.pop(0)
             self._read_by_file([smallest], whole=True)
             part = self._by_file[smallest.path]
-            if not _is_worth(part, smallest) or part.estimated_size() * len(files) > _MOST_BYTES:
+            all_bytes = part.estimated_size() * len(files)
+            if not _is_worth(part, smallest, limits) or all_bytes > limits.partials_bytes:
                 del self._by_file[smallest.path]
                 self._read_at_once(by_size, whole=True)
                 return
@@ -81,7 +78,8 @@ class _Reading:
         """The records and parts of the files that were read one by one and are still what they were."""
         records, parts = {}, {}
         read = [file for file in self._source.files if file.path in self._by_file]
-        still = still_settled(file for file in read if file.path in self._source.known)
+        settle_ns = self._source.shape.limits.settle_ns
+        still = still_settled((file for file in read if file.path in self._source.known), settle_ns)
         for file in read:
             known, part = self._source.known.get(file.path), self._by_file[file.path]
             if known is None or still.get(file.path) != known:
@@ -94,14 +92,14 @@ class _Reading:
 
     def _record(self, file: EventFile, part: pl.DataFrame) -> Record:
         source, span = self._source, self._source.log.spans.get(file.path)
-        whole = source.place(file, span) is Place.INSIDE and _is_worth(part, file)
+        whole = source.place(file, span) is Place.INSIDE and _is_worth(part, file, source.shape.limits)
         found = tuple(sorted(source.log.columns.get(file.path, ())))
         return Record(whole, span, found, source.log.bad_rows[str(file)])
 
 
-def _is_worth(part: pl.DataFrame, file: EventFile) -> bool:
+def _is_worth(part: pl.DataFrame, file: EventFile, limits: Limits) -> bool:
     """Whether a part is so much smaller than its file that it is worth keeping."""
-    return part.estimated_size() <= max(_SMALL, file.size // _SHARE)
+    return part.estimated_size() <= max(limits.small_partial_bytes, file.size // limits.partial_share)
 
 
 def _keep(source: Source, kept: Kept, learnt: Kept, ledger: Ledger) -> None:

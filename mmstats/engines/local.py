@@ -58,9 +58,10 @@ def _rows(query: StatsQuery, source: Source, task: Task, ledger: Ledger | None) 
     if task.way is Way.STATISTICS:
         return _total(query, source.events())
     if task.way is Way.BY_FILE and ledger:
-        return incremental.answered(query, source, task, partial_of(query, stored=source.is_stored), ledger)
+        partial = partial_of(query, source.shape.limits, stored=source.is_stored)
+        return incremental.answered(query, source, task, partial, ledger)
     events = source.events().frame(query.group_by)
-    grouping = grouping_of(query, events)
+    grouping = grouping_of(query, events, source.shape.limits)
     return grouping.rows(grouping.of(events))
 
 

@@ -11,6 +11,7 @@ from mmstats.engines.packing import Layout
 from mmstats.engines.runs import KEY
 from mmstats.engines.streaming import collected
 from mmstats.events.part import FILE
+from mmstats.limits import Limits
 from mmstats.query import StatsQuery
 
 
@@ -42,11 +43,11 @@ class Partial(Protocol):
         ...
 
 
-def partial_of(query: StatsQuery, *, stored: bool) -> Partial:
+def partial_of(query: StatsQuery, limits: Limits, *, stored: bool) -> Partial:
     """How files answer the question one by one; the labels of `stored` ones are Categoricals."""
     if query.metric == "count":
         return Counts(query)
-    return Marks(query, dict.fromkeys(query.group_by, pl.Categorical() if stored else pl.String()))
+    return Marks(query, dict.fromkeys(query.group_by, pl.Categorical() if stored else pl.String()), limits)
 
 
 class Counts:
@@ -85,8 +86,8 @@ class Counts:
 class Marks:
     """Visitors' marks by label, as numbers; a row for each end of each register that a group's visitors touch."""
 
-    def __init__(self, query: StatsQuery, schema: Mapping[str, pl.DataType]) -> None:
-        self._query, self._numbers = query, Numbers(query, schema)
+    def __init__(self, query: StatsQuery, schema: Mapping[str, pl.DataType], limits: Limits) -> None:
+        self._query, self._numbers, self._limits = query, Numbers(query, schema), limits
 
     def of(self, events: pl.LazyFrame) -> pl.LazyFrame:
         """The marks of the visitors of some events, not yet condensed."""
@@ -100,7 +101,8 @@ class Marks:
         """The marks of files, condensed."""
         names = (FILE, *self._query.labels)
         visits = self.scanned(events)
-        pieces = [_unpacked(layout, keys) for layout, keys in grouped.condensed(names, visits).pieces()]
+        runs = grouped.condensed(names, visits, self._limits)
+        pieces = [_unpacked(layout, keys) for layout, keys in runs.pieces()]
         return pl.concat(pieces) if pieces else visits.head(0).collect()
 
     def to_keep(self, parts: pl.DataFrame) -> pl.DataFrame:
@@ -114,7 +116,8 @@ class Marks:
     def finished(self, parts: Sequence[pl.LazyFrame]) -> plan.Rows:
         """The visitors that the marks of all parts tell of."""
         visits = [part.select(*self._query.labels, marks.MARK) for part in parts]
-        return grouped.estimated(self._query, self._numbers, pl.concat(visits, how="vertical_relaxed"))
+        together = pl.concat(visits, how="vertical_relaxed")
+        return grouped.estimated(self._query, self._numbers, together, self._limits)
 
     def rows(self, part: pl.LazyFrame) -> plan.Rows:
         """The visitors that the marks of one part tell of."""

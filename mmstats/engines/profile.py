@@ -98,7 +98,8 @@ def _whole(file: EventFile, shape: Shape, log: ReadLog) -> Summary:
 
 def _shape(dataset: Dataset) -> Shape:
     own = {} if "event_name" in dataset.columns else _OWN_NAME
-    return Shape(Wanted((*EVENT_COLUMNS, *own)), ColumnMap({**own, **dataset.columns}), dataset.timestamp_unit)
+    wanted, columns = Wanted((*EVENT_COLUMNS, *own)), ColumnMap({**own, **dataset.columns})
+    return Shape(wanted, columns, dataset.timestamp_unit, dataset.limits)
 
 
 def _read(events: Events, frame: pl.LazyFrame, columns: Sequence[str] = EVENT_COLUMNS) -> Summary:

@@ -6,11 +6,9 @@ from threading import Lock
 import polars as pl
 
 from mmstats.engines.packing import Layout
+from mmstats.limits import Limits
 
 KEY = "key"
-_PIECE = 1 << 22  # rows that are merged at once
-_SAMPLES = 64  # keys that a piece is cut by, of each run
-_ENOUGH = 1 << 25  # rows that are kept before one looks whether several runs keep the same
 
 Run = tuple[Layout, pl.DataFrame]
 
@@ -22,10 +20,10 @@ class Runs:
     what it has kept of each.
     """
 
-    def __init__(self, condensed: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
-        self._condensed = condensed
+    def __init__(self, condensed: Callable[[pl.DataFrame], pl.DataFrame], limits: Limits) -> None:
+        self._condensed, self._limits = condensed, limits
         self._runs: list[Run] = []
-        self._rows, self._enough = 0, _ENOUGH
+        self._rows, self._enough = 0, limits.run_rows
         self._lock = Lock()
 
     def add(self, layout: Layout, run: pl.DataFrame) -> None:
@@ -36,7 +34,7 @@ class Runs:
             if self._rows > self._enough:
                 self._runs = list(self.pieces())
                 self._rows = sum(run.height for _, run in self._runs)
-                self._enough = max(_ENOUGH, 2 * self._rows)
+                self._enough = max(self._limits.run_rows, 2 * self._rows)
 
     def pieces(self) -> Iterator[Run]:
         """All of it, condensed and of one layout; each group is whole in one piece, and groups come in order."""
@@ -55,8 +53,8 @@ class Runs:
 
     def _borders(self, layout: Layout, runs: list[pl.DataFrame]) -> pl.Series:
         """The keys at which pieces begin, but for the first; they are the first of their groups."""
-        pieces = -(-self._rows // _PIECE)
-        step = max(1, _PIECE // _SAMPLES)
+        pieces = -(-self._rows // self._limits.merge_rows)
+        step = max(1, self._limits.merge_rows // self._limits.merge_samples)
         samples = pl.concat([run[KEY].gather_every(step) for run in runs]).sort()
         inner = samples.gather([len(samples) * at // pieces for at in range(1, pieces)])
         return inner.to_frame().select(layout.first_of_group(pl.col(KEY)).unique(maintain_order=True)).to_series()

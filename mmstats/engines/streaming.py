@@ -7,7 +7,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import polars as pl
 
-_BATCH = 1 << 20  # rows
 _WORKERS = 2  # of whom each holds a batch; what they call uses all cores in turn
 
 
@@ -17,8 +16,8 @@ def collected(frame: pl.LazyFrame) -> pl.DataFrame:
         return frame.collect(engine="streaming")
 
 
-def each_batch(frame: pl.LazyFrame, take: Callable[[pl.DataFrame], None]) -> None:
-    """Give all of a frame to `take`, a bounded number of rows at a time, in no order and from several threads.
+def each_batch(frame: pl.LazyFrame, take: Callable[[pl.DataFrame], None], batch_rows: int) -> None:
+    """Give all of a frame to `take`, `batch_rows` rows at a time, in no order and from several threads.
 
     What `take` raises ends it.
     """
@@ -31,7 +30,7 @@ def each_batch(frame: pl.LazyFrame, take: Callable[[pl.DataFrame], None]) -> Non
 
     with ThreadPoolExecutor(_WORKERS) as workers:
         with _interruptible():
-            frame.sink_batches(hand_over, chunk_size=_BATCH, maintain_order=False, engine="streaming")
+            frame.sink_batches(hand_over, chunk_size=batch_rows, maintain_order=False, engine="streaming")
         _finish(working, "ALL_COMPLETED")
 
 

@@ -19,8 +19,6 @@ from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape, Span, Taken, joined, judge, restrict, span_of
 from mmstats.events.textfile import open_bytes
 
-_BLOCK = 8 << 20  # no record may be longer
-
 
 class DelimitedText:
     """A file of CSV or TSV as it is read for one question."""
@@ -39,7 +37,8 @@ class DelimitedText:
         Raises NotEvents when the header lacks a column that must be there.
         """
         with open_bytes(self._file, self._log.read) as stream:
-            found = records.read_header(self._file, stream, self._delimiter)
+            first_bytes = self._shape.limits.csv_header_bytes
+            found = records.read_header(self._file, stream, self._delimiter, first_bytes)
             if found is None:
                 return
             self._header, below = found
@@ -68,7 +67,8 @@ class DelimitedText:
                 raise
             self._log.leave_out(self._file, 1)
         else:
-            why = f"a row is longer than {_BLOCK >> 20} MiB" if "straddl" in fault else f"cannot be read ({fault})"
+            most = self._shape.limits.csv_block_bytes >> 20
+            why = f"a row is longer than {most} MiB" if "straddl" in fault else f"cannot be read ({fault})"
             raise Unreadable(f"{self._file}: {why}") from None
 
     def _closed(self, body: Body) -> Iterator[pl.DataFrame]:
@@ -128,12 +128,12 @@ class DelimitedText:
         import pyarrow as pa  # takes longer to import than a small Parquet question to answer
         from pyarrow import csv
 
-        columns = self._columns()
+        columns, size = self._columns(), self._shape.limits.csv_block_bytes
         names = [f"f{index}" for index in range(len(self._header))]
         try:
             with csv.open_csv(
                 pa.PythonFile(Source(body), "r"),
-                read_options=csv.ReadOptions(column_names=names, block_size=_BLOCK, use_threads=False),
+                read_options=csv.ReadOptions(column_names=names, block_size=size, use_threads=False),
                 parse_options=csv.ParseOptions(
                     delimiter=self._delimiter,
                     newlines_in_values=True,

@@ -34,9 +34,9 @@ def _of_lines(file: EventFile, shape: Shape) -> Iterator[Fault]:
     schema = Keys(file, shape).schema
     first = 1
     with open_bytes(file) as stream:
-        kind, blocks = blocks_of(file, stream)
+        kind, blocks = blocks_of(file, stream, shape.limits)
         for block in blocks:
-            for piece in sift(block, first, schema):
+            for piece in sift(block, first, schema, shape.limits.single_line_bytes):
                 for line, what in _of_piece(piece, shape, file):
                     yield f"{kind} {line}", what
             first += block.count(b"\n")

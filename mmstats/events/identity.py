@@ -20,8 +20,6 @@ from mmstats.visible import visible
 _TICK = 20_000_000
 _COARSE_TICK = 2_000_000_000
 _SECOND = 1_000_000_000
-# What is kept of files on disk is of those that were changed longer ago, in nanoseconds, on whatever clock.
-SETTLED = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +58,22 @@ def identify(dataset: Dataset) -> Identity:
     return Identity(digest.hexdigest(), len(listing.files), settled, changed)
 
 
-def settled_files(files: Iterable[EventFile]) -> dict[str, str]:
-    """The identity of each file when it was found, by its path; one changed a moment ago, and maybe again, has none."""
+def settled_files(files: Iterable[EventFile], settle_ns: int) -> dict[str, str]:
+    """The identity of each file when it was found, by its path; one changed too recently has none."""
     statuses = {}
     for file in files:
         with suppress(Unreadable):  # said when it is read
             statuses[file.path] = file.storage.status(file.path)
-    return _known(statuses)
+    return _known(statuses, settle_ns)
 
 
-def still_settled(files: Iterable[EventFile]) -> dict[str, str]:
+def still_settled(files: Iterable[EventFile], settle_ns: int) -> dict[str, str]:
     """The same of those of the files that are there at this moment, as far as their storage tells."""
     statuses: dict[str, Status] = {}
     for storage, paths in _by_storage(files).items():
         with suppress(DatasetError):  # an answer is not worth less because what it was made of cannot be kept
             statuses |= storage.again(paths)
-    return _known(statuses)
+    return _known(statuses, settle_ns)
 
 
 def check_as_found(files: Iterable[EventFile]) -> None:
@@ -108,9 +106,9 @@ def _changed(path: str) -> Unreadable:
     return Unreadable(f"{visible(path)}: changed while it was read", hint="ask again when it is complete")
 
 
-def _known(statuses: Mapping[str, Status]) -> dict[str, str]:
+def _known(statuses: Mapping[str, Status], settle_ns: int) -> dict[str, str]:
     now = time.time_ns()
-    settled = {path: status for path, status in statuses.items() if now - status.changed > SETTLED}
+    settled = {path: status for path, status in statuses.items() if now - status.changed > settle_ns}
     return {path: sha256(_bytes(status)).hexdigest() for path, status in settled.items()}
 
 

@@ -12,6 +12,7 @@ from mmstats.events.jsonvalues import key_pattern, value_of
 from mmstats.events.rows import Shape, no_column
 from mmstats.events.schema import REQUIRED
 from mmstats.events.textfile import open_bytes
+from mmstats.limits import Limits
 
 _LOOKS = 50  # objects of a block that are decoded for columns that need not be there
 
@@ -24,7 +25,7 @@ class Keys:
 
     def __init__(self, file: EventFile, shape: Shape) -> None:
         self._file, self._shape = file, shape
-        lacked = _lacked(file, {name for name in shape.raw if name in file.partition})
+        lacked = _lacked(file, {name for name in shape.raw if name in file.partition}, shape.limits)
         names = [name for name in shape.raw if name not in lacked] or [""]  # a frame of no columns has no rows
         self.schema: dict[str, pl.DataType] = dict.fromkeys(names, pl.String())
         needed = dict.fromkeys((*REQUIRED, *shape.wanted.read))
@@ -67,7 +68,8 @@ class Keys:
         """Raise NotEvents when a column that must be there was in none of the objects; a file of none needs none."""
         for column in REQUIRED if self._rows else ():
             if column in self._missing:
-                raise no_column(self._file, column, self._shape.columns, _some_keys(self._file))
+                keys = _some_keys(self._file, self._shape.limits)
+                raise no_column(self._file, column, self._shape.columns, keys)
 
     def _note(self, names: set[str]) -> None:
         self._drop({column for column, sources in self._missing.items() if not names.isdisjoint(sources)})
@@ -78,21 +80,21 @@ class Keys:
             self._missing.pop(column, None)
 
 
-def _lacked(file: EventFile, names: set[str]) -> set[str]:
+def _lacked(file: EventFile, names: set[str], limits: Limits) -> set[str]:
     """Those of the names that no object of the file has for a key."""
     lacked = set(names)
     if lacked:
         with open_bytes(file) as stream:
-            for block in blocks_of(file, stream)[1]:
+            for block in blocks_of(file, stream, limits)[1]:
                 lacked -= {name for name in lacked if _has_key(block, name)}
                 if not lacked:
                     break
     return lacked
 
 
-def _some_keys(file: EventFile) -> set[str]:
+def _some_keys(file: EventFile, limits: Limits) -> set[str]:
     with open_bytes(file) as stream:
-        for block in blocks_of(file, stream)[1]:
+        for block in blocks_of(file, stream, limits)[1]:
             for line in block.splitlines()[:100]:
                 value = _object(line)
                 if value:

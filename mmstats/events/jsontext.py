@@ -8,16 +8,16 @@ from typing import BinaryIO, cast
 from mmstats.errors import Unreadable
 from mmstats.events.eventfile import EventFile
 from mmstats.events.textfile import line_blocks
+from mmstats.limits import Limits
 
-_ELEMENTS = 20_000
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
-def blocks_of(file: EventFile, stream: BinaryIO) -> tuple[str, Iterator[bytes]]:
+def blocks_of(file: EventFile, stream: BinaryIO, limits: Limits) -> tuple[str, Iterator[bytes]]:
     """What a line of a block is in the file, `line` or `row`, and the blocks."""
     if file.format.name == "json" and _first_byte(stream) == b"[":
-        return "row", _array_blocks(file, stream)
-    return "line", line_blocks(stream)
+        return "row", _array_blocks(file, stream, limits.array_elements)
+    return "line", line_blocks(stream, limits.text_block_bytes)
 
 
 def _first_byte(stream: BinaryIO) -> bytes:
@@ -31,11 +31,11 @@ def _first_byte(stream: BinaryIO) -> bytes:
     return b""
 
 
-def _array_blocks(file: EventFile, stream: BinaryIO) -> Iterator[bytes]:
+def _array_blocks(file: EventFile, stream: BinaryIO, size: int) -> Iterator[bytes]:
     elements: list[str] = []
     for element in _elements(file, stream):
         elements.append(element)
-        if len(elements) == _ELEMENTS:
+        if len(elements) == size:
             yield ("\n".join(elements) + "\n").encode()
             elements.clear()
     yield "\n".join(elements).encode()

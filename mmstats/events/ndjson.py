@@ -22,7 +22,6 @@ from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import SKIP_HINT, Shape, Span, Taken, joined, judge, restrict, span_of, timestamp_fault
 from mmstats.events.textfile import open_bytes
 
-_FEW = 64 << 10  # bytes of lines that are sooner decoded one by one than halved
 # A \u escape of a first half with no second behind it, or of a second half with no first before it.
 _HALF = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
@@ -82,7 +81,7 @@ class JsonText:
         """
         self._keys = Keys(self._file, self._shape)
         with open_bytes(self._file, self._log.read) as stream:
-            for place, block in enumerate(blocks_of(self._file, stream)[1]):
+            for place, block in enumerate(blocks_of(self._file, stream, self._shape.limits)[1]):
                 yield partial(self._read, place, block)
 
     def end(self) -> None:
@@ -96,7 +95,7 @@ class JsonText:
 
     def _read(self, place: int, block: bytes) -> Taken:
         read = []
-        for piece in sift(block, 0, self._keys.schema):
+        for piece in sift(block, 0, self._keys.schema, self._shape.limits.single_line_bytes):
             read.append(_judged(piece, self._shape, self._file))
             if read[-1].fault and not self._log.skip_bad_rows:
                 break
@@ -116,7 +115,7 @@ class JsonText:
     def _bad_row(self, place: int, line: int, fault: str) -> BadRow:
         """The error for a line of a block, whose number is found by reading the blocks before it again."""
         with open_bytes(self._file) as stream:
-            kind, blocks = blocks_of(self._file, stream)
+            kind, blocks = blocks_of(self._file, stream, self._shape.limits)
             number = 1 + line + sum(block.count(b"\n") for block in islice(blocks, place))
             self._keys.look_through(blocks)
         return BadRow(f"{self._file}: {kind} {number:,}: {fault}", hint=SKIP_HINT)
@@ -143,19 +142,22 @@ def _texts(shape: Shape) -> set[str]:
     return {name for column in read for name in shape.columns.sources(column)}
 
 
-def sift(text: bytes, first: int, schema: Schema) -> Iterator[Piece]:
-    """Whole lines in as few pieces as can be parsed, in order and parsed as they are asked for."""
+def sift(text: bytes, first: int, schema: Schema, single_line_bytes: int) -> Iterator[Piece]:
+    """Whole lines in as few pieces as can be parsed, in order and parsed as they are asked for.
+
+    Of what cannot be parsed, up to so many bytes are sooner decoded line by line than halved.
+    """
     raw = _parsed(text, schema)
     if raw is not None:
         yield Piece(text, first, raw)
         return
     cut = text.rfind(b"\n", 0, len(text) // 2) + 1 or text.find(b"\n", len(text) // 2, -1) + 1
-    piece = _line_by_line(text, first, schema) if cut == 0 or len(text) <= _FEW else None
+    piece = _line_by_line(text, first, schema) if cut == 0 or len(text) <= single_line_bytes else None
     if piece:
         yield piece
     else:
-        yield from sift(text[:cut], first, schema)
-        yield from sift(text[cut:], first + text.count(b"\n", 0, cut), schema)
+        yield from sift(text[:cut], first, schema, single_line_bytes)
+        yield from sift(text[cut:], first + text.count(b"\n", 0, cut), schema, single_line_bytes)
 
 
 def _parsed(text: bytes, schema: Schema) -> pl.DataFrame | None:

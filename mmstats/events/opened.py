@@ -21,9 +21,6 @@ from mmstats.events.storage.trouble import is_foreign
 from mmstats.events.texts import read_texts
 from mmstats.events.visitor import VISITOR, hashed
 
-# Below this many bytes reading a column costs less than loading the reader of statistics.
-_WORTH_STATISTICS = 1 << 20
-
 
 class Events:
     """The events of some files that one question wants."""
@@ -143,4 +140,4 @@ def _worth_statistics(part: Part) -> bool:
     wanted, files = part.shape.wanted, part.files
     if files[0].format.name != "parquet" or not (wanted.bounded or wanted.event):
         return False  # without a range or event the engine counts by the footers itself
-    return sum(file.size for file in files) >= _WORTH_STATISTICS
+    return sum(file.size for file in files) >= part.shape.limits.statistics_bytes

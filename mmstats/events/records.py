@@ -16,7 +16,6 @@ from mmstats.events.eventfile import EventFile
 from mmstats.events.rows import SKIP_HINT, Shape, judge, timestamp_fault
 from mmstats.events.textfile import open_bytes
 
-_HEAD = 1 << 16
 _LONGEST_HEAD = 1 << 24
 
 
@@ -57,21 +56,25 @@ def read_records(stream: BinaryIO, delimiter: str) -> Iterator[Record]:
         taken.clear()
 
 
-def read_header(file: EventFile, stream: BinaryIO, delimiter: str) -> tuple[list[str], bytes] | None:
+def read_header(file: EventFile, stream: BinaryIO, delimiter: str, first_bytes: int) -> tuple[list[str], bytes] | None:
     """The names in the header, and what was read beyond it; None for a file of nothing.
+
+    So many bytes are read first, and twice as many as long as the header is not whole.
 
     Raises Unreadable when the header cannot be read.
     """
-    found = read_head(file, stream, delimiter)
+    found = read_head(file, stream, delimiter, first_bytes)
     return (found[0], found[2]) if found else None
 
 
-def read_head(file: EventFile, stream: BinaryIO, delimiter: str) -> tuple[list[str], str, bytes] | None:
+def read_head(
+    file: EventFile, stream: BinaryIO, delimiter: str, first_bytes: int
+) -> tuple[list[str], str, bytes] | None:
     """The names in the header, the whole record that they are in, and what was read beyond; None for a file of nothing.
 
     Raises Unreadable when the header cannot be read.
     """
-    head = stream.read(_HEAD)
+    head = stream.read(first_bytes)
     while len(rows := list(islice(read_records(io.BytesIO(head), delimiter), 2))) < 2 and len(head) < _LONGEST_HEAD:
         more = stream.read(len(head))
         if not more:

@@ -13,6 +13,7 @@ from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
 from mmstats.events.schema import ColumnMap, Wanted, likely
 from mmstats.events.timestamps import parse_text
+from mmstats.limits import Limits
 from mmstats.visible import visible
 
 # What is to be done with a part of a file that was read, once all before it are through.
@@ -27,11 +28,12 @@ class Shape:
     wanted: Wanted
     columns: ColumnMap = field(default_factory=ColumnMap)
     timestamp_unit: str | None = None
+    limits: Limits = field(default=Limits(), repr=False)
 
     def as_stored(self) -> "Shape":
         """The same of a store: what was mapped or told of timestamps was applied when the events were imported."""
         own = {name: source for name, source in self.columns.mapped.items() if name not in EVENT_COLUMNS}
-        return Shape(self.wanted, ColumnMap(own))
+        return Shape(self.wanted, ColumnMap(own), limits=self.limits)
 
     def unbounded(self) -> "Shape":
         """The same of files that lie inside the range."""

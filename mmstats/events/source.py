@@ -49,11 +49,11 @@ class Source:
         advance: Callable[[int], None] = lambda _: None,
         cache: Cache | None = None,
     ) -> None:
-        self.shape = Shape(wanted, ColumnMap(dataset.columns), dataset.timestamp_unit)
+        self.shape = Shape(wanted, ColumnMap(dataset.columns), dataset.timestamp_unit, dataset.limits)
         self.log, self._listing = ReadLog(dataset.skip_bad_rows, advance), listing
         self._opened: list[Events] = []
         trusted = [file for file in listing.files if not (dataset.trust_partitions and _is_foreign(file, wanted))]
-        self.known = settled_files(trusted) if cache else {}
+        self.known = settled_files(trusted, dataset.limits.settle_ns) if cache else {}
         spans = self._spans(dataset, trusted, cache)
         self._places = {file.path: place_of(spans.get(file.path), wanted) for file in trusted}
         self.files = [file for file in trusted if self._places[file.path] is not Place.OUTSIDE]

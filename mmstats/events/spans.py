@@ -20,8 +20,6 @@ from mmstats.events.statistics import UnknownFooter
 from mmstats.program import program
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
-# Below this many bytes reading a column costs less than loading the reader of footers.
-_WORTH_FOOTERS = 1 << 20
 
 
 class Place(Enum):
@@ -76,7 +74,7 @@ def spans_of(
     told = [file for file in files if file.format.name == "parquet" and file.path in known]
     spans = kept.find()
     unknown = [file for file in told if known[file.path] not in spans]
-    if sum(file.size for file in unknown) >= _WORTH_FOOTERS:
+    if sum(file.size for file in unknown) >= shape.limits.footer_bytes:
         spans |= {known[path]: span for path, span in _read(unknown, shape).items()}
         kept.keep({known[file.path]: spans.get(known[file.path]) for file in told})
     found = {file.path: spans.get(known[file.path]) for file in told}

@@ -11,8 +11,6 @@ from mmstats.errors import Unreadable
 from mmstats.events.eventfile import EventFile
 from mmstats.events.formats import BOM, compression_of
 
-BLOCK = 4 << 20
-
 
 @contextmanager
 def open_bytes(file: EventFile, advance: Callable[[int], None] = lambda _: None) -> Iterator[BinaryIO]:
@@ -92,7 +90,7 @@ class _Counted(io.RawIOBase):
         return count
 
 
-def line_blocks(stream: BinaryIO, size: int = BLOCK) -> Iterator[bytes]:
+def line_blocks(stream: BinaryIO, size: int) -> Iterator[bytes]:
     """The bytes of a stream in blocks of about `size` that end where a line ends; the last line needs no newline."""
     raw = getattr(stream, "raw", None)
     lines = _lines_at_once if isinstance(raw, _Counted) and raw.seekable() else _lines

@@ -25,25 +25,27 @@ from mmstats.events.storage.objects import Objects
 from mmstats.events.storage.storages import Storages
 from mmstats.events.storage.url import read_url
 from mmstats.events.store import FILE_NAME, MANIFEST, Manifest, StoreFile, parsed
+from mmstats.limits import Limits
 from mmstats.store.home import Overtaken
 from mmstats.visible import visible
 
 # Who reads by a manifest that has been replaced since is done by then, and what was uploaded for one is in it.
 _READ = timedelta(hours=1)
-_ABANDONED = timedelta(days=1)
 _FORGOTTEN = timedelta(days=7)  # who may not remove files does not carry them along for ever
 _DAY = re.compile(r"^day=\d{4}-\d{2}-\d{2}$", re.ASCII)
 
 
 @contextmanager
-def opened(location: str, options: Mapping[str, str], say: Callable[[str], None]) -> "Iterator[StoreBucket]":
+def opened(
+    location: str, options: Mapping[str, str], say: Callable[[str], None], limits: Limits
+) -> "Iterator[StoreBucket]":
     """The store at a location as it is now; nobody waits for another.
 
     Raises OutputError when it cannot be read or written, and Unreadable when its manifest is not understood.
     """
     del say
     with TemporaryDirectory(prefix="mmstats-") as scratch:
-        store = StoreBucket(*_place(location, options), Path(scratch))
+        store = StoreBucket(*_place(location, options), Path(scratch), timedelta(seconds=limits.abandoned_seconds))
         store.sweep()
         try:
             yield store
@@ -85,8 +87,9 @@ def _writing() -> Iterator[None]:
 class StoreBucket:
     """A store as its manifest was when it was opened; `scan` is what the engine is told to read its files."""
 
-    def __init__(self, objects: Objects, prefix: str, scratch: Path) -> None:
+    def __init__(self, objects: Objects, prefix: str, scratch: Path, abandoned: timedelta) -> None:
         self._objects, self._prefix, self._scratch = objects, prefix, scratch
+        self._abandoned = abandoned
         self._changes = Changes(objects)
         self._at = objects.path(f"{prefix}{MANIFEST}")
         with _writing():
@@ -158,7 +161,7 @@ class StoreBucket:
         listed = {file.path for file in self.manifest.files}
         pages = self._objects.list(self._prefix.rstrip("/"))
         found = {one["path"].removeprefix(self._prefix): one["last_modified"] for page in pages for one in page}
-        written = datetime.now(UTC) - _ABANDONED
+        written = datetime.now(UTC) - self._abandoned
         return {
             path
             for path, modified in found.items()

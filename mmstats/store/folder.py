@@ -14,16 +14,18 @@ from typing import Any
 
 from mmstats.errors import OutputError
 from mmstats.events.store import FILE_NAME, MANIFEST, Manifest, StoreFile, is_store, read_manifest
+from mmstats.limits import Limits
 from mmstats.visible import visible
 
 LOCK = "_mmstats.lock"
 SCRATCH = "_mmstats_new"
-PATIENCE = 600.0  # seconds that another import may take
 _SOON = 1.0  # seconds after which one who waits is told why
 
 
 @contextmanager
-def opened(location: str, options: Mapping[str, str], say: Callable[[str], None]) -> "Iterator[StoreFolder]":
+def opened(
+    location: str, options: Mapping[str, str], say: Callable[[str], None], limits: Limits
+) -> "Iterator[StoreFolder]":
     """The folder of a store, made where there is none, for this import alone until the end of the block.
 
     `say` is told when it has to wait for another. Raises OutputError when the folder cannot be written or another
@@ -33,7 +35,7 @@ def opened(location: str, options: Mapping[str, str], say: Callable[[str], None]
     path = Path(location)
     with _writing(path):
         _make(path)
-        with _locked(path, say):
+        with _locked(path, say, limits.lock_seconds):
             yield from _swept(StoreFolder(path))
 
 
@@ -68,19 +70,19 @@ def check_free(location: str, options: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _locked(path: Path, say: Callable[[str], None]) -> Iterator[None]:
+def _locked(path: Path, say: Callable[[str], None], most: float) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock = FileLock(path / LOCK)
     try:
         try:
-            lock.acquire(timeout=min(_SOON, PATIENCE))
+            lock.acquire(timeout=min(_SOON, most))
         except Timeout:
             say(f"waiting for another import into {visible(str(path))}")
-            lock.acquire(timeout=PATIENCE)
+            lock.acquire(timeout=most)
     except Timeout:
         raise OutputError(
-            f"{visible(str(path))}: another import has not ended for {PATIENCE:.0f} seconds",
+            f"{visible(str(path))}: another import has not ended for {most:.0f} seconds",
             hint="import again when it is done",
         ) from None
     try:

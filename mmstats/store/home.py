@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 
 from mmstats.events.storage.url import scheme_of
 from mmstats.events.store import Manifest, StoreFile
+from mmstats.limits import Limits
 
 
 class Overtaken(Exception):
@@ -44,7 +45,7 @@ class _Kind(Protocol):
     """A module that opens stores of one kind."""
 
     def opened(
-        self, location: str, options: Mapping[str, str], say: Callable[[str], None]
+        self, location: str, options: Mapping[str, str], say: Callable[[str], None], limits: Limits
     ) -> AbstractContextManager[Home]: ...
 
     def check_free(self, location: str, options: Mapping[str, str]) -> None: ...

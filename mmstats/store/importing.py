@@ -71,7 +71,8 @@ def import_events(dataset: Dataset, store: str | Path, watch: Watch | None = Non
         kind.check_free(store, dataset.storage_options)
         files = outside(listing.files, store)
         for _ in range(_ATTEMPTS):
-            with suppress(Overtaken), kind.opened(store, dataset.storage_options, watch.say) as home:
+            opened = kind.opened(store, dataset.storage_options, watch.say, dataset.limits)
+            with suppress(Overtaken), opened as home:
                 return _Import(dataset, listing, home, watch).run(files)
     fault = f"{visible(store)}: other imports came first, {_ATTEMPTS} times"
     raise OutputError(fault, hint="import again when they are done")
@@ -80,7 +81,7 @@ def import_events(dataset: Dataset, store: str | Path, watch: Watch | None = Non
 class _Import:
     def __init__(self, dataset: Dataset, listing: Listing, home: Home, watch: Watch) -> None:
         self._dataset, self._listing, self._home, self._watch = dataset, listing, home, watch
-        self._shape = Shape(Wanted(EVENT_COLUMNS), ColumnMap(dataset.columns), dataset.timestamp_unit)
+        self._shape = Shape(Wanted(EVENT_COLUMNS), ColumnMap(dataset.columns), dataset.timestamp_unit, dataset.limits)
         self._log = ReadLog(dataset.skip_bad_rows, watch.advance)
         self._known = {source.location: source for source in home.manifest.sources}
 
@@ -103,11 +104,12 @@ class _Import:
         return source.is_known_as(self._known.get(source.location), skip_bad_rows=self._dataset.skip_bad_rows)
 
     def _imported(self, new: Sequence[FoundSource], gone: set[int]) -> Manifest:
-        before, writer = self._home.manifest, DayWriter(self._home)
+        before, limits = self._home.manifest, self._dataset.limits
+        writer = DayWriter(self._home, limits.held_bytes)
         self._watch.expect("importing", _bytes([source.file for source in new]))
         taken = [self._taken(source, number, writer) for number, source in enumerate(new, before.next_source)]
         writer.flush()
-        files = settled([*before.files, *writer.files], gone, partial(rewrite, home=self._home))
+        files = settled([*before.files, *writer.files], gone, partial(rewrite, home=self._home), limits)
         kept = [source for source in before.sources if source.id not in gone]
         columns = tuple(name for name in EVENT_COLUMNS if name in self._log.found or name in before.columns)
         manifest = Manifest((*kept, *taken), tuple(files), columns, before.next_source + len(new))

@@ -18,15 +18,14 @@ from mmstats.visible import visible
 _RESTORE = "restore it, or import the sources into a new store"
 _ROWS = 1 << 17  # in a row group: an hour of a day is a small part of it
 _ENOUGH = 64 << 20  # bytes of events held that are written when a source ends, so that a day's file gives one file
-_MOST = 160 << 20  # bytes of events held that are written at once
 
 
 class DayWriter:
-    """Takes events of any days and writes them, a file for each day, whenever it holds many; `files` are those."""
+    """Takes events of any days and writes a file for each day whenever it holds `held_bytes`; `files` are those."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, held_bytes: int) -> None:
         self.files: list[StoreFile] = []
-        self._home = home
+        self._home, self._most = home, held_bytes
         self._held: list[pl.DataFrame] = []
         self._bytes = 0
 
@@ -40,7 +39,7 @@ class DayWriter:
         ).select(SCHEMA.names())  # fmt: skip
         self._held.append(rows)
         self._bytes += int(rows.estimated_size())
-        if self._bytes >= _MOST:
+        if self._bytes >= self._most:
             self.flush()
 
     def end_source(self) -> None:

@@ -152,7 +152,7 @@ def _kind(file: EventFile, shape: Shape, session: Session) -> Kind | None:
 def _delimited(file: EventFile, shape: Shape, compression: str) -> Kind | None:
     delimiter = _DELIMITERS[file.format.name]
     with open_bytes(file) as stream:
-        found = records.read_head(file, stream, delimiter)
+        found = records.read_head(file, stream, delimiter, shape.limits.csv_header_bytes)
     if found is None:
         return None
     names, text, beyond = found

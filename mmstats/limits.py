@@ -1,0 +1,46 @@
+"""The sizes, counts and times at which readers, engines and stores change how they work."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Thresholds that decide how work is done; but for `csv_block_bytes` and `filled_rows` they change no answer.
+
+    Fields that end in `_bytes`, `_rows`, `_ns` and `_seconds` have that unit; the others are plain counts.
+    """
+
+    # Text files
+    text_block_bytes: int = 4 << 20  # lines of a text file that are read and parsed at once
+    csv_block_bytes: int = 8 << 20  # a block of a CSV file; no record may be longer
+    csv_header_bytes: int = 1 << 16  # the first read for the header of a CSV file, doubled until it is whole
+    array_elements: int = 20_000  # elements of a JSON array that are parsed at once
+    single_line_bytes: int = 64 << 10  # lines that cannot be parsed together: up to this size decoded one by one
+
+    # A file on disk that was changed more recently is not cached: it may change again and look the same.
+    settle_ns: int = 2_000_000_000
+
+    # Parquet files of fewer bytes in all are scanned: loading the reader of footers costs more.
+    statistics_bytes: int = 1 << 20  # to count events by row group statistics
+    footer_bytes: int = 1 << 20  # to tell from footers when the events of a file are
+
+    # Partial aggregates in the cache
+    partial_share: int = 4  # one is cached that takes at most the size of its file divided by this
+    small_partial_bytes: int = 1 << 16  # one of at most this size is cached whatever the size of its file
+    probe_bytes: int = 1 << 25  # of files of more bytes in all the smallest is read first, to see if caching pays
+    partials_bytes: int = 48 << 20  # those of one answer together, as estimated from the smallest file
+
+    # Grouping
+    filled_rows: int = 1_000_000  # rows of an answer whose empty buckets are filled
+    batch_rows: int = 1 << 20  # events that are packed and sorted at once
+    merge_rows: int = 1 << 22  # rows of sorted runs that are merged at once
+    merge_samples: int = 64  # keys of each run, for every `merge_rows`, by which pieces to merge are cut
+    run_rows: int = 1 << 25  # rows of sorted runs that are held before they are merged to save memory
+
+    # Stores
+    day_files: int = 8  # files of a day; more are merged
+    small_day_files: int = 3  # small files of a day; more are merged
+    small_file_bytes: int = 1 << 20  # a file of fewer bytes is small
+    held_bytes: int = 160 << 20  # events that an import holds before it writes them
+    lock_seconds: float = 600.0  # that an import waits for another one into the same folder
+    abandoned_seconds: float = 86_400.0  # after which an uploaded file that is in no manifest may be removed
