@@ -6,16 +6,16 @@ from os import PathLike, environ, fspath
 from typing import TypeVar
 
 from mmstats.answer import Stats
-from mmstats.columns import read_column
-from mmstats.dataset import INPUT_FORMATS, Dataset, choose
-from mmstats.engineaddress import read_engine
+from mmstats.dataset import INPUT_FORMATS, TIMESTAMP_UNITS, Dataset, read_column
+from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
-from mmstats.instants import instant_text
 from mmstats.memory import bounded, can_be_bounded
-from mmstats.query import DEFAULT_LIMIT, MAX_LIMIT, Extensions, read_question
-from mmstats.settings import TIMESTAMP_UNITS, settings_here
-from mmstats.sizes import read_size
-from mmstats.suggest import one_of
+from mmstats.question.instants import instant_text
+from mmstats.question.parameters import DEFAULT_LIMIT, MAX_LIMIT
+from mmstats.question.query import Extensions
+from mmstats.question.read import read_question
+from mmstats.settings import choose, settings_here
+from mmstats.wording import one_of, read_size
 
 Location = str | PathLike[str]
 _Read = TypeVar("_Read")

@@ -11,8 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from mmstats.errors import InvalidSettings
-from mmstats.sizes import read_size
-from mmstats.visible import visible
+from mmstats.wording import read_size, visible
 
 CACHE_VARIABLE = "MMSTATS_CACHE_DIR"
 SIZE_VARIABLE = "MMSTATS_CACHE_SIZE"

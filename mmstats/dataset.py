@@ -1,13 +1,63 @@
-"""A dataset as a user names it: where events are and how they are to be read; plain data, nothing opened."""
+"""A dataset as a user names it: where events are, which columns they have, and how they are read; nothing is opened."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmstats.limits import Limits
-from mmstats.settings import TIMESTAMP_UNITS, Settings
-from mmstats.suggest import one_of
+from mmstats.wording import did_you_mean, one_of
+
+TIMESTAMP_UNITS = ("s", "ms", "us", "ns")
+
+EVENT_COLUMNS: tuple[str, ...] = (
+    "timestamp",
+    "event_name",
+    "event_id",
+    "anonymous_id",
+    "user_id",
+    "session_id",
+    "source",
+    "medium",
+    "campaign",
+    "country",
+    "device_type",
+    "browser",
+    "os",
+    "path",
+    "url",
+    "referrer",
+    "properties",
+)
+
+
+def read_mapping(text: str) -> tuple[str, str]:
+    """The event column and the data's name for it that `column=name` gives; the name may hold further `=`.
+
+    Raises ValueError, whose message ends the sentence "--map …".
+    """
+    column, equals, name = text.partition("=")
+    if not equals:
+        raise ValueError(f"must be column=name, such as event_name=type, not {text!r}")
+    if not column:
+        raise ValueError(f"has no event column before the '=' in {text!r}")
+    if not name:
+        raise ValueError(f"has no name after the '=' in {text!r}")
+    return read_column(column), name
+
+
+def read_column(text: str) -> str:
+    """The event column that `text` names.
+
+    Raises ValueError, whose message ends the sentence "this setting …".
+    """
+    if text in EVENT_COLUMNS:
+        return text
+    # `event` is what others call the event's name, but by its letters event_id is nearer.
+    meant = did_you_mean("event_name" if text == "event" else text, EVENT_COLUMNS)
+    known = f"event columns: {', '.join(EVENT_COLUMNS)}"
+    raise ValueError(f"names {text!r}, which is no event column; {meant or known}")
+
 
 INPUT_FORMATS = ("parquet", "ndjson", "json", "csv", "tsv", "arrow")
 OPTIONS = {"input_format": INPUT_FORMATS, "timestamp_unit": TIMESTAMP_UNITS}
@@ -52,22 +102,3 @@ def sample_folder() -> str:
     package = Path(__file__).parent
     installed = package / "sample_data"
     return str(installed if os.path.isdir(installed) else package.parent / "sample_data")
-
-
-def choose(asked: Dataset, settings: Settings) -> Dataset:
-    """What is asked for, completed by the settings; with no location in either, the bundled sample.
-
-    The sample is read as it was written, whatever a user has set for other data.
-    """
-    locations = asked.locations or settings.data
-    if not locations or locations == (sample_folder(),):
-        return replace(asked, locations=(sample_folder(),))
-    return replace(
-        asked,
-        locations=locations,
-        columns={**settings.columns, **asked.columns},
-        timestamp_unit=asked.timestamp_unit or settings.timestamp_unit,
-        skip_bad_rows=asked.skip_bad_rows or settings.skip_bad_rows,
-        trust_partitions=asked.trust_partitions or settings.trust_partitions,
-        storage_options={**settings.storage_options, **asked.storage_options},
-    )

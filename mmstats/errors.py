@@ -15,7 +15,7 @@ MmstatsError
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from mmstats.sizes import size_text
+from mmstats.wording import size_text
 
 
 def _rebuilt(kind: "type[MmstatsError]", args: tuple[object, ...], state: dict[str, object]) -> "MmstatsError":

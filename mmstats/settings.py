@@ -7,16 +7,14 @@ where the events are, what their columns are called and how an answer is shown, 
 import glob
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mmstats.columns import read_column
-from mmstats.engineaddress import ENGINE_VARIABLE, LOCAL, EngineAddress, read_engine
+from mmstats.dataset import TIMESTAMP_UNITS, Dataset, read_column, sample_folder
+from mmstats.engine_address import ENGINE_VARIABLE, LOCAL, EngineAddress, read_engine
 from mmstats.errors import InvalidSettings
-from mmstats.sizes import read_size
-from mmstats.suggest import did_you_mean, nearest
-from mmstats.visible import visible
+from mmstats.wording import did_you_mean, nearest, read_size, visible
 
 T = TypeVar("T")
 
@@ -27,7 +25,6 @@ DATA_VARIABLE = "MMSTATS_DATA"
 MEMORY_VARIABLE = "MMSTATS_MAX_MEMORY"
 FORMATS = ("table", "json", "ndjson", "csv", "markdown")
 COLORS = ("auto", "always", "never")
-TIMESTAMP_UNITS = ("s", "ms", "us", "ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,3 +272,22 @@ def _anchored(location: str, folder: Path) -> str:
 
 def _refused(file: Path, fault: str, hint: str = "") -> InvalidSettings:
     return InvalidSettings(visible(f"{file}: {fault}"), hint=visible(hint))
+
+
+def choose(asked: Dataset, settings: Settings) -> Dataset:
+    """What is asked for, completed by the settings; with no location in either, the bundled sample.
+
+    The sample is read as it was written, whatever a user has set for other data.
+    """
+    locations = asked.locations or settings.data
+    if not locations or locations == (sample_folder(),):
+        return replace(asked, locations=(sample_folder(),))
+    return replace(
+        asked,
+        locations=locations,
+        columns={**settings.columns, **asked.columns},
+        timestamp_unit=asked.timestamp_unit or settings.timestamp_unit,
+        skip_bad_rows=asked.skip_bad_rows or settings.skip_bad_rows,
+        trust_partitions=asked.trust_partitions or settings.trust_partitions,
+        storage_options={**settings.storage_options, **asked.storage_options},
+    )

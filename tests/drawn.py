@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 from hypothesis import strategies as st
 
-from mmstats.query import DIMENSIONS, INTERVALS, METRICS, StatsQuery
+from mmstats.question.parameters import DIMENSIONS, INTERVALS, METRICS
+from mmstats.question.query import StatsQuery
 from tests.oracle import Event
 
 # The code points U+E000 and U+FFFD come before U+10000 and U+1F600, whose UTF-16 units come before theirs.

@@ -8,7 +8,8 @@ from pathlib import Path
 from mmstats.dataset import Dataset
 from mmstats.engines.local import answer
 from mmstats.events.store import read_manifest
-from mmstats.query import StatsQuery, read_question
+from mmstats.question.query import StatsQuery
+from mmstats.question.read import read_question
 from mmstats.store.importing import Imported, import_events
 from tests.conftest import Ran
 from tests.drawn import write

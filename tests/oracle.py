@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 
 Event = dict[str, Any]
 Key = tuple[str | None, ...]

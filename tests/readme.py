@@ -15,7 +15,7 @@ from typing import Any
 
 from mmstats.cli.app import app
 from mmstats.cli.exits import MEANING
-from mmstats.query import PARAMETERS
+from mmstats.question.parameters import PARAMETERS
 from mmstats.serve.envelope import MEANING as MEANING_OF_CODE
 from mmstats.serve.envelope import STATUS
 from mmstats.settings import SETTINGS

@@ -71,7 +71,7 @@ import re, sys
 from pathlib import Path
 from mmstats.dataset import Dataset
 from mmstats.engines.local import answer
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 stats = answer(StatsQuery("uniques", group_by=("path",), limit=None), Dataset((sys.argv[1],)))
 # Not getrusage(), whose peak is that of the process that started this one.
 print(stats.groups, int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024)

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from mmstats.answer import Stats
 from mmstats.dataset import Dataset
 from mmstats.engines.local import answer
-from mmstats.query import DIMENSIONS, StatsQuery, read_question
+from mmstats.question.parameters import DIMENSIONS
+from mmstats.question.query import StatsQuery
+from mmstats.question.read import read_question
 from tests import oracle
 from tests.drawn import FORMATS, TEXTS, Drawn, datasets, questions, write
 from tests.oracle import Event

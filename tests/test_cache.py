@@ -20,10 +20,10 @@ from mmstats.answer import Stats
 from mmstats.cache import Cache
 from mmstats.cli import run
 from mmstats.dataset import Dataset, sample_folder
-from mmstats.engineaddress import LOCAL, EngineAddress
+from mmstats.engine_address import LOCAL, EngineAddress
 from mmstats.engines import again, engine_for
 from mmstats.limits import Limits
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from tests.conftest import Ask
 from tests.drawn import Drawn, datasets, questions
 

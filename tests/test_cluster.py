@@ -15,13 +15,13 @@ import pytest
 from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import read_engine
+from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
 from mmstats.engines.spark import asked
 from mmstats.engines.spark.scans import Scan
 from mmstats.errors import DatasetError, MmstatsError
 from mmstats.events.readlog import ReadLog
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from tests.clusters import Cluster
 from tests.conftest import Ask
 from tests.importing import take

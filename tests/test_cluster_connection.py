@@ -18,11 +18,11 @@ import pytest
 from pyspark.errors import AnalysisException
 
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import read_engine
+from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
 from mmstats.engines.spark import channel
 from mmstats.errors import Unreadable
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from tests.clusters import Cluster
 from tests.conftest import Ask
 

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql.connect.dataframe import DataFrame
 
 from mmstats.dataset import Dataset
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from tests.clusters import Cluster
 from tests.test_cluster import AT, same
 

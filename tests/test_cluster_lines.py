@@ -9,12 +9,12 @@ import pytest
 from pyspark.sql.connect.functions import col
 
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import read_engine
+from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
 from mmstats.engines.spark import lines
 from mmstats.engines.spark.connection import Session
 from mmstats.errors import Unreadable
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from tests.clusters import Cluster
 
 WHOLE = [

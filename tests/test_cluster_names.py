@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import read_engine
+from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
 from mmstats.engines.spark.dialect import SPARK
 from mmstats.engines.spark.opening import _path
 from mmstats.errors import Unreadable
 from mmstats.events.eventfile import EventFile
 from mmstats.events.formats import format_of
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from tests.clusters import Cluster
 from tests.test_cluster import ndjson, same, write
 

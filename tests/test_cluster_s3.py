@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from mmstats.dataset import Dataset
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from tests import clusters
 from tests.clusters import Cluster
 from tests.conftest import Ask

@@ -11,12 +11,12 @@ from pyspark.errors import PySparkException
 from pyspark.sql.connect.conf import RuntimeConf
 
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import read_engine
+from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
 from mmstats.engines.spark.connection import Session
 from mmstats.errors import Unreadable
 from mmstats.events.eventfile import EventFile
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from tests.clusters import Cluster
 from tests.test_cluster import ndjson, same, told, write
 

@@ -13,7 +13,7 @@ import pytest
 from mmstats.cli import run
 from mmstats.cli.remembered import recall, remember
 from mmstats.cli.shells import bash_quoted, carried, open_quote
-from mmstats.columns import EVENT_COLUMNS
+from mmstats.dataset import EVENT_COLUMNS
 
 Offers = Callable[..., list[str]]
 NAMES = ["$pageview", "Sign Up", "checkout:done", "signup", "a*b", "é"]

@@ -17,7 +17,7 @@ from mmstats.engines.local import answer
 from mmstats.errors import Unreadable
 from mmstats.events import typed
 from mmstats.limits import Limits
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 
 from .conftest import WRITERS, Ask, ndjson
 

@@ -16,8 +16,7 @@ import polars as pl
 import pytest
 
 from mmstats.cli import run
-from mmstats.columns import EVENT_COLUMNS
-from mmstats.dataset import sample_folder
+from mmstats.dataset import EVENT_COLUMNS, sample_folder
 from mmstats.render.layout import size
 from mmstats.render.widths import cells
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmstats import InvalidParams, stats
-from mmstats.engineaddress import LOCAL, read_engine
+from mmstats.engine_address import LOCAL, read_engine
 from mmstats.settings import load_settings
 from tests.conftest import Ask
 from tests.test_imports import ROOT

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import read_engine
+from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from tests import oracle
 from tests.clusters import Cluster
 from tests.drawn import ANY, NEAR, Drawn, datasets, questions

@@ -18,8 +18,8 @@ from mmstats.dataset import Dataset
 from mmstats.engines.explain import explain
 from mmstats.engines.local import answer
 from mmstats.limits import Limits
-from mmstats.query import StatsQuery
-from mmstats.work import Account, Use, counted, read_rows
+from mmstats.question.query import StatsQuery
+from mmstats.reports import Account, Use, count_files, read_rows
 from tests.conftest import Ask
 from tests.drawn import NEAR, Drawn, datasets, questions
 
@@ -78,9 +78,9 @@ def test_what_is_explained_is_what_is_done(drawn: Drawn, asking: list[StatsQuery
             assert [replace(one, rows=None) for one in before.files] == [
                 replace(one, rows=None) for one in account.files
             ]
-            assert sum(counted(before.files, use) for use in Use) == len(before.files)
+            assert sum(count_files(before.files, use) for use in Use) == len(before.files)
             assert all(one.bytes <= one.size for one in before.files)
-            assert bool(before.plan) == bool(counted(before.files, Use.READ))
+            assert bool(before.plan) == bool(count_files(before.files, Use.READ))
 
 
 def test_a_range_leaves_out_files_and_row_groups(ask: Ask, daily: Path) -> None:

@@ -13,7 +13,8 @@ from mmstats.dataset import Dataset
 from mmstats.engines.local import answer
 from mmstats.errors import InvalidParams
 from mmstats.limits import Limits
-from mmstats.query import Extensions, StatsQuery, read_question
+from mmstats.question.query import Extensions, StatsQuery
+from mmstats.question.read import read_question
 from tests import oracle
 from tests.drawn import NEAR, Drawn, datasets, questions, write
 

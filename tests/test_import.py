@@ -20,15 +20,14 @@ from hypothesis import strategies as st
 
 from mmstats.cli import run
 from mmstats.cli.exits import exit_code_for
-from mmstats.columns import EVENT_COLUMNS
-from mmstats.dataset import Dataset
+from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.engines.local import answer
 from mmstats.errors import OutputError
 from mmstats.events.identity import identify
 from mmstats.events.layout import CATEGORICAL, SCHEMA
 from mmstats.events.store import read_manifest
 from mmstats.limits import Limits
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from mmstats.store import folder, importing, writing
 from mmstats.store.importing import Watch, import_events
 from tests import oracle

@@ -20,8 +20,8 @@ from mmstats.errors import BadRow
 from mmstats.events.eventfile import EventFile
 from mmstats.events.source import Source
 from mmstats.limits import Limits
-from mmstats.query import StatsQuery
-from mmstats.work import Account
+from mmstats.question.query import StatsQuery
+from mmstats.reports import Account
 from tests.drawn import NEAR, Drawn, datasets, questions, write
 from tests.oracle import Event
 

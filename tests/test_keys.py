@@ -17,11 +17,10 @@ from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmstats import keyfile
+from mmstats import api_keys
+from mmstats.api_keys import Key, KeyFile, StoredKey, conceal, keys_file, new_key, read_key, read_name, read_prefix
 from mmstats.cli import run
 from mmstats.errors import InvalidSettings, OutputError
-from mmstats.keyfile import KeyFile, keys_file
-from mmstats.keys import Key, StoredKey, conceal, new_key, read_key, read_name, read_prefix
 from tests.test_cli import MMSTATS, on_terminal
 
 ROOT = Path(__file__).parent.parent
@@ -336,7 +335,7 @@ def test_nothing_is_lost_between_processes(file: KeyFile, tmp_path: Path) -> Non
     """Eight processes that add keys to a file that is not there yet lose none."""
     program = (
         "import sys; from pathlib import Path; from datetime import datetime, UTC\n"
-        "from mmstats.keys import new_key, StoredKey; from mmstats.keyfile import KeyFile\n"
+        "from mmstats.api_keys import KeyFile, StoredKey, new_key\n"
         "sys.stdin.read()\n"
         "for number in range(5):\n"
         "    key = new_key()\n"
@@ -383,7 +382,7 @@ def test_a_lock_that_is_never_released(file: KeyFile, monkeypatch: pytest.Monkey
     """A writer that another keeps waiting gives up and names the lock."""
     file.add(stored("aaaaaaaa"))
     lock = file.path.with_name("keys.json.lock")
-    monkeypatch.setattr(keyfile, "_PATIENCE", 0)
+    monkeypatch.setattr(api_keys, "_PATIENCE", 0)
     with FileLock(lock), pytest.raises(OutputError) as refused:
         file.add(stored("bbbbbbbb"))
     assert f"another process has held {lock}" in refused.value.message
@@ -507,7 +506,7 @@ def test_a_folder_that_may_not_be_written_is_code_5(
         folder.mkdir(mode=0o500)
     elif not folder.is_dir():
         pytest.skip("this system has no folder that root may not write to")
-    monkeypatch.setattr(keyfile, "_PATIENCE", 0)  # /proc does not say no, it says not yet
+    monkeypatch.setattr(api_keys, "_PATIENCE", 0)  # /proc does not say no, it says not yet
     monkeypatch.setenv("MMSTATS_KEYS_FILE", str(folder / "keys.json"))
     done = keys("create")
     assert (done.code, done.out) == (5, "")
@@ -672,6 +671,6 @@ def test_keys_load_no_engine(file: KeyFile) -> None:
         loaded = subprocess.run(command, capture_output=True, text=True, check=True).stderr.split()
         assert not {"polars", "pyarrow", "rich"} & set(loaded)
     assert len(file.read()) == 1
-    shape = "import sys, mmstats.keys; print(*sys.modules)"
+    shape = "import sys, mmstats.api_keys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", shape], capture_output=True, text=True, check=True).stdout.split()
     assert not {"secrets", "filelock", "platformdirs", "typer"} & set(loaded)

@@ -18,9 +18,9 @@ import mmstats
 from mmstats import memory
 from mmstats.dataset import Dataset
 from mmstats.errors import TooMuchMemory
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from mmstats.serve.runs import Limits, Runs
-from mmstats.sizes import read_size, size_text
+from mmstats.wording import read_size, size_text
 from tests.conftest import Ask
 from tests.serving import serving
 

@@ -23,7 +23,7 @@ from mmstats.errors import NotEvents
 from mmstats.events.location import find_files
 from mmstats.events.storage.storages import Storages
 from mmstats.events.storage.url import read_url
-from mmstats.query import read_question
+from mmstats.question.read import read_question
 from tests.conftest import WRITERS, Ask, ndjson
 from tests.drawn import Drawn, datasets, questions
 from tests.seaweed import Seaweed, known

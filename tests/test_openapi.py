@@ -18,8 +18,8 @@ from starlette.requests import Request
 import mmstats
 from mmstats.dataset import Dataset
 from mmstats.errors import DatasetError, InvalidQuestion, NotEvents
-from mmstats.instants import PATTERN, parse_instant
-from mmstats.query import DIMENSIONS, EXTENSIONS, MAX_LIMIT, PARAMETERS
+from mmstats.question.instants import PATTERN, parse_instant
+from mmstats.question.parameters import DIMENSIONS, EXTENSIONS, MAX_LIMIT, PARAMETERS
 from mmstats.serve.app import build
 from mmstats.serve.envelope import HANDLERS, MEANING, STATUS, Refused
 from mmstats.serve.log import open_log

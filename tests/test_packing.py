@@ -16,7 +16,7 @@ from mmstats.engines.partial import Marks
 from mmstats.engines.runs import KEY
 from mmstats.events.visitor import hashed
 from mmstats.limits import Limits
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from tests import reference
 
 NAMES = ("first", "second")

@@ -15,7 +15,7 @@ from mmstats.dataset import Dataset
 from mmstats.engines.local import answer
 from mmstats.errors import BadRow
 from mmstats.limits import Limits
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 
 from .conftest import WRITERS, Ask
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import mmstats
-from mmstats.query import PARAMETERS
+from mmstats.question.parameters import PARAMETERS
 from tests.drawn import write
 from tests.oracle import Event
 

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmstats.errors import InvalidGroupBy, InvalidParams
-from mmstats.instants import instant_text, parse_instant
-from mmstats.query import DIMENSIONS, INTERVALS, METRICS, PARAMETERS, Extensions, StatsQuery, read_question
+from mmstats.question.instants import instant_text, parse_instant
+from mmstats.question.parameters import DIMENSIONS, INTERVALS, METRICS, PARAMETERS
+from mmstats.question.query import Extensions, StatsQuery
+from mmstats.question.read import read_question
 
 PLAIN = Extensions()
 

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 
 from mmstats.answer import Row, Stats
 from mmstats.render import FORMATS, WRITERS
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 MAX_INT64 = 2**63 - 1
 TEXTS: list[str | None] = [

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mmstats
-from mmstats.instants import parse_instant
-from mmstats.query import DIMENSIONS, INTERVALS, METRICS
+from mmstats.question.instants import parse_instant
+from mmstats.question.parameters import DIMENSIONS, INTERVALS, METRICS
 from tests.drawn import AWKWARD, COLUMNS, FORMATS, NEAR, TEXTS, write
 from tests.serving import RANGE, Serving, environment, serving
 

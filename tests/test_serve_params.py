@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmstats.query import DIMENSIONS
+from mmstats.question.parameters import DIMENSIONS
 from tests.serving import KEY, RANGE, Serving, serving
 
 WHEN = "from=2026-05-01&to=2026-06-01"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmstats.columns import EVENT_COLUMNS, read_mapping
+from mmstats.dataset import EVENT_COLUMNS, read_mapping
 from mmstats.errors import InvalidSettings
 from mmstats.settings import BY_NAME, SETTINGS, Settings, load_settings
 

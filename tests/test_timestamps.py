@@ -19,7 +19,7 @@ from mmstats.errors import BadRow
 from mmstats.events.schema import Wanted
 from mmstats.events.source import open_events
 from mmstats.events.timestamps import parse_text
-from mmstats.instants import parse_instant
+from mmstats.question.instants import parse_instant
 
 from .conftest import WRITERS, Ask
 

@@ -21,7 +21,7 @@ from mmstats.dataset import Dataset
 from mmstats.engines import plan, sketch
 from mmstats.engines.local import answer
 from mmstats.events.visitor import hashed
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from tests import reference
 from tests.drawn import FORMATS, write
 from tests.oracle import Event

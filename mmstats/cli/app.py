@@ -73,7 +73,7 @@ def query_command(
     from mmstats.cli.output import ShowOptions
     from mmstats.cli.query import WorkOptions, query
     from mmstats.cli.source import SourceOptions
-    from mmstats.query import Extensions
+    from mmstats.question.query import Extensions
 
     once = {"metric": metric, "from": from_, "to": to, "event": event, "interval": interval, "limit": limit}
     given = {**{name: None if value is None else [value] for name, value in once.items()}, "group_by": group_by}

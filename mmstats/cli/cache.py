@@ -6,7 +6,7 @@ from mmstats.answer import encode
 from mmstats.cache import user_cache
 from mmstats.cli import stderr, stdout
 from mmstats.errors import OutputError
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 
 def info() -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import typer
 
 from mmstats.cli.remembered import recall
-from mmstats.columns import EVENT_COLUMNS
-from mmstats.query import DIMENSIONS, INTERVALS, METRICS
+from mmstats.dataset import EVENT_COLUMNS
+from mmstats.question.parameters import DIMENSIONS, INTERVALS, METRICS
 
 Completer = Callable[..., list[str]]
 
@@ -47,8 +47,7 @@ def events(context: typer.Context, incomplete: str) -> list[str]:
 def _locations(context: typer.Context) -> tuple[str, ...]:
     """Where the events are that a half-typed command would read."""
     from mmstats.cli.source import SourceOptions
-    from mmstats.dataset import choose
-    from mmstats.settings import settings_here
+    from mmstats.settings import choose, settings_here
 
     given = context.params
     source = SourceOptions(given.get("data"), bool(given.get("sample")))

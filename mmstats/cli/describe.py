@@ -11,8 +11,8 @@ from mmstats.cli.page import drawn
 from mmstats.cli.progress import Progress
 from mmstats.cli.remembered import remember
 from mmstats.cli.source import SourceOptions, completed
-from mmstats.description import Description
 from mmstats.errors import InvalidParams
+from mmstats.reports import Description
 from mmstats.settings import settings_here
 
 

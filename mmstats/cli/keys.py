@@ -6,16 +6,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from mmstats.answer import encode
+from mmstats.api_keys import Key, KeyFile, StoredKey, keys_file, new_key, read_key, read_name, read_prefix
 from mmstats.cli import stderr, stdout
 from mmstats.cli.output import ShowOptions
 from mmstats.cli.page import drawn
 from mmstats.cli.usage import WrongUsage
 from mmstats.errors import InvalidParams, OutputError
-from mmstats.keyfile import KeyFile, keys_file
-from mmstats.keys import Key, StoredKey, new_key, read_key, read_name, read_prefix
 from mmstats.settings import settings_here
-from mmstats.suggest import did_you_mean
-from mmstats.visible import visible
+from mmstats.wording import did_you_mean, visible
 
 _LIST = "mmstats keys list shows the keys that are known here"
 

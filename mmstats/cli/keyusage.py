@@ -5,9 +5,9 @@ from typing import Any, NoReturn
 from typer._click.core import Context
 from typer._click.exceptions import MissingParameter, UsageError
 
+from mmstats.api_keys import conceal
 from mmstats.cli.usage import Command, Group, WrongUsage, wrong_usage
-from mmstats.keys import conceal
-from mmstats.suggest import did_you_mean
+from mmstats.wording import did_you_mean
 
 
 class KeyCommand(Command):

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 import typer
 
 from mmstats.cli import complete
-from mmstats.dataset import INPUT_FORMATS
-from mmstats.query import BY_NAME, EXTENSIONS
+from mmstats.dataset import INPUT_FORMATS, TIMESTAMP_UNITS
+from mmstats.question.parameters import BY_NAME, EXTENSIONS
 from mmstats.render import DESCRIPTION_FORMATS, FORMATS
 from mmstats.serve.options import OPTIONS, ServeOptions
-from mmstats.settings import COLORS, TIMESTAMP_UNITS
+from mmstats.settings import COLORS
 
 
 def _question(name: str) -> Any:

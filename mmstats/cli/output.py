@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from mmstats.answer import Stats
 from mmstats.cli import stderr, stdout
 from mmstats.cli.page import drawn
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from mmstats.render import FORMATS, WRITERS
 from mmstats.settings import COLORS, Settings
-from mmstats.suggest import one_of
+from mmstats.wording import one_of
 
 
 @dataclass(frozen=True, slots=True)

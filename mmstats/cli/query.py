@@ -14,13 +14,14 @@ from mmstats.cli.page import drawn
 from mmstats.cli.progress import Progress
 from mmstats.cli.source import SourceOptions, completed
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import EngineAddress, read_engine
+from mmstats.engine_address import EngineAddress, read_engine
 from mmstats.memory import bounded
-from mmstats.query import Extensions, StatsQuery, read_question
+from mmstats.question.query import Extensions, StatsQuery
+from mmstats.question.read import read_question
 from mmstats.render import DESCRIPTION_FORMATS
+from mmstats.reports import Account, Explanation
 from mmstats.settings import settings_here
-from mmstats.sizes import read_size
-from mmstats.work import Account, Explanation
+from mmstats.wording import read_size
 
 T = TypeVar("T")
 

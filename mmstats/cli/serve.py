@@ -9,18 +9,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mmstats.api_keys import Key, KeyFile, keys_file, new_key, read_key
 from mmstats.cache import user_cache
 from mmstats.cli import stdout
 from mmstats.cli.exits import ExitCode
 from mmstats.cli.source import SourceOptions
-from mmstats.dataset import Dataset, choose
-from mmstats.engineaddress import LOCAL
+from mmstats.dataset import Dataset
+from mmstats.engine_address import LOCAL
 from mmstats.engines import engine_for
 from mmstats.errors import InvalidParams, InvalidSettings, OutputError
-from mmstats.keyfile import KeyFile, keys_file
-from mmstats.keys import Key, new_key, read_key
 from mmstats.serve.options import KEY_VARIABLE, read_options
-from mmstats.settings import Settings, settings_here
+from mmstats.settings import Settings, choose, settings_here
 
 
 def serve(given: Mapping[str, Sequence[str]], source: SourceOptions, *, extensions: bool, auth: bool) -> int:

@@ -14,7 +14,7 @@ from typer._click.shell_completion import CompletionItem, add_completion_class
 from typer._completion_classes import BashComplete, PowerShellComplete
 
 from mmstats.cli.usage import Group
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 _MEANS_ITSELF = re.compile(r"[\w@%+=,./-]")
 # Characters that one of the scripts between us and a shell loses, or would run as code.

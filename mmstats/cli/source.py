@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mmstats.cli import stderr
-from mmstats.columns import read_mapping
-from mmstats.dataset import Dataset, choose, read_option, sample_folder
-from mmstats.settings import Settings
+from mmstats.dataset import Dataset, read_mapping, read_option, sample_folder
+from mmstats.settings import Settings, choose
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,8 @@ from typer._coercion import RuntimeParam
 from typer.core import TyperCommand, TyperGroup
 
 from mmstats.errors import InvalidQuestion
-from mmstats.query import QUOTE_EVENT
-from mmstats.suggest import did_you_mean
-from mmstats.visible import visible
+from mmstats.question.parameters import QUOTE_EVENT
+from mmstats.wording import did_you_mean, visible
 
 
 class WrongUsage(InvalidQuestion):

@@ -6,10 +6,10 @@ from typing import Protocol, cast
 from mmstats.answer import Stats
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import LOCAL, EngineAddress
+from mmstats.engine_address import LOCAL, EngineAddress
 from mmstats.errors import InvalidParams
-from mmstats.query import StatsQuery
-from mmstats.work import Account, Explanation
+from mmstats.question.query import StatsQuery
+from mmstats.reports import Account, Explanation
 
 # By module path, so that an engine is imported only when it is asked. Each module has `engine(address)`.
 ENGINES = {"local": "mmstats.engines.local", "sc": "mmstats.engines.spark"}

@@ -9,12 +9,12 @@ from typing import Any
 from mmstats.answer import Stats, encode
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import EngineAddress
+from mmstats.engine_address import EngineAddress
 from mmstats.errors import DatasetError
 from mmstats.events.identity import identify
-from mmstats.program import program
-from mmstats.query import StatsQuery
-from mmstats.work import Account
+from mmstats.question.query import StatsQuery
+from mmstats.reports import Account
+from mmstats.version import build_id
 
 _MOST_ROWS = 100_000
 
@@ -55,7 +55,7 @@ class Answers:
             return None
         if time.time_ns() - identity.changed <= dataset.limits.settle_ns:
             return None
-        asked = f"{program()} {self._engine.identity} {identity.digest} {query}"
+        asked = f"{build_id()} {self._engine.identity} {identity.digest} {query}"
         return sha256(asked.encode("utf-8", "surrogateescape")).hexdigest()
 
 

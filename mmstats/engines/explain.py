@@ -13,8 +13,8 @@ from mmstats.engines.partial import partial_of
 from mmstats.engines.task import Task, Way, task_of
 from mmstats.engines.uses import uses
 from mmstats.events.source import Source, open_events
-from mmstats.query import StatsQuery
-from mmstats.work import Explanation, Use, counted
+from mmstats.question.query import StatsQuery
+from mmstats.reports import Explanation, Use, count_files
 
 
 def explain(query: StatsQuery, dataset: Dataset, cache: Cache | None = None) -> Explanation:
@@ -23,7 +23,7 @@ def explain(query: StatsQuery, dataset: Dataset, cache: Cache | None = None) -> 
         task = task_of(query, source, Ledger(cache, query, dataset) if cache else None)
         columns = plan.columns_of(query, bounded=bool(task.files.cut))
         files = uses(query, source, task)
-        steps = _plan(query, source, task) if counted(files, Use.READ) else ()
+        steps = _plan(query, source, task) if count_files(files, Use.READ) else ()
         return Explanation("local", False, columns, files, steps)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from mmstats.errors import InvalidParams
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 
 _STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 

@@ -5,7 +5,7 @@ from mmstats.engines import plan
 from mmstats.engines.fill import filled
 from mmstats.events.source import Source
 from mmstats.events.visitor import VISITOR
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 
 
 def stats_of(query: StatsQuery, rows: plan.Rows, source: Source) -> Stats:

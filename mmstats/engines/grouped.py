@@ -15,7 +15,7 @@ from mmstats.engines.runs import KEY, Run, Runs
 from mmstats.engines.streaming import collected, each_batch
 from mmstats.events.visitor import VISITOR
 from mmstats.limits import Limits
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 
 
 def marked(numbers: Numbers, events: pl.LazyFrame, *beside: str) -> pl.LazyFrame:

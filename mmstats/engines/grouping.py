@@ -9,7 +9,7 @@ from mmstats.engines.numbers import Numbers
 from mmstats.engines.partial import Marks
 from mmstats.engines.streaming import collected
 from mmstats.limits import Limits
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 
 MANY_LABELS = 5  # from so many on grouping by their texts is slower than numbering these
 

@@ -14,7 +14,7 @@ from mmstats.events.part import FILE
 from mmstats.events.source import Source
 from mmstats.events.spans import Place
 from mmstats.limits import Limits
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 
 
 def answered(query: StatsQuery, source: Source, task: Task, partial: Partial, ledger: Ledger) -> plan.Rows:

@@ -14,8 +14,8 @@ import polars as pl
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.events.part import FILE
-from mmstats.program import program
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
+from mmstats.version import build_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Ledger:
     def __init__(self, cache: Cache, query: StatsQuery, dataset: Dataset) -> None:
         shape = (query.metric, query.group_by, query.interval, query.event)
         read_as = (sorted(dataset.columns.items()), dataset.timestamp_unit, dataset.input_format, dataset.skip_bad_rows)
-        asked = f"{program()} parts {dataset.locations} {read_as} {shape}"
+        asked = f"{build_id()} parts {dataset.locations} {read_as} {shape}"
         self._cache, self._key = cache, sha256(asked.encode("utf-8", "surrogateescape")).hexdigest()
 
     def read(self) -> Kept:

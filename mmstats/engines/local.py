@@ -5,7 +5,7 @@ import polars as pl
 from mmstats.answer import Stats
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import EngineAddress
+from mmstats.engine_address import EngineAddress
 from mmstats.engines import Engine, incremental, plan
 from mmstats.engines.finish import stats_of
 from mmstats.engines.grouping import ByTexts, grouping_of
@@ -17,8 +17,8 @@ from mmstats.engines.task import Task, Way, everything, task_of
 from mmstats.engines.uses import uses
 from mmstats.events.opened import Events
 from mmstats.events.source import Source, open_events
-from mmstats.query import StatsQuery
-from mmstats.work import Account
+from mmstats.question.query import StatsQuery
+from mmstats.reports import Account
 
 
 def engine(_: EngineAddress) -> Engine:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 
 _HOUR = 3_600_000_000  # in the microseconds of timestamps
 # The length of a bucket, and where after 1970 began the first that starts there: a Monday's week on 5 January.

@@ -12,7 +12,7 @@ from mmstats.engines.runs import KEY
 from mmstats.engines.streaming import collected
 from mmstats.events.part import FILE
 from mmstats.limits import Limits
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 
 
 class Partial(Protocol):

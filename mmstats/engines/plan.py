@@ -7,7 +7,7 @@ import polars as pl
 from mmstats.engines import sketch
 from mmstats.events.schema import Wanted
 from mmstats.events.visitor import VISITOR
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 
 VALUE = "value"
 _TRUNCATE = {"hour": "1h", "day": "1d", "week": "1w"}  # the engine's weeks start on Monday, as the contract's do

@@ -10,9 +10,7 @@ from itertools import islice
 
 import polars as pl
 
-from mmstats.columns import EVENT_COLUMNS
-from mmstats.dataset import Dataset
-from mmstats.description import NAMED_FAULTS, REMEMBERED, Check, ColumnUse, Description, Fault, FormatUse
+from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.engines.summary import Summary, added, summarised
 from mmstats.errors import DatasetError, NotEvents
 from mmstats.events.alike import parts_of
@@ -29,6 +27,7 @@ from mmstats.events.rows import Shape
 from mmstats.events.scan import ENGINE_FAULTS, unreadable
 from mmstats.events.schema import ColumnMap, Wanted
 from mmstats.events.statistics import UnknownFooter
+from mmstats.reports import NAMED_FAULTS, REMEMBERED, Check, ColumnUse, Description, Fault, FormatUse
 
 Advance = Callable[[int], None]
 _OWN_NAME = {"the column event_name itself": "event_name", "the column event": "event"}

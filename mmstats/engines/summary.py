@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from mmstats.columns import EVENT_COLUMNS
+from mmstats.dataset import EVENT_COLUMNS
 
 _EVENT, _COUNT = "event_name", "count"
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here

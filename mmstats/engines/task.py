@@ -9,7 +9,7 @@ from mmstats.engines.ledger import Kept, Ledger
 from mmstats.events.eventfile import EventFile
 from mmstats.events.source import Source
 from mmstats.events.spans import Place
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 
 
 class Way(Enum):

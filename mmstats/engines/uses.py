@@ -6,8 +6,8 @@ from mmstats.events.eventfile import EventFile
 from mmstats.events.reach import Reach, reaches
 from mmstats.events.source import Source
 from mmstats.events.statistics import Verdict
-from mmstats.query import StatsQuery
-from mmstats.work import FileUse, Use
+from mmstats.question.query import StatsQuery
+from mmstats.reports import FileUse, Use
 
 
 def uses(query: StatsQuery, source: Source, task: Task) -> tuple[FileUse, ...]:

@@ -7,7 +7,7 @@ from mmstats.events.formats import Format
 from mmstats.events.hive import Partition
 from mmstats.events.storage import Storage
 from mmstats.events.storage.disk import DISK
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 
 @dataclass(frozen=True, slots=True)

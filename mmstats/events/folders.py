@@ -11,8 +11,7 @@ from typing import BinaryIO
 from mmstats.errors import NotEvents, Unreadable
 from mmstats.events.listing import Listing, is_hidden
 from mmstats.events.store import is_store
-from mmstats.suggest import nearest
-from mmstats.visible import visible
+from mmstats.wording import nearest, visible
 
 
 def take(location: str, input_format: str | None, listing: Listing) -> None:

@@ -14,7 +14,7 @@ from mmstats.errors import DatasetError, NotEvents, Unreadable
 from mmstats.events.eventfile import EventFile
 from mmstats.events.location import find_files
 from mmstats.events.storage import Status, Storage
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 # A file may change twice within one tick of its file system's clock and look the same; clocks of whole seconds are old.
 _TICK = 20_000_000

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from mmstats.columns import EVENT_COLUMNS
+from mmstats.dataset import EVENT_COLUMNS
 
 VISITOR_HASH = "anonymous_id_xxh64"  # null for null
 IMPORTED_FROM = "mmstats_source"  # the id of a source in the manifest

@@ -16,7 +16,7 @@ from mmstats.events.stdin import spooled
 from mmstats.events.storage import Storage
 from mmstats.events.storage.disk import DISK
 from mmstats.events.store import read_manifest
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 KNOWN = f"event files end in {', '.join(EXTENSIONS)} (text also .gz, .zst)"
 

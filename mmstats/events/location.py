@@ -7,7 +7,7 @@ from mmstats.events import folders
 from mmstats.events.listing import KNOWN, Listing
 from mmstats.events.stdin import standard_input
 from mmstats.events.storage.url import scheme_of
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 
 def find_files(

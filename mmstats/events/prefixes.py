@@ -11,7 +11,7 @@ from mmstats.events.listing import Listing, is_hidden
 from mmstats.events.storage.storages import Storages
 from mmstats.events.storage.url import read_url
 from mmstats.events.store import MANIFEST
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 if TYPE_CHECKING:
     from mmstats.events.storage.objects import Objects

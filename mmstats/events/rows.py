@@ -6,7 +6,7 @@ from typing import cast
 
 import polars as pl
 
-from mmstats.columns import EVENT_COLUMNS
+from mmstats.dataset import EVENT_COLUMNS
 from mmstats.errors import NotEvents
 from mmstats.events.clocks import parse_alike
 from mmstats.events.eventfile import EventFile
@@ -14,7 +14,7 @@ from mmstats.events.hive import Partition
 from mmstats.events.schema import ColumnMap, Wanted, likely
 from mmstats.events.timestamps import parse_text
 from mmstats.limits import Limits
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 # What is to be done with a part of a file that was read, once all before it are through.
 Taken = Callable[[], Iterator[pl.DataFrame]]

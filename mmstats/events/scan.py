@@ -8,7 +8,7 @@ import polars as pl
 from mmstats.errors import DatasetError, Unreadable
 from mmstats.events.eventfile import EventFile
 from mmstats.events.storage.trouble import is_foreign, trouble
-from mmstats.visible import is_encodable, visible
+from mmstats.wording import is_encodable, visible
 
 # What the engine raises when it cannot decode a file; a panic is one, though no Exception.
 ENGINE_FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
-from mmstats.suggest import nearest
+from mmstats.wording import nearest
 
 REQUIRED = ("timestamp", "event_name")
 # Names that columns with this meaning often have elsewhere, the likeliest first.

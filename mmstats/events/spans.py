@@ -17,7 +17,7 @@ from mmstats.events.readlog import ReadLog
 from mmstats.events.rows import Shape
 from mmstats.events.schema import REQUIRED, Wanted
 from mmstats.events.statistics import UnknownFooter
-from mmstats.program import program
+from mmstats.version import build_id
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
 
@@ -99,7 +99,7 @@ class KeptSpans:
 
     def __init__(self, cache: Cache, dataset: Dataset) -> None:
         self._cache = cache
-        asked = f"{program()} spans {dataset.locations} {dataset.columns.get('timestamp')} {dataset.input_format}"
+        asked = f"{build_id()} spans {dataset.locations} {dataset.columns.get('timestamp')} {dataset.input_format}"
         self._key = sha256(asked.encode("utf-8", "surrogateescape")).hexdigest()
 
     def find(self) -> dict[str, Span | None]:

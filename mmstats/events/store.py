@@ -15,7 +15,7 @@ from typing import Any
 from mmstats.errors import Unreadable
 from mmstats.events.storage import Storage
 from mmstats.events.storage.disk import DISK
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 MANIFEST = "_mmstats.json"
 VERSION = 1

@@ -12,7 +12,7 @@ from functools import partial
 import polars as pl
 
 from mmstats.events.schema import TIMESTAMP
-from mmstats.instants import PATTERN
+from mmstats.question.instants import PATTERN
 
 _BELOW = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
 # Microseconds in one unit, and how many decimal digits of a fraction of it are microseconds.

@@ -12,7 +12,7 @@ import polars as pl
 from mmstats.errors import Unreadable
 from mmstats.events.schema import TIMESTAMP, Wanted
 from mmstats.events.timestamps import from_integers, in_years, parse_text
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 Span = tuple[int, int]  # from the first integer to before the second
 

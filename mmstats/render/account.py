@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mmstats.render.layout import plural, size
-from mmstats.work import Account, Use, counted, read_bytes, read_rows
+from mmstats.reports import Account, Use, count_files, read_bytes, read_rows
 
 
 def sentences(account: Account, *, cached: bool) -> Iterator[str]:
@@ -15,11 +15,11 @@ def sentences(account: Account, *, cached: bool) -> Iterator[str]:
         told = "" if rows is None else f", {plural(rows, 'row')}"
         stored = sum(one.size for one in files)
         yield (
-            f"read {counted(files, Use.READ):,} of {plural(len(files), 'file')}, "
+            f"read {count_files(files, Use.READ):,} of {plural(len(files), 'file')}, "
             f"{size(read_bytes(files))} of {size(stored)}{told}; "
-            f"{plural(counted(files, Use.OUTSIDE), 'file')} outside range or event"
+            f"{plural(count_files(files, Use.OUTSIDE), 'file')} outside range or event"
         )
-        used = plural(counted(files, Use.KEPT), "file")
+        used = plural(count_files(files, Use.KEPT), "file")
         yield (
             f"cache: took what was kept of {used}, keeps that of {account.kept:,} more" if cached else "cache: not used"
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mmstats.answer import Stats
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 
 @dataclass(frozen=True, slots=True)

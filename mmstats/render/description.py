@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from mmstats.description import TOP, Check, Description
 from mmstats.render.alphabet import Alphabet, alphabet_of
 from mmstats.render.columns import Column
 from mmstats.render.labels import shown
 from mmstats.render.layout import Layout, figures, plural, print_sections, size
 from mmstats.render.shares import percentages
-from mmstats.visible import visible
+from mmstats.reports import TOP, Check, Description
+from mmstats.wording import visible
 
 _FILES = 20  # with bad rows that are named
 

@@ -8,8 +8,8 @@ from rich.text import Text
 from mmstats.render.alphabet import Alphabet, alphabet_of
 from mmstats.render.columns import Column
 from mmstats.render.layout import Layout, figures, plural, print_sections, size
-from mmstats.visible import visible
-from mmstats.work import Explanation, FileUse, Use, counted, read_bytes, read_rows
+from mmstats.reports import Explanation, FileUse, Use, count_files, read_bytes, read_rows
+from mmstats.wording import visible
 
 _FILES = 20  # that are named
 _MEANING = {Use.READ: "to read", Use.KEPT: "kept from before", Use.OUTSIDE: "outside range or event"}
@@ -40,7 +40,7 @@ def _heading(about: Explanation, layout: Layout) -> Iterator[Text]:
 
 
 def _summary(about: Explanation, layout: Layout) -> Iterator[Text]:
-    uses = [use for use in Use if counted(about.files, use)]
+    uses = [use for use in Use if count_files(about.files, use)]
     of_use = [[one for one in about.files if one.use is use] for use in uses]
     return layout.table(
         Column("files", [_MEANING[use] for use in uses]),

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from mmstats.keys import StoredKey
+from mmstats.api_keys import StoredKey
 from mmstats.render.alphabet import alphabet_of
 from mmstats.render.columns import GAP, Column
 from mmstats.render.table import grid, print_line
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 _NONE = "no keys; mmstats keys create makes one"
 

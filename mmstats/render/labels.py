@@ -1,6 +1,6 @@
 """A label as the formats for eyes write it: null, the empty string and every other text told apart."""
 
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 NULL = "null"
 

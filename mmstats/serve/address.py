@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmstats.errors import OutputError
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 BACKLOG = 2048
 

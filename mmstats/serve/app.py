@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from mmstats.answer import encode
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import LOCAL
+from mmstats.engine_address import LOCAL
 from mmstats.serve.compression import Compression
 from mmstats.serve.envelope import HANDLERS
 from mmstats.serve.gate import Gate
@@ -31,7 +31,7 @@ from mmstats.serve.rate import Buckets
 from mmstats.serve.runs import Limits, Runs
 from mmstats.serve.stats import ClientGone, StatsDoor
 from mmstats.serve.target import Target
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 
 def build(dataset: Dataset, options: ServeOptions, keyring: Keyring | None, log: Log, *, loopback: bool) -> Starlette:

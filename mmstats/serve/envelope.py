@@ -9,8 +9,8 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from mmstats.answer import encode
+from mmstats.api_keys import conceal
 from mmstats.errors import DatasetError, InvalidGroupBy, InvalidParams, TooMuchMemory
-from mmstats.keys import conceal
 from mmstats.serve.rate import TooOften
 from mmstats.serve.runs import Overloaded
 

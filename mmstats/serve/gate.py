@@ -4,7 +4,7 @@ import re
 
 from starlette.requests import Request
 
-from mmstats.keys import Key, read_key
+from mmstats.api_keys import Key, read_key
 from mmstats.serve.envelope import Refused
 from mmstats.serve.keyring import Keyring
 from mmstats.serve.rate import Buckets

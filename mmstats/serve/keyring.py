@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from mmstats.api_keys import Key, KeyFile, StoredKey, new_key
 from mmstats.errors import MmstatsError
-from mmstats.keyfile import KeyFile
-from mmstats.keys import Key, StoredKey, new_key
 from mmstats.serve.log import Log
 
 

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mmstats.keys import conceal
+from mmstats.api_keys import conceal
 from mmstats.serve.envelope import Refused, overloaded
 from mmstats.serve.log import Log
 from mmstats.serve.metrics import Metrics
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 HEADER = "X-Request-Id"
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

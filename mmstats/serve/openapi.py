@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmstats.query import EXTENSIONS, PARAMETERS, Parameter
+from mmstats.question.parameters import EXTENSIONS, PARAMETERS, Parameter
 from mmstats.serve import responses
 from mmstats.serve.question import REQUIRED
 from mmstats.version import __version__

@@ -8,9 +8,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from mmstats.engineaddress import EngineAddress, read_engine
-from mmstats.sizes import read_size
-from mmstats.suggest import one_of
+from mmstats.engine_address import EngineAddress, read_engine
+from mmstats.wording import one_of, read_size
 
 LOG_FORMATS = ("text", "json")
 KEY_VARIABLE = "MMSTATS_SERVE_KEY"

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import EngineAddress
+from mmstats.engine_address import EngineAddress
 from mmstats.errors import TooMuchMemory, Unreadable
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from mmstats.serve.options import KEY_VARIABLE
 from mmstats.serve.worker import LENGTH, TOO_MUCH_MEMORY, Answer
 

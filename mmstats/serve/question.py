@@ -5,7 +5,9 @@ from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from mmstats.errors import InvalidParams
-from mmstats.query import EXTENSIONS, Extensions, StatsQuery, read_question
+from mmstats.question.parameters import EXTENSIONS
+from mmstats.question.query import Extensions, StatsQuery
+from mmstats.question.read import read_question
 
 REQUIRED = ("from", "to")
 _SWITCH = {"true": True, "false": False}

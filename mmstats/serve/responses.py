@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mmstats.query import DIMENSIONS, MAX_LIMIT, METRICS
+from mmstats.question.parameters import DIMENSIONS, MAX_LIMIT, METRICS
 from mmstats.serve.envelope import MEANING, STATUS
 
 _SUMMARY = {

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import LOCAL, EngineAddress
+from mmstats.engine_address import LOCAL, EngineAddress
 from mmstats.errors import TooMuchMemory, Unreadable
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from mmstats.serve.process import Worker
 from mmstats.serve.worker import Answer
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmstats.events.identity import Identity
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 from mmstats.serve.gate import Gate
 from mmstats.serve.kept import KeptAnswers
 from mmstats.serve.lookout import Lookout

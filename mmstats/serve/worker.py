@@ -17,9 +17,9 @@ from queue import SimpleQueue
 
 from mmstats.cache import user_cache
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import EngineAddress
+from mmstats.engine_address import EngineAddress
 from mmstats.memory import fatal_above
-from mmstats.query import StatsQuery
+from mmstats.question.query import StatsQuery
 
 LENGTH = struct.Struct("!Q")
 TOO_MUCH_MEMORY = 75

@@ -27,7 +27,7 @@ from mmstats.events.storage.url import read_url
 from mmstats.events.store import FILE_NAME, MANIFEST, Manifest, StoreFile, parsed
 from mmstats.limits import Limits
 from mmstats.store.home import Overtaken
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 # Who reads by a manifest that has been replaced since is done by then, and what was uploaded for one is in it.
 _READ = timedelta(hours=1)

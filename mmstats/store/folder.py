@@ -15,7 +15,7 @@ from typing import Any
 from mmstats.errors import OutputError
 from mmstats.events.store import FILE_NAME, MANIFEST, Manifest, StoreFile, is_store, read_manifest
 from mmstats.limits import Limits
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 LOCK = "_mmstats.lock"
 SCRATCH = "_mmstats_new"

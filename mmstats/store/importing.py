@@ -8,8 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mmstats.columns import EVENT_COLUMNS
-from mmstats.dataset import Dataset
+from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.errors import OutputError
 from mmstats.events.eventfile import EventFile
 from mmstats.events.listing import Listing, kept_until_read
@@ -25,7 +24,7 @@ from mmstats.store.days import settled
 from mmstats.store.home import Home, Overtaken, kind_of
 from mmstats.store.sources import FoundSource, found_source, outside
 from mmstats.store.writing import DayWriter, rewrite
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 _ATTEMPTS = 8  # of an import that others come before
 

@@ -11,7 +11,7 @@ from mmstats.errors import NotEvents, Unreadable
 from mmstats.events.eventfile import EventFile
 from mmstats.events.storage.url import scheme_of
 from mmstats.events.store import StoreSource
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 _BLOCK = 1 << 20
 

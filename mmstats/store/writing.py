@@ -13,7 +13,7 @@ from mmstats.events.store import VERSION, StoreFile
 from mmstats.events.visitor import hashed
 from mmstats.store.folder import flush
 from mmstats.store.home import Home
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 _RESTORE = "restore it, or import the sources into a new store"
 _ROWS = 1 << 17  # in a row group: an hour of a day is a small part of it

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from mmstats.answer import Stats
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import TOKEN_VARIABLE, EngineAddress
+from mmstats.engine_address import TOKEN_VARIABLE, EngineAddress
 from mmstats.engines import Engine
 from mmstats.errors import InvalidSettings
-from mmstats.query import StatsQuery
-from mmstats.work import Account
+from mmstats.question.query import StatsQuery
+from mmstats.reports import Account
 
 if TYPE_CHECKING:
     from mmstats.engines.spark.asked import Cluster

@@ -8,7 +8,7 @@ import polars as pl
 
 from mmstats.answer import Stats
 from mmstats.dataset import Dataset
-from mmstats.engineaddress import EngineAddress
+from mmstats.engine_address import EngineAddress
 from mmstats.engines import plan
 from mmstats.engines.finish import stats_of
 from mmstats.engines.spark import columnar
@@ -25,8 +25,8 @@ from mmstats.events.eventfile import EventFile
 from mmstats.events.identity import unchanged
 from mmstats.events.schema import TIMESTAMP
 from mmstats.events.source import Source, open_events
-from mmstats.query import StatsQuery
-from mmstats.visible import visible
+from mmstats.question.query import StatsQuery
+from mmstats.wording import visible
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,7 +12,7 @@ import grpc
 from pyspark.sql.connect.client.core import ChannelBuilder
 from pyspark.sql.connect.client.retries import DefaultPolicy, RetryPolicyState
 
-from mmstats.engineaddress import EngineAddress
+from mmstats.engine_address import EngineAddress
 
 _SECONDS = {"Config": 15, "FetchErrorDetails": 10, "Interrupt": 1, "ReleaseExecute": 5, "ReleaseSession": 2}
 # A question may take as long as it does, but not on a network that is gone; servers take it ill to be asked more often.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pyspark.errors import utils as origins
 from pyspark.sql.connect.session import SparkSession
 
-from mmstats.engineaddress import EngineAddress
+from mmstats.engine_address import EngineAddress
 from mmstats.engines.spark.channel import ChannelTo, FewRetries
 from mmstats.engines.spark.dialect import SAIL, SPARK, Dialect
 from mmstats.engines.spark.faults import CLUSTER_FAULTS, RUNS_THERE, explained, is_said, reason

@@ -9,9 +9,9 @@ import grpc
 from pyspark.errors import PySparkException
 from pyspark.logger import PySparkLogger
 
-from mmstats.engineaddress import EngineAddress
+from mmstats.engine_address import EngineAddress
 from mmstats.errors import Unreadable
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 CLUSTER_FAULTS = (PySparkException, grpc.RpcError)
 SAME_PATHS = "the machines of the cluster must see the data under the same paths"

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pyspark.sql.column import Column
 from pyspark.sql.connect import functions as F
 
-from mmstats.instants import PATTERN
+from mmstats.question.instants import PATTERN
 
 _ISO = re.sub(r"\?P<[a-z]+>", "", PATTERN).removesuffix("$") + r"\z"
 _INTEGER = r"^-?[0-9]{1,19}\z"

@@ -15,7 +15,7 @@ from mmstats.engines.spark.dialect import Dialect
 from mmstats.engines.spark.faults import SAME_PATHS
 from mmstats.errors import Unreadable
 from mmstats.events.eventfile import EventFile
-from mmstats.visible import is_encodable, visible
+from mmstats.wording import is_encodable, visible
 
 _WHOLE_LINES = {"mapreduce.input.linerecordreader.line.maxlength": "2147483647"}  # whatever the server is set to
 _LOCAL = "^file:/+"  # which a server writes with one slash or three

@@ -17,7 +17,7 @@ from mmstats.engines.spark.writers import Bounds
 from mmstats.events.eventfile import EventFile
 from mmstats.events.hive import Partition
 from mmstats.events.rows import Shape
-from mmstats.visible import is_encodable
+from mmstats.wording import is_encodable
 
 AT = "timestamp"  # in microseconds since the epoch
 IS_HEAD = "is head'"

@@ -14,7 +14,7 @@ from typing import Any
 from mmstats.errors import InvalidSettings, MmstatsError, Unreadable
 from mmstats.events.storage.access import Access, Keys
 from mmstats.events.storage.url import Url
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 _REGION = "us-east-1"  # where stores that have no regions let everybody be
 _OWN = ("access_key_id", "secret_access_key", "session_token", "token", "profile")

@@ -12,7 +12,7 @@ from mmstats.events.storage import Status
 from mmstats.events.storage.access import Access
 from mmstats.events.storage.requests import head, pages, told
 from mmstats.events.storage.url import read_url, web_address
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 _AT_ONCE = 16  # requests
 _FEW = 4  # objects that are sooner asked for one by one than listed

@@ -13,7 +13,7 @@ from mmstats.errors import Unreadable
 from mmstats.events.storage.objects import Objects
 from mmstats.events.storage.requests import FAULTS, told
 from mmstats.events.storage.trouble import trouble
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 _NO_TAG = "import into a store that tells objects' versions by strong ETags, or on disk"
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from mmstats.errors import Unreadable
 from mmstats.events.storage import Status
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 
 class Disk:

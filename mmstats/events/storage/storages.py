@@ -11,7 +11,7 @@ from cachetools import TTLCache
 from mmstats.errors import InvalidSettings, NotEvents
 from mmstats.events.storage.access import ENVIRONMENT, Access
 from mmstats.events.storage.url import Url
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 if TYPE_CHECKING:
     from mmstats.events.storage.objects import Objects

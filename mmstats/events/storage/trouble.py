@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from mmstats.errors import DatasetError, NotEvents, Unreadable
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 _KEYS = "the environment, AWS_PROFILE or --storage-option say which keys are used"
 _ENDPOINT = "check AWS_ENDPOINT_URL_S3 or --storage-option endpoint=URL, and that the server runs"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
 from mmstats.errors import NotEvents
-from mmstats.visible import visible
+from mmstats.wording import visible
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://")
 _LIKE_DISK = {"file"}

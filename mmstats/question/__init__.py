@@ -1,0 +1,1 @@
+"""What is asked: the parameters of the stats query, and the question that texts ask; loads no engine."""
