@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from mmstats.cli import run
-from mmstats.cli.remembered import recall, remember
-from mmstats.cli.shells import bash_quoted, carried, open_quote
+from mmstats.cli.completion import bash_quoted, carried, open_quote, recall, remember
 from mmstats.dataset import EVENT_COLUMNS
 
 Offers = Callable[..., list[str]]

@@ -240,7 +240,7 @@ def test_wrong_options_end_with_2(ask: Ask, location: str, options: list[str], f
 
 def test_keys_among_the_options_are_never_shown(location: str) -> None:
     """Neither an error nor the description of a dataset shows them."""
-    from mmstats.cli.source import SourceOptions
+    from mmstats.cli.datasets import SourceOptions
     from mmstats.dataset import Dataset
 
     options = {"access_key_id": ACCESS, "secret_access_key": "topsecret"}

@@ -5,8 +5,7 @@ import traceback
 from collections.abc import Sequence
 
 from mmstats.cli.exits import ExitCode, exit_code_for
-from mmstats.cli.stderr import report_error, say
-from mmstats.cli.stdout import ClosedPipe
+from mmstats.cli.terminal import ClosedPipe, report_error, say
 from mmstats.errors import MmstatsError, OutputError
 
 _UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF)
@@ -36,7 +35,7 @@ def _run(arguments: Sequence[str]) -> int:
     from typer._click.exceptions import ClickException
 
     from mmstats.cli.app import app
-    from mmstats.cli.usage import wrong_usage
+    from mmstats.cli.parsing import wrong_usage
 
     try:
         return app(list(arguments), prog_name="mmstats", standalone_mode=False) or ExitCode.ANSWERED

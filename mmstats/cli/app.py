@@ -5,10 +5,9 @@ from typing import Annotated
 import typer
 
 from mmstats.cli import options as opt
-from mmstats.cli.examples import CACHE, DESCRIBE, IMPORT, KEYS, KEYS_CREATE, KEYS_LIST, KEYS_REVOKE, QUERY, ROOT, SERVE
-from mmstats.cli.keyusage import KeyCommand, KeyGroup
-from mmstats.cli.shells import Completing
-from mmstats.cli.usage import Command, Group
+from mmstats.cli.completion import Completing
+from mmstats.cli.help import CACHE, DESCRIBE, IMPORT, KEYS, KEYS_CREATE, KEYS_LIST, KEYS_REVOKE, QUERY, ROOT, SERVE
+from mmstats.cli.parsing import Command, Group, KeyCommand, KeyGroup
 from mmstats.render import DESCRIPTION_FORMATS
 from mmstats.version import __version__
 
@@ -70,9 +69,9 @@ def query_command(
     color: opt.Color = None,
 ) -> None:
     """Count events, or distinct visitors, over a time range, grouped and bucketed."""
-    from mmstats.cli.output import ShowOptions
+    from mmstats.cli.datasets import SourceOptions
     from mmstats.cli.query import WorkOptions, query
-    from mmstats.cli.source import SourceOptions
+    from mmstats.cli.terminal import ShowOptions
     from mmstats.question.query import Extensions
 
     once = {"metric": metric, "from": from_, "to": to, "event": event, "interval": interval, "limit": limit}
@@ -101,9 +100,8 @@ def describe_command(
     color: opt.Color = None,
 ) -> int:
     """Say what is in a dataset: files, rows, time range, columns, event names, and rows that cannot be read."""
-    from mmstats.cli.describe import describe
-    from mmstats.cli.output import ShowOptions
-    from mmstats.cli.source import SourceOptions
+    from mmstats.cli.datasets import SourceOptions, describe
+    from mmstats.cli.terminal import ShowOptions
 
     return describe(
         SourceOptions(data, sample, map_, input_format, timestamp_unit, storage_options=storage_option),
@@ -123,8 +121,7 @@ def import_command(
     storage_option: opt.StorageOption = None,
 ) -> None:
     """Take events into a store, which is faster to ask: sorted, typed Parquet by day."""
-    from mmstats.cli.import_ import import_
-    from mmstats.cli.source import SourceOptions
+    from mmstats.cli.datasets import SourceOptions, import_
 
     given = SourceOptions(
         source, False, map_, input_format, timestamp_unit, skip_bad_rows, storage_options=storage_option
@@ -156,8 +153,8 @@ def serve_command(
     log_format: opt.LogFormat = None,
 ) -> int:
     """Answer the same question over HTTP, as the hosted API does: GET /v1/stats."""
+    from mmstats.cli.datasets import SourceOptions
     from mmstats.cli.serve import serve
-    from mmstats.cli.source import SourceOptions
 
     once = {"host": host, "port": port, "max_concurrency": max_concurrency, "queue": queue}
     once |= {"query_timeout": query_timeout, "max_memory": max_memory, "engine": engine}
@@ -219,7 +216,7 @@ def keys_create_command(name: opt.KeyName = None) -> None:
 def keys_list_command(format: opt.KeysFormat = None, color: opt.Color = None) -> None:
     """List the keys; their secrets are not kept."""
     from mmstats.cli.keys import show_all
-    from mmstats.cli.output import ShowOptions
+    from mmstats.cli.terminal import ShowOptions
 
     show_all(ShowOptions(format, color, DESCRIPTION_FORMATS))
 

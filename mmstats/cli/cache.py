@@ -4,7 +4,7 @@ import os
 
 from mmstats.answer import encode
 from mmstats.cache import user_cache
-from mmstats.cli import stderr, stdout
+from mmstats.cli import terminal
 from mmstats.errors import OutputError
 from mmstats.wording import visible
 
@@ -15,7 +15,7 @@ def info() -> None:
     entries = cache.entries()
     size = sum(entry.stat().st_size for entry in entries)
     told = {"folder": str(cache.folder), "entries": len(entries), "bytes": size, "most_bytes": cache.most_bytes}
-    stdout.write_text(encode(told) + "\n")
+    terminal.write_text(encode(told) + "\n")
 
 
 def clear() -> None:
@@ -26,4 +26,4 @@ def clear() -> None:
         cache.clear()
     except OSError as error:
         raise OutputError(visible(f"{cache.folder}: cannot be cleared: {error.strerror}")) from None
-    stderr.note(f"dropped {dropped:,} {'entry' if dropped == 1 else 'entries'}")
+    terminal.note(f"dropped {dropped:,} {'entry' if dropped == 1 else 'entries'}")

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 
 from mmstats.answer import encode
 from mmstats.api_keys import Key, KeyFile, StoredKey, keys_file, new_key, read_key, read_name, read_prefix
-from mmstats.cli import stderr, stdout
-from mmstats.cli.output import ShowOptions
-from mmstats.cli.page import drawn
-from mmstats.cli.usage import WrongUsage
+from mmstats.cli import terminal
+from mmstats.cli.parsing import WrongUsage
+from mmstats.cli.terminal import ShowOptions, drawn
 from mmstats.errors import InvalidParams, OutputError
 from mmstats.settings import settings_here
 from mmstats.wording import did_you_mean, visible
@@ -28,12 +27,12 @@ def create(name: str | None) -> None:
     file = KeyFile(keys_file(os.environ))
     key = _added(file, name)
     try:
-        stdout.write_text(key.text + "\n")
-    except (stdout.ClosedPipe, OutputError):
+        terminal.write_text(key.text + "\n")
+    except (terminal.ClosedPipe, OutputError):
         with suppress(KeyError):
             file.remove(key.prefix)
         raise
-    stderr.note(f"this key is shown only this once; a digest of it is kept in {visible(str(file.path))}")
+    terminal.note(f"this key is shown only this once; a digest of it is kept in {visible(str(file.path))}")
 
 
 def _added(file: KeyFile, name: str | None) -> Key:
@@ -57,9 +56,9 @@ def show_all(shown: ShowOptions) -> None:
     form, color = shown.chosen(settings_here(os.environ))
     if form == "json":
         rows = [{"prefix": key.prefix, "name": key.name, "created": key.created} for key in keys]
-        stdout.write_text(encode({"keys": rows}) + "\n")
+        terminal.write_text(encode({"keys": rows}) + "\n")
     else:
-        stdout.write_page(_page(keys, color))
+        terminal.write_page(_page(keys, color))
 
 
 def _page(keys: Sequence[StoredKey], color: str) -> str:
@@ -80,7 +79,7 @@ def revoke(text: str) -> None:
     except KeyError:
         raise _unknown(stored.prefix, ()) from None
     name = f" ({visible(stored.name)})" if stored.name else ""
-    stderr.note(f"revoked the key {stored.prefix}{name}")
+    terminal.note(f"revoked the key {stored.prefix}{name}")
 
 
 def _wanted(text: str, keys: Sequence[StoredKey]) -> StoredKey:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmstats.cli import complete
+from mmstats.cli import completion
 from mmstats.dataset import INPUT_FORMATS, TIMESTAMP_UNITS
 from mmstats.question.parameters import BY_NAME, EXTENSIONS
 from mmstats.render import DESCRIPTION_FORMATS, FORMATS
@@ -20,7 +20,7 @@ def _question(name: str) -> Any:
         help=parameter.help + default,
         metavar=parameter.metavar,
         show_default=False,
-        autocompletion=complete.VALUES.get(name),
+        autocompletion=completion.VALUES.get(name),
     )
 
 
@@ -41,7 +41,7 @@ def _option(flag: str, help: str, **more: Any) -> Any:
 
 
 def _one_of(choices: tuple[str, ...]) -> dict[str, Any]:
-    return {"metavar": "|".join(choices), "autocompletion": complete.among(choices)}
+    return {"metavar": "|".join(choices), "autocompletion": completion.among(choices)}
 
 
 Metric = Annotated[str | None, _question("metric")]
@@ -69,7 +69,7 @@ Map = Annotated[
         "--map",
         "Read an event column from another of the data's columns; may be repeated.",
         metavar="COLUMN=NAME",
-        autocompletion=complete.mapped,
+        autocompletion=completion.mapped,
     ),
 ]
 InputFormat = Annotated[

@@ -7,12 +7,9 @@ from typing import TypeVar
 
 from mmstats.answer import Stats
 from mmstats.cache import Cache, user_cache
-from mmstats.cli import stderr, stdout
-from mmstats.cli.interrupts import keep_interruptible
-from mmstats.cli.output import ShowOptions, show
-from mmstats.cli.page import drawn
-from mmstats.cli.progress import Progress
-from mmstats.cli.source import SourceOptions, completed
+from mmstats.cli import terminal
+from mmstats.cli.datasets import SourceOptions, completed
+from mmstats.cli.terminal import Progress, ShowOptions, drawn, keep_interruptible, show
 from mmstats.dataset import Dataset
 from mmstats.engine_address import EngineAddress, read_engine
 from mmstats.memory import bounded
@@ -79,7 +76,7 @@ def query(
         from mmstats.render.account import sentences
 
         for sentence in sentences(account, cached=cache is not None):
-            stderr.say("stats", sentence)
+            terminal.say("stats", sentence)
 
 
 def _answered(
@@ -118,11 +115,11 @@ def _explained(question: StatsQuery, dataset: Dataset, engine: EngineAddress, ca
 
 def _show_explanation(explanation: Explanation, form: str, color: str) -> None:
     if form == "json":
-        stdout.write_text(explanation.to_json() + "\n")
+        terminal.write_text(explanation.to_json() + "\n")
     else:
         from mmstats.render.explanation import print_explanation
 
-        stdout.write_page(drawn(lambda console: print_explanation(explanation, console), color))
+        terminal.write_page(drawn(lambda console: print_explanation(explanation, console), color))
 
 
 def _read(name: str, text: str | None, read: Callable[[str], T], faults: dict[str, list[str]]) -> T | None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from mmstats.api_keys import Key, KeyFile, keys_file, new_key, read_key
 from mmstats.cache import user_cache
-from mmstats.cli import stdout
+from mmstats.cli import terminal
+from mmstats.cli.datasets import SourceOptions
 from mmstats.cli.exits import ExitCode
-from mmstats.cli.source import SourceOptions
 from mmstats.dataset import Dataset
 from mmstats.engine_address import LOCAL
 from mmstats.engines import engine_for
@@ -86,8 +86,8 @@ def _announce(url: str, keys: _Keys | None) -> None:
         lines += ["", *(["A key for this run only:", ""] if keys and keys.shown else [])]
         lines += [f"  curl {_header(keys)}{question}", "", f"{url}/docs describes it in a browser. Ctrl-C ends it.", ""]
     # When nobody reads it, the server serves all the same.
-    with suppress(stdout.ClosedPipe, OutputError):
-        stdout.write_text("\n".join(lines) + "\n")
+    with suppress(terminal.ClosedPipe, OutputError):
+        terminal.write_text("\n".join(lines) + "\n")
 
 
 def _header(keys: _Keys | None) -> str:

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from typer._click.core import Context, Parameter
-from typer._click.exceptions import BadOptionUsage, ClickException, NoSuchOption, UsageError
+from typer._click.exceptions import BadOptionUsage, ClickException, MissingParameter, NoSuchOption, UsageError
 from typer._coercion import RuntimeParam
 from typer.core import TyperCommand, TyperGroup
 
+from mmstats.api_keys import conceal
 from mmstats.errors import InvalidQuestion
 from mmstats.question.parameters import QUOTE_EVENT
 from mmstats.wording import did_you_mean, visible
@@ -146,3 +147,40 @@ def _options(ctx: Context | None) -> list[str]:
 
 def _see_help(ctx: Context | None) -> str:
     return f"{ctx.command_path if ctx else 'mmstats'} --help shows how it is used"
+
+
+class KeyCommand(Command):
+    """A command whose arguments may be secret."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Parse the command's arguments.
+
+        Raises WrongUsage, without any key in it, for those that the command does not take.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except UsageError as error:
+            _refuse(error)
+
+
+class KeyGroup(Group):
+    """Commands whose names a key may be taken for."""
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> Any:
+        """Find the command that the arguments begin with.
+
+        Raises WrongUsage, without any key in it, where there is none.
+        """
+        try:
+            return super().resolve_command(ctx, args)
+        except UsageError as error:
+            meant = did_you_mean(args[0], self.commands, f"{ctx.command_path} {{}}")
+            _refuse(error, meant or f"{ctx.command_path} --help shows how it is used")
+
+
+def _refuse(error: UsageError, hint: str = "") -> NoReturn:
+    said = wrong_usage(error)
+    message = said.message
+    if isinstance(error, MissingParameter) and error.param:
+        message = f"{error.param.display_name_raw} is missing"
+    raise WrongUsage(conceal(message), hint=conceal(hint or said.hint)) from None
