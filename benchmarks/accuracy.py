@@ -12,8 +12,8 @@ import polars as pl
 import polars_hash
 
 from mmstats.engines.plan import VALUE, answered
-from mmstats.events.visitor import hashed
 from mmstats.question.query import StatsQuery
+from mmstats.readers.projection import hashed
 
 TRIALS = {1: 400, 10: 400, 100: 400, 1_000: 400, 10_000: 400, 100_000: 200, 1_000_000: 200}
 _ROWS_AT_ONCE = 10_000_000

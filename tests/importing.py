@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmstats.dataset import Dataset
 from mmstats.engines.local import answer
-from mmstats.events.store import read_manifest
+from mmstats.files.manifest import read_manifest
 from mmstats.question.query import StatsQuery
 from mmstats.question.read import read_question
 from mmstats.store.importing import Imported, import_events

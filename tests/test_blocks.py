@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from mmstats.dataset import Dataset
 from mmstats.errors import BadRow
-from mmstats.events.schema import Wanted
-from mmstats.events.source import open_events
 from mmstats.limits import Limits
+from mmstats.readers.projection import Selection
+from mmstats.readers.source import open_events
 
-WANTED = Wanted(("timestamp", "source", "path"))
+WANTED = Selection(("timestamp", "source", "path"))
 Row = tuple[str | None, str | None]
 
 

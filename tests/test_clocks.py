@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmstats.events.clocks import parse_alike
-from mmstats.events.timestamps import parse_text
+from mmstats.readers.timestamps import parse_alike, parse_text
 
 two = st.integers(0, 61).map("{:02}".format)
 dates = st.one_of(

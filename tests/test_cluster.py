@@ -20,8 +20,8 @@ from mmstats.engines import engine_for
 from mmstats.engines.spark import asked
 from mmstats.engines.spark.scans import Scan
 from mmstats.errors import DatasetError, MmstatsError
-from mmstats.events.readlog import ReadLog
 from mmstats.question.query import StatsQuery
+from mmstats.readers.report import ReadLog
 from tests.clusters import Cluster
 from tests.conftest import Ask
 from tests.importing import take

@@ -11,8 +11,7 @@ from mmstats.engines import engine_for
 from mmstats.engines.spark.dialect import SPARK
 from mmstats.engines.spark.opening import _path
 from mmstats.errors import Unreadable
-from mmstats.events.eventfile import EventFile
-from mmstats.events.formats import format_of
+from mmstats.files.event_file import EventFile, format_of
 from mmstats.question.query import StatsQuery
 from tests.clusters import Cluster
 from tests.test_cluster import ndjson, same, write

@@ -15,7 +15,7 @@ from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
 from mmstats.engines.spark.connection import Session
 from mmstats.errors import Unreadable
-from mmstats.events.eventfile import EventFile
+from mmstats.files.event_file import EventFile
 from mmstats.question.query import StatsQuery
 from tests.clusters import Cluster
 from tests.test_cluster import ndjson, same, told, write

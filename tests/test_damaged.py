@@ -15,9 +15,9 @@ from mmstats.cli import run
 from mmstats.dataset import Dataset
 from mmstats.engines.local import answer
 from mmstats.errors import Unreadable
-from mmstats.events import typed
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
+from mmstats.readers import types
 
 from .conftest import WRITERS, Ask, ndjson
 
@@ -81,7 +81,7 @@ def test_a_panic_of_the_engine_is_a_damaged_file(
         monkeypatch.setattr(pl.LazyFrame, "collect_schema", panic)
     else:
         monkeypatch.setattr(pl.LazyFrame, "sink_batches", panic)
-        where = {"judge": "mmstats.events.columnar._count", "answer": "mmstats.engines.grouping.collected"}
+        where = {"judge": "mmstats.readers.bad_rows._count", "answer": "mmstats.engines.grouping.collected"}
         monkeypatch.setattr(where[panics], panic)
     ran = ask(path, "--group-by", "source")
     assert ran.code == 4
@@ -152,7 +152,7 @@ def test_a_footer_beyond_the_library_is_read_by_the_engine(tmp_path: Path, capfd
 def test_a_type_without_text_is_named() -> None:
     """The column and its type are told of what cannot be shown."""
     with pytest.raises(Unreadable, match="column 'source': values of type Object have no text"):
-        typed.text(pl.col("source"), pl.Object())
+        types.text(pl.col("source"), pl.Object())
 
 
 class _Stdin:

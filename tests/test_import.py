@@ -23,11 +23,11 @@ from mmstats.cli.exits import exit_code_for
 from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.engines.local import answer
 from mmstats.errors import OutputError
-from mmstats.events.identity import identify
-from mmstats.events.layout import CATEGORICAL, SCHEMA
-from mmstats.events.store import read_manifest
+from mmstats.files.fingerprint import identify
+from mmstats.files.manifest import read_manifest
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
+from mmstats.readers.projection import CATEGORICAL, STORE_SCHEMA
 from mmstats.store import folder, importing, writing
 from mmstats.store.importing import Watch, import_events
 from tests import oracle
@@ -252,7 +252,7 @@ def test_the_layout(import_: Take, tmp_path: Path) -> None:
     import_("a.ndjson")
     (path,) = (tmp_path / "store").glob("day=2026-05-01/*.parquet")
     read = pl.read_parquet(path, hive_partitioning=False)
-    assert read.schema == SCHEMA
+    assert read.schema == STORE_SCHEMA
     assert set(EVENT_COLUMNS) <= set(read.columns)
     assert all(read.schema[name] == pl.Categorical for name in CATEGORICAL)
     expected = read.select(polars_hash.col("anonymous_id").nchash.xxhash64(seed=42))["anonymous_id"]

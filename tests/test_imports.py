@@ -90,7 +90,7 @@ def test_help_and_wrong_questions_load_no_engine(arguments: list[str], code: int
     ended, modules = run(*arguments)
     assert ended == code
     assert "typer" in modules
-    absent(modules, ("polars", "polars_hash", "pyarrow", "rich", "mmstats.engines.local", "mmstats.events.opened"))
+    absent(modules, ("polars", "polars_hash", "pyarrow", "rich", "mmstats.engines.local", "mmstats.readers.scan"))
 
 
 @pytest.mark.parametrize(

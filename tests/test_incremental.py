@@ -17,10 +17,10 @@ from mmstats.dataset import Dataset
 from mmstats.engines.explain import explain
 from mmstats.engines.local import answer
 from mmstats.errors import BadRow
-from mmstats.events.eventfile import EventFile
-from mmstats.events.source import Source
+from mmstats.files.event_file import EventFile
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
+from mmstats.readers.source import Source
 from mmstats.reports import Account
 from tests.drawn import NEAR, Drawn, datasets, questions, write
 from tests.oracle import Event

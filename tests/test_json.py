@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmstats.events import jsonkeys, ndjson
-from mmstats.events.jsonvalues import column_text, compacted, value_of
+from mmstats.readers import json_columns, ndjson
+from mmstats.readers.json_text import column_text, compacted, value_of
 
 from .conftest import Ask
 
@@ -165,7 +165,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[Non
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """How many lines were decoded to look for keys."""
-    calls = counted(monkeypatch, jsonkeys, "value_of")
+    calls = counted(monkeypatch, json_columns, "value_of")
     return lambda: len(calls)
 
 

@@ -21,11 +21,11 @@ from obstore.exceptions import GenericError
 
 import mmstats
 from mmstats.cli import run
-from mmstats.events.part import Part
-from mmstats.events.source import Source
 from mmstats.events.storage import Status, waiting
 from mmstats.events.storage.objects import Objects
 from mmstats.events.storage.trouble import blamed, is_foreign, trouble
+from mmstats.readers.columnar import ColumnarFiles
+from mmstats.readers.source import Source
 from tests.conftest import WRITERS, Ask, Ran, ndjson
 from tests.proxy import Proxy, proxied
 from tests.seaweed import ACCESS, SECRET, Seaweed, known
@@ -364,13 +364,13 @@ def test_a_file_on_disk_is_not_taken_for_an_object(
     file = tmp_path / folder / "NoSuchKey.parquet"
     file.parent.mkdir()
     file.write_bytes(_parquet(10))
-    scan = Part.scan
+    scan = ColumnarFiles.scan
 
-    def late(part: Part, **how: Any) -> Any:
+    def late(part: ColumnarFiles, **how: Any) -> Any:
         file.unlink(missing_ok=True)
         return scan(part, **how)
 
-    monkeypatch.setattr(Part, "scan", late)
+    monkeypatch.setattr(ColumnarFiles, "scan", late)
     ran = ask(file, "--group-by", "path")
     assert (ran.code, ran.error) == (4, f"{file}: No such file or directory")
     assert not is_foreign(pl.exceptions.SchemaError(f"data type mismatch for column {folder}: incoming: Int64"))
@@ -397,7 +397,7 @@ def test_a_process_may_end_right_after_its_last_request(s3: Seaweed, tmp_path: P
     """Threads of the library that are still at handing over a result are waited for: they would abort the process."""
     program = (
         "import asyncio, time\n"
-        "from mmstats.events.location import find_files\n"
+        "from mmstats.files.discovery import find_files\n"
         "wake = asyncio.SelectorEventLoop._write_to_self\n"
         "asyncio.SelectorEventLoop._write_to_self = lambda loop: (wake(loop), time.sleep(0.2))\n"
         f"find_files(['s3://{s3.bucket}/there/'])\n"

@@ -18,9 +18,9 @@ from mmstats.cli import run
 from mmstats.dataset import Dataset
 from mmstats.engines.local import answer
 from mmstats.errors import NotEvents, OutputError, Unreadable
-from mmstats.events.listing import Listing
 from mmstats.events.storage import Storage
-from mmstats.events.store import Manifest, parsed
+from mmstats.files.listing import Listing
+from mmstats.files.manifest import Manifest, parsed
 from mmstats.limits import Limits
 from mmstats.store import bucket, importing
 from mmstats.store.importing import Imported, import_events

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 import mmstats
-from mmstats.events.location import find_files
 from mmstats.events.storage.storages import Storages
 from mmstats.events.storage.url import read_url
+from mmstats.files.discovery import find_files
 from tests.conftest import WRITERS, Ask
 from tests.seaweed import ACCESS, SECRET, Seaweed, known
 

@@ -20,9 +20,9 @@ from mmstats.dataset import Dataset
 from mmstats.engines import profile
 from mmstats.engines.local import answer
 from mmstats.errors import NotEvents
-from mmstats.events.location import find_files
 from mmstats.events.storage.storages import Storages
 from mmstats.events.storage.url import read_url
+from mmstats.files.discovery import find_files
 from mmstats.question.read import read_question
 from tests.conftest import WRITERS, Ask, ndjson
 from tests.drawn import Drawn, datasets, questions

@@ -14,9 +14,9 @@ from mmstats.engines.grouping import ByNumbers
 from mmstats.engines.packing import Layout, TooWide
 from mmstats.engines.partial import Marks
 from mmstats.engines.runs import KEY
-from mmstats.events.visitor import hashed
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
+from mmstats.readers.projection import hashed
 from tests import reference
 
 NAMES = ("first", "second")

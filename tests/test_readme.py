@@ -12,7 +12,7 @@ import typer
 from mmstats.cli.app import app
 from mmstats.cli.exits import ExitCode
 from mmstats.dataset import EVENT_COLUMNS
-from mmstats.events.formats import EXTENSIONS
+from mmstats.files.event_file import EXTENSIONS
 from mmstats.settings import FORMATS, SETTINGS
 from tests.readme import README, generate
 

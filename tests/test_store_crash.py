@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from mmstats.errors import OutputError
-from mmstats.events.store import read_manifest
+from mmstats.files.manifest import read_manifest
 from mmstats.store import folder
 from tests.importing import answered, events, holds_only_its_state, put, take
 

@@ -13,19 +13,18 @@ import pytest
 
 from mmstats.dataset import Dataset
 from mmstats.errors import BadRow, NotEvents
-from mmstats.events import ndjson, textfile, texts
-from mmstats.events.eventfile import EventFile
-from mmstats.events.formats import format_of
-from mmstats.events.opened import Events
-from mmstats.events.readlog import ReadLog
-from mmstats.events.rows import Shape
-from mmstats.events.schema import Wanted
-from mmstats.events.source import open_events
+from mmstats.files import text_file
+from mmstats.files.event_file import EventFile, format_of
 from mmstats.limits import Limits
+from mmstats.readers import ndjson, text_files
+from mmstats.readers.projection import Projection, Selection
+from mmstats.readers.report import ReadLog
+from mmstats.readers.scan import Scan
+from mmstats.readers.source import open_events
 
 from .test_blocks import blocks
 
-WANTED = Wanted(("timestamp", "path"))
+WANTED = Selection(("timestamp", "path"))
 FORMATS = ["ndjson", "ndjson.gz", "ndjson.zst", "csv", "csv.gz", "tsv"]
 HEADERS = {"csv": "timestamp,event_name,path\n", "tsv": "timestamp\tevent_name\tpath\n"}
 Row = tuple[str, str]
@@ -58,14 +57,14 @@ def files_of(folder: Path, form: str, *contents: list[Row]) -> list[Path]:
     return paths
 
 
-def opened(folder: Path, size: int | None = None, *, skip: bool = False, wanted: Wanted = WANTED) -> Events:
+def opened(folder: Path, size: int | None = None, *, skip: bool = False, wanted: Selection = WANTED) -> Scan:
     """All the files of a folder, read in blocks of about so many bytes."""
     return open_events(
         Dataset((str(folder),), skip_bad_rows=skip, limits=blocks(size) if size else Limits()), wanted
     ).events()
 
 
-def paths_in(events: Events) -> list[str]:
+def paths_in(events: Scan) -> list[str]:
     """The paths of the events, as they come."""
     found: list[str] = []
     events.hand_over(lambda frame: found.extend(frame["path"]))
@@ -114,7 +113,7 @@ def test_the_span_of_a_file_is_that_of_all_its_readable_rows(tmp_path: Path, for
     """What the range leaves out, and the parts of a file, do not narrow it; a file without rows has none."""
     rows = [*numbered(500), ("1969-12-31T23:59:59.5Z", "/first"), ("soon", "/bad"), ("2026-06-01", "/last")]
     full, none, bad = files_of(tmp_path, form, rows, [], [("soon", "/bad")])
-    narrow = Wanted(("path",), start=datetime.fromisoformat("2026-05-03"), end=datetime.fromisoformat("2026-05-04"))
+    narrow = Selection(("path",), start=datetime.fromisoformat("2026-05-03"), end=datetime.fromisoformat("2026-05-04"))
     events = opened(tmp_path, 2000, skip=True, wanted=narrow)
     paths_in(events)
     june = int(datetime.fromisoformat("2026-06-01T00:00:00+00:00").timestamp()) * 1_000_000
@@ -152,10 +151,10 @@ def test_bytes_read_are_told_once(tmp_path: Path, form: str) -> None:
     assert sum(told) == sum(path.stat().st_size for path in paths)
 
 
-def files_and_shape(folder: Path, size: int) -> tuple[list[EventFile], Shape]:
+def files_and_shape(folder: Path, size: int) -> tuple[list[EventFile], Projection]:
     """The files of a folder, as the threads take them in blocks of about so many bytes."""
     found = [(str(path), format_of(path.name)) for path in sorted(folder.iterdir())]
-    return [EventFile(path, form) for path, form in found if form], Shape(WANTED, limits=blocks(size))
+    return [EventFile(path, form) for path, form in found if form], Projection(WANTED, limits=blocks(size))
 
 
 def test_no_more_is_read_than_is_soon_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,17 +164,17 @@ def test_no_more_is_read_than_is_soon_taken(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(ndjson, "sift", lambda *piece: begun.append(1) or sift(*piece))
     files_of(tmp_path, "ndjson", *[numbered(2000, file) for file in range(8)])
     threads = pl.thread_pool_size()
-    frames = texts.read_texts(*files_and_shape(tmp_path, 500), ReadLog())
+    frames = text_files.read_texts(*files_and_shape(tmp_path, 500), ReadLog())
     next(frames)
     time.sleep(0.5)
-    assert len(begun) <= 2 * threads + texts._AHEAD * (threads - 1)
+    assert len(begun) <= 2 * threads + text_files._AHEAD * (threads - 1)
     frames.close()
 
 
 def test_whoever_stops_taking_leaves_no_thread_behind(tmp_path: Path) -> None:
     """A reader that is closed early ends its threads and closes its files."""
     files_of(tmp_path, "ndjson.gz", numbered(5000), numbered(5000))
-    frames = texts.read_texts(*files_and_shape(tmp_path, 500), ReadLog())
+    frames = text_files.read_texts(*files_and_shape(tmp_path, 500), ReadLog())
     next(frames)
     assert reading()
     frames.close()
@@ -203,7 +202,7 @@ def test_blocks_of_a_file_end_where_its_lines_do(tmp_path: Path) -> None:
             form = format_of(name)
             assert form
             for size in (1, 2, 3, 5, 100):
-                with textfile.open_bytes(EventFile(str(tmp_path / name), form)) as stream:
-                    found = list(textfile.line_blocks(stream, size))
+                with text_file.open_bytes(EventFile(str(tmp_path / name), form)) as stream:
+                    found = list(text_file.line_blocks(stream, size))
                 assert b"".join(found) == text.removeprefix(b"\xef\xbb\xbf")
                 assert all(block.endswith(b"\n") for block in found[:-1])

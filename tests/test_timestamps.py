@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from mmstats.dataset import Dataset
 from mmstats.errors import BadRow
-from mmstats.events.schema import Wanted
-from mmstats.events.source import open_events
-from mmstats.events.timestamps import parse_text
 from mmstats.question.instants import parse_instant
+from mmstats.readers.projection import Selection
+from mmstats.readers.source import open_events
+from mmstats.readers.timestamps import parse_text
 
 from .conftest import WRITERS, Ask
 
@@ -165,7 +165,7 @@ def read(
     path: Path, unit: str | None = None, start: datetime | None = None, end: datetime | None = None
 ) -> list[datetime]:
     """The timestamps of a file, in a range."""
-    opened = open_events(Dataset((str(path),), timestamp_unit=unit), Wanted(("timestamp",), start, end))
+    opened = open_events(Dataset((str(path),), timestamp_unit=unit), Selection(("timestamp",), start, end))
     return opened.events().frame().collect(engine="streaming")["timestamp"].to_list()
 
 

@@ -20,8 +20,8 @@ from mmstats.answer import Stats
 from mmstats.dataset import Dataset
 from mmstats.engines import plan, sketch
 from mmstats.engines.local import answer
-from mmstats.events.visitor import hashed
 from mmstats.question.query import StatsQuery
+from mmstats.readers.projection import hashed
 from tests import reference
 from tests.drawn import FORMATS, write
 from tests.oracle import Event

@@ -11,7 +11,7 @@ from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.engine_address import EngineAddress
 from mmstats.errors import DatasetError
-from mmstats.events.identity import identify
+from mmstats.files.fingerprint import identify
 from mmstats.question.query import StatsQuery
 from mmstats.reports import Account
 from mmstats.version import build_id

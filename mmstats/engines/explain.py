@@ -12,8 +12,8 @@ from mmstats.engines.ledger import Ledger
 from mmstats.engines.partial import partial_of
 from mmstats.engines.task import Task, Way, task_of
 from mmstats.engines.uses import uses
-from mmstats.events.source import Source, open_events
 from mmstats.question.query import StatsQuery
+from mmstats.readers.source import Source, open_events
 from mmstats.reports import Explanation, Use, count_files
 
 

@@ -3,9 +3,9 @@
 from mmstats.answer import Stats
 from mmstats.engines import plan
 from mmstats.engines.fill import filled
-from mmstats.events.source import Source
-from mmstats.events.visitor import VISITOR
 from mmstats.question.query import StatsQuery
+from mmstats.readers.projection import VISITOR
+from mmstats.readers.source import Source
 
 
 def stats_of(query: StatsQuery, rows: plan.Rows, source: Source) -> Stats:

@@ -13,9 +13,9 @@ from mmstats.engines.numbers import Numbers
 from mmstats.engines.packing import Layout
 from mmstats.engines.runs import KEY, Run, Runs
 from mmstats.engines.streaming import collected, each_batch
-from mmstats.events.visitor import VISITOR
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
+from mmstats.readers.projection import VISITOR
 
 
 def marked(numbers: Numbers, events: pl.LazyFrame, *beside: str) -> pl.LazyFrame:

@@ -8,13 +8,13 @@ from mmstats.engines import plan
 from mmstats.engines.ledger import Kept, Ledger, Record
 from mmstats.engines.partial import Partial
 from mmstats.engines.task import Task
-from mmstats.events.eventfile import EventFile
-from mmstats.events.identity import still_settled
-from mmstats.events.part import FILE
-from mmstats.events.source import Source
-from mmstats.events.spans import Place
+from mmstats.files.event_file import EventFile
+from mmstats.files.fingerprint import still_settled
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
+from mmstats.readers.columnar import FILE
+from mmstats.readers.pruning import Overlap
+from mmstats.readers.source import Source
 
 
 def answered(query: StatsQuery, source: Source, task: Task, partial: Partial, ledger: Ledger) -> plan.Rows:
@@ -92,7 +92,7 @@ class _Reading:
 
     def _record(self, file: EventFile, part: pl.DataFrame) -> Record:
         source, span = self._source, self._source.log.spans.get(file.path)
-        whole = source.place(file, span) is Place.INSIDE and _is_worth(part, file, source.shape.limits)
+        whole = source.place(file, span) is Overlap.INSIDE and _is_worth(part, file, source.shape.limits)
         found = tuple(sorted(source.log.columns.get(file.path, ())))
         return Record(whole, span, found, source.log.bad_rows[str(file)])
 

@@ -13,8 +13,8 @@ import polars as pl
 
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.events.part import FILE
 from mmstats.question.query import StatsQuery
+from mmstats.readers.columnar import FILE
 from mmstats.version import build_id
 
 

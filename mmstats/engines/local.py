@@ -15,9 +15,9 @@ from mmstats.engines.partial import partial_of
 from mmstats.engines.streaming import collected
 from mmstats.engines.task import Task, Way, everything, task_of
 from mmstats.engines.uses import uses
-from mmstats.events.opened import Events
-from mmstats.events.source import Source, open_events
 from mmstats.question.query import StatsQuery
+from mmstats.readers.scan import Scan
+from mmstats.readers.source import Source, open_events
 from mmstats.reports import Account
 
 
@@ -65,7 +65,7 @@ def _rows(query: StatsQuery, source: Source, task: Task, ledger: Ledger | None) 
     return grouping.rows(grouping.of(events))
 
 
-def _total(query: StatsQuery, events: Events) -> plan.Rows:
+def _total(query: StatsQuery, events: Scan) -> plan.Rows:
     """The number of events: what statistics prove, and what is left to count."""
     known, rest = events.counted()
     return plan.Rows(collected(plan.answered(query, rest)).select(pl.col(plan.VALUE) + known), 1)

@@ -10,9 +10,9 @@ from mmstats.engines.numbers import Numbers
 from mmstats.engines.packing import Layout
 from mmstats.engines.runs import KEY
 from mmstats.engines.streaming import collected
-from mmstats.events.part import FILE
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
+from mmstats.readers.columnar import FILE
 
 
 class Partial(Protocol):

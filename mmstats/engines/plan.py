@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from mmstats.engines import sketch
-from mmstats.events.schema import Wanted
-from mmstats.events.visitor import VISITOR
 from mmstats.question.query import StatsQuery
+from mmstats.readers.projection import VISITOR, Selection
 
 VALUE = "value"
 _TRUNCATE = {"hour": "1h", "day": "1d", "week": "1w"}  # the engine's weeks start on Monday, as the contract's do
@@ -24,13 +23,13 @@ class Rows:
     groups: int
 
 
-def wanted_of(query: StatsQuery) -> Wanted:
+def wanted_of(query: StatsQuery) -> Selection:
     """What the question needs of the events."""
     visitor = (VISITOR,) if query.metric == "uniques" else ()
     start, end = (bound and bound.replace(tzinfo=None) for bound in (query.start, query.end))
     # The timestamp comes always: the reader drops it where nothing asks for it.
     hashed = query.metric == "uniques" and not query.exact
-    return Wanted(("timestamp", *query.group_by, *visitor), start, end, query.event, hashed)
+    return Selection(("timestamp", *query.group_by, *visitor), start, end, query.event, hashed)
 
 
 def columns_of(query: StatsQuery, *, bounded: bool = True) -> tuple[str, ...]:

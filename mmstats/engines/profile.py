@@ -13,20 +13,17 @@ import polars as pl
 from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.engines.summary import Summary, added, summarised
 from mmstats.errors import DatasetError, NotEvents
-from mmstats.events.alike import parts_of
-from mmstats.events.eventfile import EventFile
-from mmstats.events.faults import faults
-from mmstats.events.footers import known_of
-from mmstats.events.identity import check_as_found
-from mmstats.events.listing import Listing, kept_until_read
-from mmstats.events.location import find_files
-from mmstats.events.opened import Events, blamed
-from mmstats.events.part import Part
-from mmstats.events.readlog import ReadLog
-from mmstats.events.rows import Shape
-from mmstats.events.scan import ENGINE_FAULTS, unreadable
-from mmstats.events.schema import ColumnMap, Wanted
-from mmstats.events.statistics import UnknownFooter
+from mmstats.files.discovery import find_files
+from mmstats.files.event_file import EventFile
+from mmstats.files.fingerprint import check_as_found
+from mmstats.files.listing import Listing, kept_until_read
+from mmstats.readers.bad_rows import faults
+from mmstats.readers.columnar import ENGINE_FAULTS, ColumnarFiles, group_by_schema, unreadable
+from mmstats.readers.projection import ColumnMap, Projection, Selection
+from mmstats.readers.pruning import known_of
+from mmstats.readers.report import ReadLog
+from mmstats.readers.scan import Scan, blamed
+from mmstats.readers.statistics import UnknownFooter
 from mmstats.reports import NAMED_FAULTS, REMEMBERED, Check, ColumnUse, Description, Fault, FormatUse
 
 Advance = Callable[[int], None]
@@ -44,12 +41,12 @@ def describe(dataset: Dataset, advance: Advance = lambda _: None) -> Description
 
 def _described(dataset: Dataset, listing: Listing, advance: Advance) -> Description:
     shape, log = _shape(dataset), ReadLog(skip_bad_rows=True)
-    events = Events(listing.files, shape, log)
+    events = Scan(listing.files, shape, log)
     known = [file for file in listing.files if _is_known(file, log)]
     others = [file for file in listing.files if not _is_known(file, log)]
-    rest = Events(others, shape, ReadLog(skip_bad_rows=True, advance=advance)) if others else None
+    rest = Scan(others, shape, ReadLog(skip_bad_rows=True, advance=advance)) if others else None
     summaries = [_read(rest, rest.frame())] if rest else []
-    summaries += [_by_footers(part, events) for part in parts_of(known, shape, log)]
+    summaries += [_by_footers(part, events) for part in group_by_schema(known, shape, log)]
     found = log.found | (rest.log.found if rest else set())
     bad_rows = rest.log.bad_rows if rest else Counter[str]()
     check_as_found(listing.files)
@@ -86,27 +83,27 @@ def _checked(dataset: Dataset, listing: Listing, advance: Advance) -> Descriptio
     return replace(seen.description(), check=found.check())
 
 
-def _whole(file: EventFile, shape: Shape, log: ReadLog) -> Summary:
+def _whole(file: EventFile, shape: Projection, log: ReadLog) -> Summary:
     """The summary of one file, every event column that it has read to the end."""
     try:
-        events = Events([file], shape, log)
+        events = Scan([file], shape, log)
         return _read(events, events.frame())
     except (*ENGINE_FAULTS, OSError) as error:
         raise unreadable(file, error) from None
 
 
-def _shape(dataset: Dataset) -> Shape:
+def _shape(dataset: Dataset) -> Projection:
     own = {} if "event_name" in dataset.columns else _OWN_NAME
-    wanted, columns = Wanted((*EVENT_COLUMNS, *own)), ColumnMap({**own, **dataset.columns})
-    return Shape(wanted, columns, dataset.timestamp_unit, dataset.limits)
+    wanted, columns = Selection((*EVENT_COLUMNS, *own)), ColumnMap({**own, **dataset.columns})
+    return Projection(wanted, columns, dataset.timestamp_unit, dataset.limits)
 
 
-def _read(events: Events, frame: pl.LazyFrame, columns: Sequence[str] = EVENT_COLUMNS) -> Summary:
+def _read(events: Scan, frame: pl.LazyFrame, columns: Sequence[str] = EVENT_COLUMNS) -> Summary:
     with blamed([events]):
         return summarised(frame, columns)
 
 
-def _by_footers(part: Part, events: Events) -> Summary:
+def _by_footers(part: ColumnarFiles, events: Scan) -> Summary:
     """The summary of a part whose rows can all be read; read are the event's name and what the footers do not know."""
     try:
         known = known_of(part, EVENT_COLUMNS)
@@ -114,7 +111,7 @@ def _by_footers(part: Part, events: Events) -> Summary:
         return _read(events, part.events(part.scan()))
     unknown = [name for name in EVENT_COLUMNS if name not in known.nulls and name != "timestamp"]
     columns = [*unknown, *([] if known.span else ["timestamp"])]
-    narrow = replace(part, shape=replace(part.shape, wanted=Wanted(("event_name", *columns))))
+    narrow = replace(part, shape=replace(part.shape, wanted=Selection(("event_name", *columns))))
     read = _read(events, narrow.events(narrow.scan()), columns)
     return replace(read, nulls=Counter({**known.nulls, **read.nulls}), span=known.span or read.span)
 
@@ -134,14 +131,14 @@ class _Found:
         """All of it."""
         return Check(self.total, tuple([*self.files, *self.rows][:NAMED_FAULTS]))
 
-    def bad(self, file: EventFile, shape: Shape, rows: int) -> None:
+    def bad(self, file: EventFile, shape: Projection, rows: int) -> None:
         """So many rows of a file cannot be read."""
         self.total += rows
         room = min(rows, NAMED_FAULTS - len(self.rows))
         if room > 0:
             self.rows += [Fault(_name(file), *fault) for fault in islice(_until_broken(file, shape), room)]
 
-    def broken(self, file: EventFile, shape: Shape, log: ReadLog, error: DatasetError) -> None:
+    def broken(self, file: EventFile, shape: Projection, log: ReadLog, error: DatasetError) -> None:
         """A file cannot be read, or only in part: then it counts as one fault, besides the bad rows before."""
         if isinstance(error, NotEvents):  # without a timestamp every row would be bad
             log.bad_rows.pop(str(file), None)
@@ -150,7 +147,7 @@ class _Found:
         self.files.append(Fault(_name(file), "", error.message.removeprefix(f"{file}: ")))
 
 
-def _until_broken(file: EventFile, shape: Shape) -> Iterable[tuple[str, str]]:
+def _until_broken(file: EventFile, shape: Projection) -> Iterable[tuple[str, str]]:
     try:
         yield from faults(file, shape)
     except (DatasetError, *ENGINE_FAULTS, OSError):

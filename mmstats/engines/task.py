@@ -6,10 +6,10 @@ from enum import Enum
 
 from mmstats.engines.grouping import MANY_LABELS
 from mmstats.engines.ledger import Kept, Ledger
-from mmstats.events.eventfile import EventFile
-from mmstats.events.source import Source
-from mmstats.events.spans import Place
+from mmstats.files.event_file import EventFile
 from mmstats.question.query import StatsQuery
+from mmstats.readers.pruning import Overlap
+from mmstats.readers.source import Source
 
 
 class Way(Enum):
@@ -81,9 +81,9 @@ def _sorted_out(source: Source, kept: Kept) -> Sorted:
     for file in source.files:
         record = kept.records.get(source.known.get(file.path, ""))
         place = source.place(file, record.span if record else None)
-        if place is Place.OUTSIDE:
+        if place is Overlap.OUTSIDE:
             files.passed.append(file)
-        elif place is Place.INSIDE:
+        elif place is Overlap.INSIDE:
             (files.used if record and record.whole else files.whole).append(file)
         else:
             files.cut.append(file)

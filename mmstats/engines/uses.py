@@ -2,11 +2,11 @@
 
 from mmstats.engines import plan
 from mmstats.engines.task import Task, Way
-from mmstats.events.eventfile import EventFile
-from mmstats.events.reach import Reach, reaches
-from mmstats.events.source import Source
-from mmstats.events.statistics import Verdict
+from mmstats.files.event_file import EventFile
 from mmstats.question.query import StatsQuery
+from mmstats.readers.pruning import Reach, reaches
+from mmstats.readers.source import Source
+from mmstats.readers.statistics import Verdict
 from mmstats.reports import FileUse, Use
 
 

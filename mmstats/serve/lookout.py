@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 from mmstats.dataset import Dataset
 from mmstats.errors import DatasetError, Unreadable
-from mmstats.events.identity import Identity, identify
+from mmstats.files.fingerprint import Identity, identify
 
 # A change of the files is noticed within this many seconds; where a look takes long, within ten times as long.
 STALENESS = 0.5

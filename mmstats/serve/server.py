@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 
 from mmstats.dataset import Dataset
 from mmstats.errors import InvalidParams
-from mmstats.events.identity import identify
+from mmstats.files.fingerprint import identify
 from mmstats.serve.address import BACKLOG, Address, bind, resolve
 from mmstats.serve.app import build
 from mmstats.serve.connection import HEAD_SECONDS, Connection, Room

@@ -9,7 +9,7 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmstats.events.identity import Identity
+from mmstats.files.fingerprint import Identity
 from mmstats.question.query import StatsQuery
 from mmstats.serve.gate import Gate
 from mmstats.serve.kept import KeptAnswers

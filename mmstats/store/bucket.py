@@ -24,7 +24,7 @@ from mmstats.events.storage.changes import Changes
 from mmstats.events.storage.objects import Objects
 from mmstats.events.storage.storages import Storages
 from mmstats.events.storage.url import read_url
-from mmstats.events.store import FILE_NAME, MANIFEST, Manifest, StoreFile, parsed
+from mmstats.files.manifest import FILE_NAME, MANIFEST, Manifest, StoreFile, parsed
 from mmstats.limits import Limits
 from mmstats.store.home import Overtaken
 from mmstats.wording import visible

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
-from mmstats.events.store import StoreFile
+from mmstats.files.manifest import StoreFile
 from mmstats.limits import Limits
 
 Rewrite = Callable[[Sequence[StoreFile], set[int]], list[StoreFile]]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmstats.errors import OutputError
-from mmstats.events.store import FILE_NAME, MANIFEST, Manifest, StoreFile, is_store, read_manifest
+from mmstats.files.manifest import FILE_NAME, MANIFEST, Manifest, StoreFile, is_store, read_manifest
 from mmstats.limits import Limits
 from mmstats.wording import visible
 

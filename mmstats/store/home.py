@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from mmstats.events.storage.url import scheme_of
-from mmstats.events.store import Manifest, StoreFile
+from mmstats.files.manifest import Manifest, StoreFile
 from mmstats.limits import Limits
 
 

@@ -10,16 +10,15 @@ import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.errors import OutputError
-from mmstats.events.eventfile import EventFile
-from mmstats.events.listing import Listing, kept_until_read
-from mmstats.events.location import find_files
-from mmstats.events.opened import Events, blamed
-from mmstats.events.readlog import ReadLog
-from mmstats.events.rows import Shape
-from mmstats.events.schema import ColumnMap, Wanted
-from mmstats.events.source import notices
-from mmstats.events.statistics import read_footer
-from mmstats.events.store import Manifest, StoreSource
+from mmstats.files.discovery import find_files
+from mmstats.files.event_file import EventFile
+from mmstats.files.listing import Listing, kept_until_read
+from mmstats.files.manifest import Manifest, StoreSource
+from mmstats.readers.projection import ColumnMap, Projection, Selection
+from mmstats.readers.report import ReadLog
+from mmstats.readers.scan import Scan, blamed
+from mmstats.readers.source import notices
+from mmstats.readers.statistics import read_footer
 from mmstats.store.days import settled
 from mmstats.store.home import Home, Overtaken, kind_of
 from mmstats.store.sources import FoundSource, found_source, outside
@@ -80,7 +79,9 @@ def import_events(dataset: Dataset, store: str | Path, watch: Watch | None = Non
 class _Import:
     def __init__(self, dataset: Dataset, listing: Listing, home: Home, watch: Watch) -> None:
         self._dataset, self._listing, self._home, self._watch = dataset, listing, home, watch
-        self._shape = Shape(Wanted(EVENT_COLUMNS), ColumnMap(dataset.columns), dataset.timestamp_unit, dataset.limits)
+        self._shape = Projection(
+            Selection(EVENT_COLUMNS), ColumnMap(dataset.columns), dataset.timestamp_unit, dataset.limits
+        )
         self._log = ReadLog(dataset.skip_bad_rows, watch.advance)
         self._known = {source.location: source for source in home.manifest.sources}
 
@@ -117,7 +118,7 @@ class _Import:
 
     def _taken(self, source: FoundSource, number: int, writer: DayWriter) -> StoreSource:
         file = source.file
-        events = Events([file], self._shape, self._log)
+        events = Scan([file], self._shape, self._log)
         with blamed([events]):
             steps = _Steps(file, self._watch.advance)
 

@@ -8,9 +8,9 @@ from hashlib import blake2b
 
 from mmstats.dataset import Dataset
 from mmstats.errors import NotEvents, Unreadable
-from mmstats.events.eventfile import EventFile
 from mmstats.events.storage.url import scheme_of
-from mmstats.events.store import StoreSource
+from mmstats.files.event_file import EventFile
+from mmstats.files.manifest import StoreSource
 from mmstats.wording import visible
 
 _BLOCK = 1 << 20

@@ -6,11 +6,10 @@ from datetime import date
 import polars as pl
 
 from mmstats.errors import OutputError, Unreadable
-from mmstats.events.layout import IMPORTED_FROM, INSTANT, SCHEMA, VISITOR_HASH
-from mmstats.events.scan import ENGINE_FAULTS
 from mmstats.events.storage.trouble import is_foreign, trouble
-from mmstats.events.store import VERSION, StoreFile
-from mmstats.events.visitor import hashed
+from mmstats.files.manifest import VERSION, StoreFile
+from mmstats.readers.columnar import ENGINE_FAULTS
+from mmstats.readers.projection import IMPORTED_FROM, INSTANT, STORE_SCHEMA, VISITOR_HASH, hashed
 from mmstats.store.folder import flush
 from mmstats.store.home import Home
 from mmstats.wording import visible
@@ -32,11 +31,11 @@ class DayWriter:
     def add(self, events: pl.DataFrame, source: int) -> None:
         """Take events of a source; their timestamps are naive, the rest is text."""
         rows = events.select(
-            *(pl.col(name).dt.replace_time_zone("UTC") if SCHEMA[name] == INSTANT else pl.col(name).cast(SCHEMA[name])
+            *(pl.col(name).dt.replace_time_zone("UTC") if STORE_SCHEMA[name] == INSTANT else pl.col(name).cast(STORE_SCHEMA[name])
               for name in events.columns),
             hashed(pl.col("anonymous_id")).alias(VISITOR_HASH),
             pl.lit(source, pl.UInt32).alias(IMPORTED_FROM),
-        ).select(SCHEMA.names())  # fmt: skip
+        ).select(STORE_SCHEMA.names())  # fmt: skip
         self._held.append(rows)
         self._bytes += int(rows.estimated_size())
         if self._bytes >= self._most:
@@ -94,7 +93,7 @@ def rewrite(files: Iterable[StoreFile], gone: set[int], home: Home) -> list[Stor
 
 def _read(home: Home, file: StoreFile, gone: set[int]) -> pl.DataFrame:
     path = home.find(file)
-    rows = pl.scan_parquet(path, glob=False, hive_partitioning=False, schema=SCHEMA, **home.scan)
+    rows = pl.scan_parquet(path, glob=False, hive_partitioning=False, schema=STORE_SCHEMA, **home.scan)
     try:
         return rows.filter(~pl.col(IMPORTED_FROM).is_in(sorted(gone))).collect(engine="streaming")
     except (*ENGINE_FAULTS, OSError) as fault:

@@ -21,11 +21,11 @@ from mmstats.engines.spark.opening import compare, refuse_format
 from mmstats.engines.spark.scans import Scan, united
 from mmstats.engines.spark.texts import lines_of
 from mmstats.errors import InvalidParams
-from mmstats.events.eventfile import EventFile
-from mmstats.events.identity import unchanged
-from mmstats.events.schema import TIMESTAMP
-from mmstats.events.source import Source, open_events
+from mmstats.files.event_file import EventFile
+from mmstats.files.fingerprint import unchanged
 from mmstats.question.query import StatsQuery
+from mmstats.readers.source import Source, open_events
+from mmstats.readers.timestamps import TIMESTAMP
 from mmstats.wording import visible
 
 if TYPE_CHECKING:

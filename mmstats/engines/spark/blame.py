@@ -17,9 +17,9 @@ from mmstats.engines.spark.faults import CLUSTER_FAULTS
 from mmstats.engines.spark.opening import refuse_format
 from mmstats.engines.spark.scans import Scan
 from mmstats.engines.spark.typed import NO_TEXT
-from mmstats.events.eventfile import EventFile
-from mmstats.events.opened import read_through
-from mmstats.events.source import Source
+from mmstats.files.event_file import EventFile
+from mmstats.readers.scan import read_through
+from mmstats.readers.source import Source
 
 _OF_A_FILE = re.compile(
     rf"FAILED_READ_FILE|CANNOT_READ_FILE|{NO_TEXT}"  # Spark's

@@ -13,15 +13,13 @@ from mmstats.engines.spark.connection import Session
 from mmstats.engines.spark.opening import opened, quoted, refuse_format, refuse_type
 from mmstats.engines.spark.scans import AT, Scan, by_told
 from mmstats.engines.spark.writers import Written, by_arrow_types, by_writer, has_fixed_size
-from mmstats.events.alike import parts_of
-from mmstats.events.eventfile import EventFile
-from mmstats.events.hive import Partition
-from mmstats.events.part import Part
-from mmstats.events.readlog import ReadLog
-from mmstats.events.rows import Shape
+from mmstats.files.event_file import EventFile, Partition
+from mmstats.readers.columnar import ColumnarFiles, group_by_schema
+from mmstats.readers.projection import Projection
+from mmstats.readers.report import ReadLog
 
 
-def scans(files: Sequence[EventFile], shape: Shape, log: ReadLog, session: Session) -> Iterator[Scan]:
+def scans(files: Sequence[EventFile], shape: Projection, log: ReadLog, session: Session) -> Iterator[Scan]:
     """The reads that Parquet files take.
 
     Raises what `parts_of` raises, and Unreadable for a format or a type that no cluster is asked of.
@@ -29,7 +27,7 @@ def scans(files: Sequence[EventFile], shape: Shape, log: ReadLog, session: Sessi
     for file in files:
         if file.format.name != "parquet":
             raise refuse_format(file, "Arrow IPC")
-    for part in _whole(parts_of(files, shape, log), session):
+    for part in _whole(group_by_schema(files, shape, log), session):
         at = part.shape.columns.sources(AT)[0]
         for written, some in by_writer(part.files, at, part.schema.get(at)).items():
             # A server that is told no types reads none together that differ, were it only by the size of their offsets.
@@ -37,17 +35,17 @@ def scans(files: Sequence[EventFile], shape: Shape, log: ReadLog, session: Sessi
                 yield from _scans(replace(part, files=tuple(alike)), written, session)
 
 
-def _whole(parts: Iterable[Part], session: Session) -> list[Part]:
+def _whole(parts: Iterable[ColumnarFiles], session: Session) -> list[ColumnarFiles]:
     """Parts of one schema as one where the server looks up what their folders say, however differently."""
     if not session.dialect.origin:
         return list(parts)
-    groups: dict[object, list[Part]] = {}
+    groups: dict[object, list[ColumnarFiles]] = {}
     for part in parts:
         groups.setdefault((part.is_stored, part.files[0].storage, tuple(part.schema.items())), []).append(part)
     return [replace(some[0], files=tuple(file for part in some for file in part.files)) for some in groups.values()]
 
 
-def _scans(part: Part, written: Written, session: Session) -> Iterator[Scan]:
+def _scans(part: ColumnarFiles, written: Written, session: Session) -> Iterator[Scan]:
     raw = _raw(part)
     at = part.shape.columns.sources(AT)[0]
     alike = written.alike(raw[at]) if at in raw else (None, None)
@@ -63,7 +61,7 @@ def _scans(part: Part, written: Written, session: Session) -> Iterator[Scan]:
         yield Scan(some, read, raw | texts, {**told, **none}, part.shape, session.dialect, alike=alike)
 
 
-def _refuse_fixed(part: Part, raw: dict[str, pl.DataType]) -> None:
+def _refuse_fixed(part: ColumnarFiles, raw: dict[str, pl.DataType]) -> None:
     """Raise Unreadable for bytes of a fixed size, of which a server that is told no type makes no text."""
     for name in (name for name, dtype in raw.items() if dtype == pl.Binary):
         for file in part.files:
@@ -71,7 +69,7 @@ def _refuse_fixed(part: Part, raw: dict[str, pl.DataType]) -> None:
                 raise refuse_type(file, name, raw[name])
 
 
-def _told(part: Part, session: Session) -> Iterator[tuple[tuple[EventFile, ...], Partition, list[str]]]:
+def _told(part: ColumnarFiles, session: Session) -> Iterator[tuple[tuple[EventFile, ...], Partition, list[str]]]:
     """Files whose folders speak of the same columns that they lack, what all say, and of which they say different."""
     lacked = [name for name in part.shape.raw if name not in part.schema]
     if not session.dialect.origin:
@@ -90,7 +88,7 @@ def _read(session: Session, declared: str, words: Sequence[str], files: Sequence
     return opened(files, session, lambda reader, some: reader.parquet(*some), declared, words)
 
 
-def _raw(part: Part) -> dict[str, pl.DataType]:
+def _raw(part: ColumnarFiles) -> dict[str, pl.DataType]:
     """The raw columns that the question reads and their types, without those of no type, which are null throughout."""
     raw = {name: part.schema[name] for name in part.shape.raw if part.schema.get(name, pl.Null) != pl.Null}
     at = part.shape.columns.sources(AT)[0]
@@ -101,7 +99,7 @@ def _raw(part: Part) -> dict[str, pl.DataType]:
     return raw
 
 
-def _declared(raw: dict[str, pl.DataType], part: Part, session: Session) -> str:
+def _declared(raw: dict[str, pl.DataType], part: ColumnarFiles, session: Session) -> str:
     """The columns to read as a server is told that reads no others: at least one, or there were no rows."""
     if not session.dialect.declared:
         return ""

@@ -16,9 +16,9 @@ from mmstats.engines.spark.lines import any_of
 from mmstats.engines.spark.opening import refuse_format
 from mmstats.engines.spark.scans import IS_HEAD, Scan, column, has_column, united
 from mmstats.engines.spark.texts import Lines
-from mmstats.events.eventfile import EventFile
-from mmstats.events.opened import read_through
-from mmstats.events.readlog import ReadLog
+from mmstats.files.event_file import EventFile
+from mmstats.readers.report import ReadLog
+from mmstats.readers.scan import read_through
 
 _AT_ONCE = 16  # frames counted one by one in one go
 _NUMBERS, _PLACE = "numbers'", "place'"

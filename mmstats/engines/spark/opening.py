@@ -14,7 +14,7 @@ from mmstats.engines.spark.connection import Session
 from mmstats.engines.spark.dialect import Dialect
 from mmstats.engines.spark.faults import SAME_PATHS
 from mmstats.errors import Unreadable
-from mmstats.events.eventfile import EventFile
+from mmstats.files.event_file import EventFile
 from mmstats.wording import is_encodable, visible
 
 _WHOLE_LINES = {"mapreduce.input.linerecordreader.line.maxlength": "2147483647"}  # whatever the server is set to

@@ -7,8 +7,8 @@ from pyspark.sql.dataframe import DataFrame
 from mmstats.engines import sketch
 from mmstats.engines.plan import VALUE
 from mmstats.engines.spark.instants import DAY, HOUR, floored
-from mmstats.events.visitor import VISITOR
 from mmstats.question.query import StatsQuery
+from mmstats.readers.projection import VISITOR
 
 _THURSDAY = 3 * DAY  # the epoch's day, behind its Monday
 _EVENTS = F.count(F.lit(1))

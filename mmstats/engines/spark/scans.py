@@ -14,9 +14,8 @@ from mmstats.engines.spark.dialect import Dialect
 from mmstats.engines.spark.lines import all_of, any_of
 from mmstats.engines.spark.opening import quoted
 from mmstats.engines.spark.writers import Bounds
-from mmstats.events.eventfile import EventFile
-from mmstats.events.hive import Partition
-from mmstats.events.rows import Shape
+from mmstats.files.event_file import EventFile, Partition
+from mmstats.readers.projection import Projection
 from mmstats.wording import is_encodable
 
 AT = "timestamp"  # in microseconds since the epoch
@@ -38,7 +37,7 @@ class Scan:
     read: Callable[[Sequence[EventFile]], DataFrame]
     raw: dict[str, pl.DataType]
     told: Partition
-    shape: Shape
+    shape: Projection
     dialect: Dialect
     doubtful: str | None = None
     heads: int = 0

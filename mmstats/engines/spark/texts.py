@@ -12,12 +12,11 @@ from mmstats.engines.spark.connection import Session
 from mmstats.engines.spark.opening import opened, refuse_format
 from mmstats.engines.spark.scans import IS_HEAD, Scan, by_told, column, has_column, once
 from mmstats.errors import Unreadable
-from mmstats.events import records
-from mmstats.events.eventfile import EventFile
-from mmstats.events.hive import Partition
-from mmstats.events.readlog import ReadLog
-from mmstats.events.rows import Shape
-from mmstats.events.textfile import open_bytes
+from mmstats.files.event_file import EventFile, Partition
+from mmstats.files.text_file import open_bytes
+from mmstats.readers import csv_records
+from mmstats.readers.projection import Projection
+from mmstats.readers.report import ReadLog
 
 _LINE, _FITS, _DOUBTFUL = "line'", "fits'", "doubtful'"
 _MOST_FIELDS = 1000  # the pattern of a field is as long as there are others before it
@@ -50,7 +49,7 @@ class Lines:
     files: tuple[EventFile, ...]
     kind: Kind
     told: Partition
-    shape: Shape
+    shape: Projection
     session: Session
 
     @property
@@ -111,12 +110,12 @@ class Lines:
         return frame.select(line.alias(_LINE))
 
 
-def _matter(shape: Shape) -> set[str]:
+def _matter(shape: Projection) -> set[str]:
     """The raw columns whose text matters; of `properties` nothing is ever asked."""
     return {name for one in shape.wanted.read if one != "properties" for name in shape.columns.sources(one)}
 
 
-def lines_of(files: Sequence[EventFile], shape: Shape, log: ReadLog, session: Session) -> Iterator[Lines]:
+def lines_of(files: Sequence[EventFile], shape: Projection, log: ReadLog, session: Session) -> Iterator[Lines]:
     """Text files as lines, in as few reads as their headers and folders allow.
 
     Raises NotEvents for a CSV that lacks a column which must be there, and Unreadable for what no cluster is asked of.
@@ -133,7 +132,7 @@ def lines_of(files: Sequence[EventFile], shape: Shape, log: ReadLog, session: Se
             yield Lines(group, kind, told, shape, session)
 
 
-def _kind(file: EventFile, shape: Shape, session: Session) -> Kind | None:
+def _kind(file: EventFile, shape: Projection, session: Session) -> Kind | None:
     """How a file is to be read, None for one of nothing."""
     if file.format.compression == "zstd":
         raise refuse_format(file, "zstd")
@@ -149,10 +148,10 @@ def _kind(file: EventFile, shape: Shape, session: Session) -> Kind | None:
     return Kind("ndjson", compression) if head else None
 
 
-def _delimited(file: EventFile, shape: Shape, compression: str) -> Kind | None:
+def _delimited(file: EventFile, shape: Projection, compression: str) -> Kind | None:
     delimiter = _DELIMITERS[file.format.name]
     with open_bytes(file) as stream:
-        found = records.read_head(file, stream, delimiter, shape.limits.csv_header_bytes)
+        found = csv_records.read_head(file, stream, delimiter, shape.limits.csv_header_bytes)
     if found is None:
         return None
     names, text, beyond = found

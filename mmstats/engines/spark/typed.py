@@ -9,8 +9,8 @@ from pyspark.sql.connect import functions as F
 
 from mmstats.engines.spark import instants
 from mmstats.engines.spark.lines import all_of, any_of
-from mmstats.events.schema import Wanted
-from mmstats.events.typed import range_spans
+from mmstats.readers.projection import Selection
+from mmstats.readers.types import stored_ranges
 
 _INTEGERS = {
     "Int8": "tinyint",
@@ -87,7 +87,7 @@ def surely_text(strings: Sequence[Column]) -> Column:
     return F.when(all_of(texts), F.lit(True)).otherwise(F.raise_error(F.lit(NO_TEXT)).cast("boolean"))
 
 
-def in_range(source: Column, dtype: pl.DataType | None, wanted: Wanted, unit: str | None) -> Column | None:
+def in_range(source: Column, dtype: pl.DataType | None, wanted: Selection, unit: str | None) -> Column | None:
     """Whether a stored value lies in the range wanted, to be held against statistics; None where these cannot tell."""
     nanos = isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns"
     if (
@@ -97,7 +97,7 @@ def in_range(source: Column, dtype: pl.DataType | None, wanted: Wanted, unit: st
         or not (dtype.is_integer() or isinstance(dtype, pl.Datetime | pl.Date))
     ):
         return None
-    spans = range_spans(dtype, wanted, unit)
+    spans = stored_ranges(dtype, wanted, unit)
     return any_of([source.between(_literal(first, dtype), _literal(end - 1, dtype)) for first, end in spans])
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 import polars as pl
 from pyarrow import parquet
 
-from mmstats.events.eventfile import EventFile
-from mmstats.events.scan import unreadable
+from mmstats.files.event_file import EventFile
+from mmstats.readers.columnar import unreadable
 
 Bounds = tuple[datetime | None, datetime | None]  # naive and in UTC, None for no bound; the second is beyond
 

@@ -8,29 +8,26 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from mmstats.errors import DatasetError
-from mmstats.events.alike import parts_of
-from mmstats.events.columnar import judge
-from mmstats.events.eventfile import EventFile
-from mmstats.events.identity import check_as_found
-from mmstats.events.part import FILE, Part
-from mmstats.events.readlog import ReadLog
-from mmstats.events.rows import Shape
-from mmstats.events.scan import ENGINE_FAULTS
-from mmstats.events.statistics import counted
 from mmstats.events.storage.trouble import is_foreign
-from mmstats.events.texts import read_texts
-from mmstats.events.visitor import VISITOR, hashed
+from mmstats.files.event_file import EventFile
+from mmstats.files.fingerprint import check_as_found
+from mmstats.readers.bad_rows import count_bad_rows
+from mmstats.readers.columnar import ENGINE_FAULTS, FILE, ColumnarFiles, group_by_schema
+from mmstats.readers.projection import VISITOR, Projection, hashed
+from mmstats.readers.report import ReadLog
+from mmstats.readers.statistics import count_by_statistics
+from mmstats.readers.text_files import read_texts
 
 
-class Events:
+class Scan:
     """The events of some files that one question wants."""
 
-    def __init__(self, files: Sequence[EventFile], shape: Shape, log: ReadLog, *, judging: bool = True) -> None:
+    def __init__(self, files: Sequence[EventFile], shape: Projection, log: ReadLog, *, judging: bool = True) -> None:
         self.files, self.log, self._shape = files, log, shape
         self._text = [file for file in files if file.format.is_text]
-        parts = parts_of((file for file in files if not file.format.is_text), shape, log)
+        parts = group_by_schema((file for file in files if not file.format.is_text), shape, log)
         # Each with whether it has rows to leave out: a filter that the good case does not pay for.
-        self._parts = [(part, judging and not part.is_stored and judge(part, log)) for part in parts]
+        self._parts = [(part, judging and not part.is_stored and count_bad_rows(part, log)) for part in parts]
 
     def frame(self, as_words: Collection[str] = ()) -> pl.LazyFrame:
         """The wanted columns of the wanted events, lazily; `as_words` those that are Categorical in all the files."""
@@ -66,7 +63,7 @@ class Events:
             if bad or not _worth_statistics(part):
                 frames.append(part.events(part.scan(), leave_out_bad=bad))
                 continue
-            proven, rest = counted(part)
+            proven, rest = count_by_statistics(part)
             known += proven
             frames += rest
         return known, self._with_text(frames)
@@ -99,7 +96,7 @@ class Events:
 
 
 @contextmanager
-def blamed(opened: Sequence[Events]) -> Iterator[None]:
+def blamed(opened: Sequence[Scan]) -> Iterator[None]:
     """Inside the block, an engine that cannot decode a file raises Unreadable, naming it; a bug stays a bug."""
     try:
         yield
@@ -117,15 +114,15 @@ def blamed(opened: Sequence[Events]) -> Iterator[None]:
         raise
 
 
-def read_through(file: EventFile, shape: Shape, log: ReadLog) -> None:
+def read_through(file: EventFile, shape: Projection, log: ReadLog) -> None:
     """Read all that a question wants of a file, for what the log is told and what is raised of it."""
-    events = Events([file], shape, log)
+    events = Scan([file], shape, log)
     with blamed([events]):
         events.hand_over(lambda _: None)
 
 
 @contextmanager
-def as_found(opened: Sequence[Events]) -> Iterator[None]:
+def as_found(opened: Sequence[Scan]) -> Iterator[None]:
     """After the block, an object that was replaced meanwhile raises Unreadable: what was read may be of both."""
     yield
     check_as_found({file.path: file for events in opened for file in events.files}.values())
@@ -135,7 +132,7 @@ def _number(number: int) -> pl.Expr:
     return pl.lit(number, pl.UInt32).alias(FILE)
 
 
-def _worth_statistics(part: Part) -> bool:
+def _worth_statistics(part: ColumnarFiles) -> bool:
     """Whether counting by statistics may spare reading enough."""
     wanted, files = part.shape.wanted, part.files
     if files[0].format.name != "parquet" or not (wanted.bounded or wanted.event):

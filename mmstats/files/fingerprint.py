@@ -11,9 +11,9 @@ from pathlib import Path
 
 from mmstats.dataset import Dataset
 from mmstats.errors import DatasetError, NotEvents, Unreadable
-from mmstats.events.eventfile import EventFile
-from mmstats.events.location import find_files
 from mmstats.events.storage import Status, Storage
+from mmstats.files.discovery import find_files
+from mmstats.files.event_file import EventFile
 from mmstats.wording import visible
 
 # A file may change twice within one tick of its file system's clock and look the same; clocks of whole seconds are old.

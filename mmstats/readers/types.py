@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from mmstats.errors import Unreadable
-from mmstats.events.schema import TIMESTAMP, Wanted
-from mmstats.events.timestamps import from_integers, in_years, parse_text
+from mmstats.readers.projection import Selection
+from mmstats.readers.timestamps import TIMESTAMP, from_integers, in_years, parse_text
 from mmstats.wording import visible
 
-Span = tuple[int, int]  # from the first integer to before the second
+IntegerRange = tuple[int, int]  # from the first integer to before the second
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
 _NANOS = {"d": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
@@ -48,20 +48,20 @@ def no_instant(source: pl.Expr, dtype: pl.DataType, unit: str | None) -> pl.Expr
         return instant(source, dtype, unit).is_null()
     if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns":
         return source.is_null()  # 64 bits of nanoseconds end in the year 2262
-    return source.is_null() | ~in_range(source, dtype, Wanted(()), unit)
+    return source.is_null() | ~in_range(source, dtype, Selection(()), unit)
 
 
-def in_range(source: pl.Expr, dtype: pl.DataType, wanted: Wanted, unit: str | None) -> pl.Expr:
+def in_range(source: pl.Expr, dtype: pl.DataType, wanted: Selection, unit: str | None) -> pl.Expr:
     """Whether an instant lies in the range wanted."""
     if not is_instant(dtype):
         return wanted.in_range(instant(source, dtype, unit))
     if isinstance(dtype, pl.Datetime) and (dtype.time_zone or "").startswith(("+", "-")):
         # The engine makes no literal of an offset such as +05:30, only of a named zone.
         source, dtype = source.dt.convert_time_zone("UTC"), pl.Datetime(dtype.time_unit, "UTC")
-    return _within(source, range_spans(dtype, wanted, unit), dtype)
+    return _within(source, stored_ranges(dtype, wanted, unit), dtype)
 
 
-def range_spans(dtype: pl.DataType, wanted: Wanted, unit: str | None) -> list[Span]:
+def stored_ranges(dtype: pl.DataType, wanted: Selection, unit: str | None) -> list[IntegerRange]:
     """The range wanted in the integers that a column of this type stores."""
     start = _YEARS[0] * 10**9 if wanted.start is None else _nanos(wanted.start)
     end = _YEARS[1] * 10**9 if wanted.end is None else _nanos(wanted.end)
@@ -76,12 +76,12 @@ def _nanos(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
-def _scaled(start: int, end: int, unit: str) -> Span:
+def _scaled(start: int, end: int, unit: str) -> IntegerRange:
     """From the first whole unit at or after `start` to the first at or after `end`, both in nanoseconds."""
     return -(-start // _NANOS[unit]), -(-end // _NANOS[unit])
 
 
-def _epoch_spans(unit: str | None, start: int, end: int) -> list[Span]:
+def _epoch_spans(unit: str | None, start: int, end: int) -> list[IntegerRange]:
     """The epochs between two instants: of one unit, or in each magnitude of the unit that it says."""
     if unit:
         return [_scaled(start, end, unit)]
@@ -95,8 +95,8 @@ def _epoch_spans(unit: str | None, start: int, end: int) -> list[Span]:
     return _joined(spans)
 
 
-def _joined(spans: Sequence[Span]) -> list[Span]:
-    joined: list[Span] = []
+def _joined(spans: Sequence[IntegerRange]) -> list[IntegerRange]:
+    joined: list[IntegerRange] = []
     for low, high in sorted(span for span in spans if span[0] < span[1]):
         if joined and low <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
@@ -105,19 +105,19 @@ def _joined(spans: Sequence[Span]) -> list[Span]:
     return joined
 
 
-def _clipped(spans: Sequence[Span], dtype: pl.DataType) -> list[Span]:
+def _clipped(spans: Sequence[IntegerRange], dtype: pl.DataType) -> list[IntegerRange]:
     """The spans without what a column of this type cannot hold."""
     least, beyond = _limits(dtype)
     return _joined([(max(low, least), min(high, beyond)) for low, high in spans])
 
 
-def _limits(dtype: pl.DataType) -> Span:
+def _limits(dtype: pl.DataType) -> IntegerRange:
     """The integers that a column of this type can hold."""
     bits = {"Date": 32}.get(str(dtype), 64) if dtype.is_temporal() else int(str(dtype).lstrip("UInt"))
     return (0, 2**bits) if dtype.is_unsigned_integer() else (-(2 ** (bits - 1)), 2 ** (bits - 1))
 
 
-def _within(source: pl.Expr, spans: Sequence[Span], dtype: pl.DataType) -> pl.Expr:
+def _within(source: pl.Expr, spans: Sequence[IntegerRange], dtype: pl.DataType) -> pl.Expr:
     """Whether a stored integer lies in one of the spans, compared as its own type, or statistics could not tell."""
     least, beyond = _limits(dtype)
 
@@ -152,7 +152,7 @@ def _temporal_text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         return source.dt.to_string("iso")
     if isinstance(dtype, pl.Time):
         return source.dt.to_string("%H:%M:%S%.f")  # a cast would lose what is less than a second
-    dated = pl.when(in_range(source, dtype, Wanted(()), None)).then(source).cast(pl.String)
+    dated = pl.when(in_range(source, dtype, Selection(()), None)).then(source).cast(pl.String)
     return pl.coalesce(dated, source.to_physical().cast(pl.String))  # the engine panics at years beyond
 
 

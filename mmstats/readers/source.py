@@ -6,20 +6,18 @@ from typing import Self
 
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.events.eventfile import EventFile
-from mmstats.events.hive import span_of
-from mmstats.events.identity import settled_files
-from mmstats.events.listing import Listing, kept_until_read
-from mmstats.events.location import find_files
-from mmstats.events.opened import Events, as_found, blamed
-from mmstats.events.readlog import ReadLog
-from mmstats.events.rows import Shape
-from mmstats.events.schema import ColumnMap, Wanted
-from mmstats.events.spans import KeptSpans, Place, Span, place_of, spans_of, stored_span
+from mmstats.files.discovery import find_files
+from mmstats.files.event_file import EventFile, partition_range
+from mmstats.files.fingerprint import settled_files
+from mmstats.files.listing import Listing, kept_until_read
+from mmstats.readers.projection import ColumnMap, Projection, Selection
+from mmstats.readers.pruning import FileRange, Overlap, RangeCache, file_ranges, manifest_range, overlap_of
+from mmstats.readers.report import ReadLog
+from mmstats.readers.scan import Scan, as_found, blamed
 
 
 def open_events(
-    dataset: Dataset, wanted: Wanted, advance: Callable[[int], None] = lambda _: None, cache: Cache | None = None
+    dataset: Dataset, wanted: Selection, advance: Callable[[int], None] = lambda _: None, cache: Cache | None = None
 ) -> "Source":
     """The events of a dataset that a question wants, found but not yet opened; `advance` is told of bytes read.
 
@@ -44,47 +42,45 @@ class Source:
     def __init__(
         self,
         dataset: Dataset,
-        wanted: Wanted,
+        wanted: Selection,
         listing: Listing,
         advance: Callable[[int], None] = lambda _: None,
         cache: Cache | None = None,
     ) -> None:
-        self.shape = Shape(wanted, ColumnMap(dataset.columns), dataset.timestamp_unit, dataset.limits)
+        self.shape = Projection(wanted, ColumnMap(dataset.columns), dataset.timestamp_unit, dataset.limits)
         self.log, self._listing = ReadLog(dataset.skip_bad_rows, advance), listing
-        self._opened: list[Events] = []
+        self._opened: list[Scan] = []
         trusted = [file for file in listing.files if not (dataset.trust_partitions and _is_foreign(file, wanted))]
         self.known = settled_files(trusted, dataset.limits.settle_ns) if cache else {}
         spans = self._spans(dataset, trusted, cache)
-        self._places = {file.path: place_of(spans.get(file.path), wanted) for file in trusted}
-        self.files = [file for file in trusted if self._places[file.path] is not Place.OUTSIDE]
+        self._places = {file.path: overlap_of(spans.get(file.path), wanted) for file in trusted}
+        self.files = [file for file in trusted if self._places[file.path] is not Overlap.OUTSIDE]
         left = {file.path for file in self.files}
         self.outside = [file for file in listing.files if file.path not in left]
         for file in trusted:
-            if self._places[file.path] is Place.OUTSIDE:
+            if self._places[file.path] is Overlap.OUTSIDE:
                 shape = self.shape.as_stored() if file.stored else self.shape
                 self.log.columns[file.path] = shape.found(file, spans[file.path].columns)
 
-    def _spans(self, dataset: Dataset, files: Sequence[EventFile], cache: Cache | None) -> dict[str, Span]:
-        stored = {file.path: span for file in files if (span := stored_span(file))}
+    def _spans(self, dataset: Dataset, files: Sequence[EventFile], cache: Cache | None) -> dict[str, FileRange]:
+        stored = {file.path: span for file in files if (span := manifest_range(file))}
         if cache is None or not self.shape.wanted.bounded:
             return stored
         others = [file for file in files if not file.stored]
-        return stored | spans_of(others, self.known, self.shape, KeptSpans(cache, dataset))
+        return stored | file_ranges(others, self.known, self.shape, RangeCache(cache, dataset))
 
-    def place(self, file: EventFile, span: tuple[int, int] | None = None) -> Place:
+    def place(self, file: EventFile, span: tuple[int, int] | None = None) -> Overlap:
         """Where a file lies to the range, as far as that is known before it is opened, or by the span it has."""
         place = self._places[file.path]
-        return place_of(Span(*span), self.shape.wanted) if place is Place.UNKNOWN and span else place
+        return overlap_of(FileRange(*span), self.shape.wanted) if place is Overlap.UNKNOWN and span else place
 
-    def events(
-        self, files: Sequence[EventFile] | None = None, *, whole: bool = False, judging: bool = True
-    ) -> "Events":
+    def events(self, files: Sequence[EventFile] | None = None, *, whole: bool = False, judging: bool = True) -> "Scan":
         """The events wanted of some of the files, or of all; of `whole` files the range need not be asked.
 
         Those that are not to be read, but only planned with, need no judging.
         """
         shape = self.shape.unbounded() if whole else self.shape
-        events = Events(self.files if files is None else files, shape, self.log, judging=judging)
+        events = Scan(self.files if files is None else files, shape, self.log, judging=judging)
         self._opened.append(events)
         return events
 
@@ -118,9 +114,9 @@ class Source:
             pass
 
 
-def _is_foreign(file: EventFile, wanted: Wanted) -> bool:
+def _is_foreign(file: EventFile, wanted: Selection) -> bool:
     """Whether the folders of a file, which the user trusts, leave nothing of the range."""
-    span = span_of(file.partition)
+    span = partition_range(file.partition)
     if span is None:
         return False
     first, end = span

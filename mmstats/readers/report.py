@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-from mmstats.events.eventfile import EventFile
+from mmstats.files.event_file import EventFile
 
 
 @dataclass(slots=True)

@@ -13,11 +13,11 @@ from threading import Event, Lock, Thread, current_thread
 
 import polars as pl
 
-from mmstats.events.delimited import DelimitedText
-from mmstats.events.eventfile import EventFile
-from mmstats.events.ndjson import JsonText
-from mmstats.events.readlog import ReadLog
-from mmstats.events.rows import Shape, Taken
+from mmstats.files.event_file import EventFile
+from mmstats.readers.csv import DelimitedText
+from mmstats.readers.ndjson import JsonText
+from mmstats.readers.projection import Projection, Taken
+from mmstats.readers.report import ReadLog
 
 _READERS: dict[str, type[JsonText] | type[DelimitedText]] = {
     "ndjson": JsonText,
@@ -29,7 +29,7 @@ _PATIENCE = 10  # seconds
 _AHEAD = 4  # parts of a file that may be read before those of the files before it are taken
 
 
-def read_texts(files: Sequence[EventFile], shape: Shape, log: ReadLog) -> Iterator[tuple[EventFile, pl.DataFrame]]:
+def read_texts(files: Sequence[EventFile], shape: Projection, log: ReadLog) -> Iterator[tuple[EventFile, pl.DataFrame]]:
     """The events wanted of text files, in order; once closed or at fault it leaves no thread behind.
 
     Raises what the first file at fault raises: BadRow for a row that cannot be read, unless the log says to leave such

@@ -12,9 +12,9 @@ from typing import BinaryIO
 import polars as pl
 
 from mmstats.errors import BadRow, Unreadable
-from mmstats.events.eventfile import EventFile
-from mmstats.events.rows import SKIP_HINT, Shape, judge, timestamp_fault
-from mmstats.events.textfile import open_bytes
+from mmstats.files.event_file import EventFile
+from mmstats.files.text_file import open_bytes
+from mmstats.readers.projection import SKIP_HINT, Projection, judge, timestamp_fault
 
 _LONGEST_HEAD = 1 << 24
 
@@ -110,7 +110,7 @@ def _unclosed(text: str, delimiter: str) -> bool:
     return last != ["end"]
 
 
-def find_fault(file: EventFile, header: list[str], shape: Shape, delimiter: str) -> None:
+def find_fault(file: EventFile, header: list[str], shape: Projection, delimiter: str) -> None:
     """Raise BadRow for the first record that has the wrong length, invalid UTF-8 or no instant for a timestamp."""
     with open_bytes(file) as stream:
         rows = read_records(stream, delimiter)
@@ -122,7 +122,7 @@ def find_fault(file: EventFile, header: list[str], shape: Shape, delimiter: str)
     _refuse_unclosed(file, last, delimiter)
 
 
-def _judge(file: EventFile, some: list[Record], header: list[str], shape: Shape, delimiter: str) -> None:
+def _judge(file: EventFile, some: list[Record], header: list[str], shape: Projection, delimiter: str) -> None:
     columns = {name: header.index(name) for name in shape.raw if name in header}
     values: dict[str, list[str | None]] = {name: [] for name in columns}
     fault = None

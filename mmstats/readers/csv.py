@@ -1,33 +1,127 @@
-"""Events from CSV and TSV with a header, read strictly: a row has as many fields as the header, or it is at fault.
+"""The bytes below a CSV header as Arrow's reader takes them: valid UTF-8, and with an end that can be told."""
 
-Arrow's reader is the fast path, since it refuses what others pad. Which row was at fault is found by reading the file
-again, record by record (`records`), only after the reader gave up.
-"""
-
+import atexit
+import codecs
+import re
+import secrets
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
+from weakref import WeakSet
 
 import polars as pl
 
 from mmstats.errors import Unreadable
-from mmstats.events import records
-from mmstats.events.csvbody import Body, Source
-from mmstats.events.eventfile import EventFile
-from mmstats.events.readlog import ReadLog
-from mmstats.events.rows import Shape, Span, Taken, joined, judge, restrict, span_of
-from mmstats.events.textfile import open_bytes
+from mmstats.files.event_file import EventFile
+from mmstats.files.text_file import open_bytes
+from mmstats.readers import csv_records
+from mmstats.readers.projection import InstantRange, Projection, Taken, instant_range, judge, restrict, union_range
+from mmstats.readers.report import ReadLog
+
+_UNDECODED = re.compile("[\udc80-\udcff]+")
+
+
+_PATIENCE = 1  # seconds
+
+
+class Body:
+    """A stream of CSV records.
+
+    Below a header of so many `fields`, `read` is what was already read of the stream. Bytes that are not UTF-8 come as
+    `invalid`, since they concern only a question that reads them. A last record is added, of one field more than the
+    header has. Where the reader does not meet it, a quote was never closed: Arrow closes it in silence.
+    """
+
+    fault = ""  # what the reader gave up on
+    stopped = False  # nobody wants the records any more
+
+    def __init__(self, stream: BinaryIO, read: bytes, fields: int, delimiter: str) -> None:
+        token = secrets.token_hex(8)  # what nobody can know, no data can hold
+        self.invalid = f"\ufdd0{token}"
+        self._stream, self._end = stream, delimiter.join([f"\ufdd1{token}"] * (fields + 1))
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._ended = self._met = False
+        self.has_invalid = False
+        self._ready = self._as_utf8(read)
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing left to read."""
+        return not self._ready and not self._stream.peek(1)  # type: ignore[attr-defined]
+
+    def take_end(self, record: str) -> bool:
+        """Whether a record of the wrong length is the one that was added; notes where that one was found."""
+        if record.endswith(self._end):
+            self._met = True
+        return record == self._end
+
+    @property
+    def swallows_its_end(self) -> bool:
+        """Once everything is read: whether the last record, of the right length, goes on beyond the end."""
+        return self._ended and not self._met
+
+    def stop(self) -> None:
+        """Have nothing more to read, so that whoever reads ahead comes to an end."""
+        self.stopped = self._ended = True
+        self._ready = b""
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, fewer than `size` only at the end."""
+        while len(self._ready) < size and not self._ended:
+            data = self._stream.read(size - len(self._ready))
+            self._ready += self._as_utf8(data) if data else self._last()
+        data, self._ready = self._ready[:size], self._ready[size:]
+        return data
+
+    def _last(self) -> bytes:
+        self._ended = True
+        return self._as_utf8(b"", final=True) + f"\n{self._end}\n".encode()
+
+    def _as_utf8(self, data: bytes, *, final: bool = False) -> bytes:
+        if data.isascii() and not final and not self._decoder.getstate()[0]:
+            return data
+        text = self._decoder.decode(data, final)
+        try:
+            return text.encode()
+        except UnicodeEncodeError:
+            self.has_invalid = True
+            return _UNDECODED.sub(self.invalid, text).encode()
+
+
+class Source:
+    """A body as Arrow holds it, whose own threads read ahead."""
+
+    closed = False
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        _held.add(self)
+
+    def read(self, size: int) -> bytes:
+        """The next bytes."""
+        return self._body.read(size)
+
+
+_held: WeakSet[Source] = WeakSet()
+
+
+@atexit.register
+def _let_go() -> None:
+    """Wait until Arrow holds nothing: a thread of it that still needs the interpreter then would hang or break it."""
+    end = time.monotonic() + _PATIENCE
+    while _held and time.monotonic() < end:
+        time.sleep(0.001)
 
 
 class DelimitedText:
     """A file of CSV or TSV as it is read for one question."""
 
-    def __init__(self, file: EventFile, shape: Shape, log: ReadLog) -> None:
+    def __init__(self, file: EventFile, shape: Projection, log: ReadLog) -> None:
         self._file, self._shape, self._log = file, shape, log
         self._delimiter = "\t" if file.format.name == "tsv" else ","
         self._header: list[str] = []
-        self._span: Span | None = None
+        self._span: InstantRange | None = None
         self._fault = ""  # what the reader gave up on
 
     def parts(self) -> Generator[Callable[[], Taken]]:
@@ -38,7 +132,7 @@ class DelimitedText:
         """
         with open_bytes(self._file, self._log.read) as stream:
             first_bytes = self._shape.limits.csv_header_bytes
-            found = records.read_header(self._file, stream, self._delimiter, first_bytes)
+            found = csv_records.read_header(self._file, stream, self._delimiter, first_bytes)
             if found is None:
                 return
             self._header, below = found
@@ -59,10 +153,10 @@ class DelimitedText:
         """Raise what is wrong; a quote that is never closed is left out where bad rows are, being the last of them."""
         try:
             if self._log.skip_bad_rows:
-                records.find_unclosed(self._file, self._delimiter)
+                csv_records.find_unclosed(self._file, self._delimiter)
             else:
-                records.find_fault(self._file, self._header, self._shape, self._delimiter)
-        except records.UnclosedQuote:
+                csv_records.find_fault(self._file, self._header, self._shape, self._delimiter)
+        except csv_records.UnclosedQuote:
             if not self._log.skip_bad_rows:
                 raise
             self._log.leave_out(self._file, 1)
@@ -98,14 +192,16 @@ class DelimitedText:
         if bad.any():
             frame = frame.filter(~bad)
         events = restrict(frame, self._shape.wanted)
-        return partial(self._take, events, raw.height, raw.height - frame.height, span_of(frame))
+        return partial(self._take, events, raw.height, raw.height - frame.height, instant_range(frame))
 
-    def _take(self, events: pl.DataFrame, rows: int, left_out: int, span: Span | None) -> Iterator[pl.DataFrame]:
+    def _take(
+        self, events: pl.DataFrame, rows: int, left_out: int, span: InstantRange | None
+    ) -> Iterator[pl.DataFrame]:
         self._log.rows[self._file.path] += rows
         if left_out and not self._log.skip_bad_rows:
             self._explain("a row cannot be read")
         self._log.leave_out(self._file, left_out)
-        self._span = joined(self._span, span)
+        self._span = union_range(self._span, span)
         yield events
 
     def _columns(self) -> dict[str, str]:

@@ -7,10 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from mmstats.events import typed
-from mmstats.events.eventfile import EventFile
-from mmstats.events.part import Part
-from mmstats.events.scan import unreadable
+from mmstats.files.event_file import EventFile
+from mmstats.readers import types
+from mmstats.readers.columnar import ColumnarFiles, unreadable
 
 Slice = tuple[int, int]  # the first row and how many
 Chunks = dict[str, Any]  # what a row group's footer says of columns, by name
@@ -38,7 +37,9 @@ class RowGroup:
     verdict: Verdict
 
 
-def row_groups(part: Part, judged: Callable[[Part, Chunks], Verdict] | None = None) -> Iterator[RowGroup]:
+def row_groups(
+    part: ColumnarFiles, judged: Callable[[ColumnarFiles, Chunks], Verdict] | None = None
+) -> Iterator[RowGroup]:
     """The row groups of a part of one Parquet file, in order, each with its verdict, on range and event."""
     first = 0
     for rows, chunks in read_footer(part.files[0], part.shape.raw):
@@ -60,7 +61,7 @@ def slices(groups: Iterable[RowGroup], verdicts: Collection[Verdict]) -> list[Sl
     return found
 
 
-def counted(part: Part) -> tuple[int, list[pl.LazyFrame]]:
+def count_by_statistics(part: ColumnarFiles) -> tuple[int, list[pl.LazyFrame]]:
     """How many of the wanted events of a part statistics prove, without reading them, and the rest to be counted."""
     try:
         groups = [(each, list(row_groups(each))) for each in part.split()]
@@ -102,7 +103,7 @@ def statistics(chunks: Chunks, name: str) -> Any:
     return chunks[name].statistics if name in chunks else None
 
 
-def verdict_of(part: Part, chunks: Chunks) -> Verdict:
+def verdict_of(part: ColumnarFiles, chunks: Chunks) -> Verdict:
     """How much of a row group range and event leave, as far as its statistics prove."""
     verdicts = {verdict_of_range(part, chunks), _of_event(part, chunks)}
     if Verdict.NONE in verdicts:
@@ -110,17 +111,17 @@ def verdict_of(part: Part, chunks: Chunks) -> Verdict:
     return Verdict.SOME if Verdict.SOME in verdicts else Verdict.ALL
 
 
-def verdict_of_range(part: Part, chunks: Chunks) -> Verdict:
+def verdict_of_range(part: ColumnarFiles, chunks: Chunks) -> Verdict:
     """How much of a row group the range leaves, as far as its statistics prove."""
     name = part.shape.columns.sources("timestamp")[0]
     known = _complete(chunks, name)
     dtype = part.schema.get(name)
-    if known is None or dtype is None or not typed.is_instant(dtype) or chunks[name].physical_type == "INT96":
+    if known is None or dtype is None or not types.is_instant(dtype) or chunks[name].physical_type == "INT96":
         return Verdict.SOME
     low, high = (_stored(raw, chunks[name], dtype) for raw in (known.min_raw, known.max_raw))
     if low > high:
         return Verdict.SOME
-    spans = typed.range_spans(dtype, part.shape.wanted, part.shape.timestamp_unit)
+    spans = types.stored_ranges(dtype, part.shape.wanted, part.shape.timestamp_unit)
     if not any(start <= high and low < end for start, end in spans):
         return Verdict.NONE
     whole = known.null_count == 0 and any(start <= low and high < end for start, end in spans)
@@ -134,7 +135,7 @@ def _stored(raw: int, chunk: Any, dtype: pl.DataType) -> int:
     return raw + (1 << 32 if chunk.physical_type == "INT32" else 1 << 64)
 
 
-def _of_event(part: Part, chunks: Chunks) -> Verdict:
+def _of_event(part: ColumnarFiles, chunks: Chunks) -> Verdict:
     wanted = part.shape.wanted.event
     if wanted is None:
         return Verdict.ALL

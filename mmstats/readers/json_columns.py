@@ -6,13 +6,11 @@ from itertools import chain, islice
 
 import polars as pl
 
-from mmstats.events.eventfile import EventFile
-from mmstats.events.jsontext import blocks_of
-from mmstats.events.jsonvalues import key_pattern, value_of
-from mmstats.events.rows import Shape, no_column
-from mmstats.events.schema import REQUIRED
-from mmstats.events.textfile import open_bytes
+from mmstats.files.event_file import EventFile
+from mmstats.files.text_file import open_bytes
 from mmstats.limits import Limits
+from mmstats.readers.json_text import blocks_of, key_pattern, value_of
+from mmstats.readers.projection import REQUIRED, Projection, no_column
 
 _LOOKS = 50  # objects of a block that are decoded for columns that need not be there
 
@@ -23,7 +21,7 @@ class Keys:
     `schema` is of the raw columns to read; `found` are the event columns seen so far.
     """
 
-    def __init__(self, file: EventFile, shape: Shape) -> None:
+    def __init__(self, file: EventFile, shape: Projection) -> None:
         self._file, self._shape = file, shape
         lacked = _lacked(file, {name for name in shape.raw if name in file.partition}, shape.limits)
         names = [name for name in shape.raw if name not in lacked] or [""]  # a frame of no columns has no rows

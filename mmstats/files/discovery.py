@@ -1,16 +1,17 @@
-"""The event files of locations on disk: files, folders and globs."""
+"""From the locations a user names to the event files they hold."""
 
 import errno
 import glob
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from mmstats.errors import NotEvents, Unreadable
-from mmstats.events.listing import Listing, is_hidden
-from mmstats.events.store import is_store
+from mmstats.events.storage.url import scheme_of
+from mmstats.files.listing import KNOWN, Listing, is_hidden, standard_input
+from mmstats.files.manifest import is_store
 from mmstats.wording import nearest, visible
 
 
@@ -133,3 +134,45 @@ def _beside(location: str) -> str:
     except OSError:
         return ""
     return f"did you mean {visible(str(path.parent / candidate))}?" if candidate else ""
+
+
+def find_files(
+    locations: Sequence[str], input_format: str | None = None, storage_options: Mapping[str, str] | None = None
+) -> Listing:
+    """All event files of the locations: files, folders, prefixes of object stores and globs.
+
+    A folder gives every event file below it but those whose name, or whose folder's name, starts with `.` or `_`; a
+    folder that is a store gives those that its manifest lists.
+    Raises NotEvents when a location names nothing or nothing of a known format, Unreadable when a folder may not be
+    listed.
+    """
+    listing = Listing()
+    try:
+        _take_all(locations, input_format, storage_options or {}, listing)
+        _require_some(listing, locations)
+    except BaseException:
+        listing.close()
+        raise
+    listing.files.sort(key=lambda file: file.path)
+    return listing
+
+
+def _take_all(locations: Sequence[str], input_format: str | None, options: Mapping[str, str], listing: Listing) -> None:
+    remote = None
+    for location in locations:
+        if location == "-":
+            listing.add_stream(standard_input(), "stdin", input_format)
+        elif scheme_of(location) is None:
+            take(location.removeprefix("file://"), input_format, listing)
+        else:
+            from mmstats.files import object_keys  # with what it takes to read from afar
+
+            remote = remote or object_keys.Prefixes(options)
+            remote.take(location, input_format, listing)
+
+
+def _require_some(listing: Listing, locations: Sequence[str]) -> None:
+    if not listing.files and not listing.stores:
+        others = {0: "no files", 1: "only 1 file of another kind"}
+        found = others.get(listing.unknown, f"only {listing.unknown} files of other kinds")
+        raise NotEvents(f"{', '.join(map(visible, locations))}: no event files, {found}", hint=KNOWN)

@@ -1,6 +1,9 @@
-"""The event files of a dataset, taken up one by one, each once."""
+"""The event files of a dataset, taken up one by one, each once; what comes through a pipe is spooled."""
 
 import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,15 +11,72 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from mmstats.errors import NotEvents
-from mmstats.events.eventfile import EventFile, Stored
-from mmstats.events.formats import COMPRESSIONS, EXTENSIONS, Format, format_of
-from mmstats.events.hive import partition_of
-from mmstats.events.stdin import spooled
+from mmstats.errors import NotEvents, Unreadable
 from mmstats.events.storage import Storage
 from mmstats.events.storage.disk import DISK
-from mmstats.events.store import read_manifest
+from mmstats.files.event_file import (
+    BINARY,
+    COMPRESSIONS,
+    EXTENSIONS,
+    EventFile,
+    Format,
+    Stored,
+    compression_of,
+    format_of,
+    partition_of,
+    text_format_of,
+)
+from mmstats.files.manifest import read_manifest
+from mmstats.files.text_file import open_bytes
 from mmstats.wording import visible
+
+_HEAD = 1 << 16
+
+
+def spooled(stream: BinaryIO, name: str, input_format: str | None, folder: str) -> EventFile:
+    """A file in `folder` with all that comes from the stream, in the format named, or else the one its bytes show.
+
+    Raises Unreadable when it cannot be read or there is no room for it.
+    """
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+        try:
+            shutil.copyfileobj(stream, file, 1 << 20)
+        except OSError as error:
+            raise Unreadable(f"{name}: cannot be kept in {folder}: {error.strerror}") from None
+    head = _head(Path(file.name))
+    for magic, binary in BINARY.items():
+        if head.startswith(magic) and not input_format:
+            raise Unreadable(f"{name}: looks like {binary}, not text", hint=f"say --input-format {binary}")
+    compression = compression_of(head)
+    found = EventFile(file.name, Format(input_format or "csv", compression), name=name)
+    if input_format or not head:
+        return found
+    with open_bytes(found) as opened:
+        return EventFile(file.name, Format(text_format_of(_first_text(opened)), compression), name=name)
+
+
+def standard_input() -> BinaryIO:
+    """The bytes of standard input.
+
+    Raises Unreadable when there is none.
+    """
+    if sys.stdin is None:
+        raise Unreadable("stdin: it is closed")
+    return sys.stdin.buffer
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD)
+
+
+def _first_text(stream: BinaryIO) -> bytes:
+    """Bytes of which the first is not blank, or none."""
+    while head := stream.read(_HEAD):
+        if head.strip():
+            return head
+    return b""
+
 
 KNOWN = f"event files end in {', '.join(EXTENSIONS)} (text also .gz, .zst)"
 

@@ -14,13 +14,22 @@ from itertools import islice
 import polars as pl
 
 from mmstats.errors import BadRow
-from mmstats.events.eventfile import EventFile
-from mmstats.events.jsonkeys import Keys
-from mmstats.events.jsontext import blocks_of
-from mmstats.events.jsonvalues import BLANK, column_text, compacted, value_of
-from mmstats.events.readlog import ReadLog
-from mmstats.events.rows import SKIP_HINT, Shape, Span, Taken, joined, judge, restrict, span_of, timestamp_fault
-from mmstats.events.textfile import open_bytes
+from mmstats.files.event_file import EventFile
+from mmstats.files.text_file import open_bytes
+from mmstats.readers.json_columns import Keys
+from mmstats.readers.json_text import BLANK, blocks_of, column_text, compacted, value_of
+from mmstats.readers.projection import (
+    SKIP_HINT,
+    InstantRange,
+    Projection,
+    Taken,
+    instant_range,
+    judge,
+    restrict,
+    timestamp_fault,
+    union_range,
+)
+from mmstats.readers.report import ReadLog
 
 # A \u escape of a first half with no second behind it, or of a second half with no first before it.
 _HALF = re.compile(
@@ -61,7 +70,7 @@ class _Read:
     rows: int
     left_out: int
     valued: set[str]
-    span: Span | None
+    span: InstantRange | None
     fault: tuple[int, str] | None
 
 
@@ -70,9 +79,9 @@ class JsonText:
 
     _keys: Keys
 
-    def __init__(self, file: EventFile, shape: Shape, log: ReadLog) -> None:
+    def __init__(self, file: EventFile, shape: Projection, log: ReadLog) -> None:
         self._file, self._shape, self._log = file, shape, log
-        self._span: Span | None = None
+        self._span: InstantRange | None = None
 
     def parts(self) -> Generator[Callable[[], Taken]]:
         """How to read each of the file's blocks, in order.
@@ -108,7 +117,7 @@ class JsonText:
             if piece.fault and not self._log.skip_bad_rows:
                 raise self._bad_row(place, *piece.fault)
             self._log.leave_out(self._file, piece.left_out)
-            self._span = joined(self._span, piece.span)
+            self._span = union_range(self._span, piece.span)
             yield piece.events
         self._keys.look(block)
 
@@ -121,7 +130,7 @@ class JsonText:
         return BadRow(f"{self._file}: {kind} {number:,}: {fault}", hint=SKIP_HINT)
 
 
-def _judged(piece: Piece, shape: Shape, file: EventFile) -> _Read:
+def _judged(piece: Piece, shape: Projection, file: EventFile) -> _Read:
     """The readable events of a piece, and the first row that is not."""
     raw = piece.raw
     frame, bad = judge(compacted(piece.text, raw, _texts(shape)), shape, file.partition)
@@ -133,10 +142,10 @@ def _judged(piece: Piece, shape: Shape, file: EventFile) -> _Read:
     valued = {name for name in raw.columns if raw[name].null_count() < raw.height}
     left_out = raw.height + len(piece.broken) - frame.height
     events = restrict(frame, shape.wanted)
-    return _Read(events, raw.height, left_out, valued, span_of(frame), min(faults, default=None))
+    return _Read(events, raw.height, left_out, valued, instant_range(frame), min(faults, default=None))
 
 
-def _texts(shape: Shape) -> set[str]:
+def _texts(shape: Projection) -> set[str]:
     """The raw columns whose text matters; of `properties` only whether there are any is ever asked."""
     read = [column for column in shape.wanted.read if column != "properties"]
     return {name for column in read for name in shape.columns.sources(column)}

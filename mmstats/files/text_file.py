@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from mmstats.errors import Unreadable
-from mmstats.events.eventfile import EventFile
-from mmstats.events.formats import BOM, compression_of
+from mmstats.files.event_file import BOM, EventFile, compression_of
 
 
 @contextmanager

@@ -1,31 +1,101 @@
-"""Files of Parquet or Arrow IPC that one scan reads, and the events that a question wants of it, lazily."""
+"""A file of Parquet or Arrow IPC as the engine reads it: its scan, its schema, and what cannot be decoded."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
-from mmstats.errors import DatasetError
-from mmstats.events import typed
-from mmstats.events.eventfile import EventFile
-from mmstats.events.hive import Partition
-from mmstats.events.layout import VISITOR_HASH
-from mmstats.events.rows import Shape
-from mmstats.events.scan import ENGINE_FAULTS, is_stream, read_stream, scan_of, scanned_path, unreadable
+from mmstats.errors import DatasetError, Unreadable
+from mmstats.events.storage import Storage
 from mmstats.events.storage.trouble import blamed, is_foreign, trouble
-from mmstats.events.visitor import VISITOR, hashed
+from mmstats.files.event_file import EventFile, Partition
+from mmstats.readers import types
+from mmstats.readers.projection import REQUIRED, STORE_SCHEMA, VISITOR, VISITOR_HASH, Projection, hashed
+from mmstats.readers.report import ReadLog
+from mmstats.wording import is_encodable, visible
+
+# What the engine raises when it cannot decode a file; a panic is one, though no Exception.
+ENGINE_FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+
+
+def read_schema(file: EventFile) -> pl.Schema:
+    """The columns of a file and their types.
+
+    Raises Unreadable, naming the file, when it cannot be opened or is not what its name says.
+    """
+    if not file.path.isascii() and not is_encodable(file.path):
+        raise Unreadable(f"{file}: the name is not valid UTF-8", hint="rename the file or its folder")
+    try:
+        if file.format.name == "parquet":
+            footer = file.storage.footer(file.path)
+            return pl.scan_parquet(footer, glob=False, hive_partitioning=False).collect_schema()
+        if is_stream(file):
+            return read_stream(file).schema
+        return scan_of([file]).collect_schema()
+    except (*ENGINE_FAULTS, OSError) as error:
+        raise unreadable(file, error) from None
+
+
+def scan_of(files: Sequence[EventFile], **how: Any) -> pl.LazyFrame:
+    """A scan of files of one storage and format."""
+    paths, how = list(map(scanned_path, files)), {"glob": False, "hive_partitioning": False, **how}
+    if files[0].format.name == "parquet":
+        return pl.scan_parquet(paths, **how, **files[0].storage.scan)
+    return pl.scan_ipc(paths, **how)
+
+
+def scanned_path(file: EventFile) -> str:
+    """Where the engine scans a file: one of Arrow IPC near at hand, since of one far away it would fetch all each time.
+
+    Raises Unreadable when it cannot be had.
+    """
+    return file.path if file.format.name == "parquet" else file.storage.near(file.path)
+
+
+def read_stream(file: EventFile) -> pl.DataFrame:
+    """All of an Arrow stream; raises Unreadable, naming the file, when it cannot be decoded."""
+    try:
+        return pl.read_ipc_stream(scanned_path(file))
+    except (*ENGINE_FAULTS, OSError) as error:
+        raise unreadable(file, error) from None
+
+
+def unreadable(file: EventFile, error: BaseException) -> DatasetError:
+    """The error for a file that the engine could not decode, in one line."""
+    kind = "Parquet" if file.format.name == "parquet" else "Arrow IPC"
+    if is_foreign(error):
+        return trouble(str(file), error)
+    try:
+        if not file.storage.head(file.path, 1):  # the system says best why it does not open a file
+            return Unreadable(f"{file}: an empty file is not {kind}")
+    except OSError as fault:
+        return Unreadable(f"{file}: {fault.strerror}")
+    why = visible(" ".join(str(error).split()))[:200]
+    return Unreadable(f"{file}: cannot be read as {kind} ({why})", hint="was it written and copied whole?")
+
+
+def is_stream(file: EventFile) -> bool:
+    """Whether an Arrow file is a stream, which has no footer to seek by."""
+    if file.format.name != "arrow":
+        return False
+    try:
+        return file.storage.head(file.path, 4) == b"\xff\xff\xff\xff"
+    except OSError as error:
+        raise Unreadable(f"{file}: {error.strerror}") from None
+
 
 FILE = "file"  # the number of the file that an event is from
 
 
 @dataclass(frozen=True)
-class Part:
+class ColumnarFiles:
     """Files of one format and schema, whose folders speak of the same columns, which one scan reads."""
 
     files: tuple[EventFile, ...]
     schema: pl.Schema
-    shape: Shape
+    shape: Projection
 
     @cached_property
     def _told(self) -> tuple[str, ...]:
@@ -49,9 +119,9 @@ class Part:
         """The raw columns of the scan and their types: of the files, and what their folders say differently."""
         return {**self.schema, **{name: pl.String() for name in self._told}}
 
-    def split(self) -> list["Part"]:
+    def split(self) -> list["ColumnarFiles"]:
         """Each file by itself."""
-        return [Part((file,), self.schema, self.shape) for file in self.files]
+        return [ColumnarFiles((file,), self.schema, self.shape) for file in self.files]
 
     def scan(self, *, with_origin: bool = False) -> pl.LazyFrame:
         """All raw columns of the files, lazily; where it is asked for also the path of the file that a row is from."""
@@ -98,7 +168,7 @@ class Part:
         """
         wanted, kept = self.shape.wanted, []
         if wanted.bounded:
-            kept.append(typed.in_range(*self.timestamp, wanted, self.shape.timestamp_unit))
+            kept.append(types.in_range(*self.timestamp, wanted, self.shape.timestamp_unit))
         if wanted.event is not None:
             kept.append((self._word if self.has_words("event_name") else self.text)("event_name") == wanted.event)
         if leave_out_bad:
@@ -114,15 +184,15 @@ class Part:
 
     def _delivered(self, column: str, as_words: Collection[str]) -> pl.Expr:
         if column == "timestamp":
-            return typed.instant(*self.timestamp, self.shape.timestamp_unit)
+            return types.instant(*self.timestamp, self.shape.timestamp_unit)
         return self._word(column) if column in as_words else self.text(column)
 
     @property
     def bad(self) -> pl.Expr:
         """Whether a row cannot be read, judged on the columns that the question reads."""
-        faults = [typed.no_instant(*self.timestamp, self.shape.timestamp_unit)]
+        faults = [types.no_instant(*self.timestamp, self.shape.timestamp_unit)]
         for name in self.shape.raw:
-            fault = typed.no_text(pl.col(name), self.schema[name]) if name in self.schema else None
+            fault = types.no_text(pl.col(name), self.schema[name]) if name in self.schema else None
             faults += [] if fault is None else [fault]
         return pl.any_horizontal(faults) if len(faults) > 1 else faults[0]
 
@@ -136,7 +206,7 @@ class Part:
     def text(self, column: str) -> pl.Expr:
         """An event column as text: the first of its sources that is not null, row by row."""
         texts = [
-            typed.text(pl.col(name), self.columns[name])
+            types.text(pl.col(name), self.columns[name])
             if name in self.columns
             else pl.lit(self.partition[name], pl.String)
             for name in self.sources(column)
@@ -168,3 +238,72 @@ class Part:
             except (*ENGINE_FAULTS, OSError) as fault:
                 return unreadable(part.files[0], fault)
         return None
+
+
+# Up to so many different words of folders are constants of a scan each; more are looked up by the path of a row.
+_CONSTANTS = 16
+_LOOKED_UP = 1000  # files in one scan, since every batch of rows is held against all of its paths
+
+
+def group_by_schema(files: Iterable[EventFile], shape: Projection, log: ReadLog) -> list[ColumnarFiles]:
+    """The files grouped into as few scans as their schemas allow.
+
+    Raises Unreadable, naming the file, for one that is not what its name says, and NotEvents for one that lacks a
+    column that must be there.
+    """
+    files = list(files)
+    groups: dict[object, tuple[pl.Schema, list[EventFile]]] = {}
+    stored: dict[Storage, list[EventFile]] = {}
+    _expect(files)
+    for file in files:
+        if file.stored:
+            stored.setdefault(file.storage, []).append(file)
+            continue
+        schema = read_schema(file)
+        log.columns[file.path] = shape.found(file, schema)
+        told = frozenset(_told(file, schema, shape))
+        key = (file.storage, file.format, is_stream(file), told, tuple(schema.items()))
+        groups.setdefault(key, (schema, []))[1].append(file)
+    parts = [
+        ColumnarFiles(some, schema, shape)
+        for schema, group in groups.values()
+        for some in _by_folders(group, schema, shape)
+    ]
+    return [*(_stored_part(some, shape, log) for some in stored.values()), *parts]
+
+
+def _stored_part(stored: list[EventFile], shape: Projection, log: ReadLog) -> ColumnarFiles:
+    """The files of stores in one storage as one scan: their columns are known without a look at them."""
+    as_stored = shape.as_stored()
+    columns = {*REQUIRED, *(name for file in stored if file.stored for name in file.stored.columns)}
+    log.columns |= {file.path: as_stored.found(file, columns) for file in stored}
+    return ColumnarFiles(tuple(stored), STORE_SCHEMA, as_stored)
+
+
+def _by_folders(files: list[EventFile], schema: pl.Schema, shape: Projection) -> Iterator[tuple[EventFile, ...]]:
+    """Files of one schema grouped by what their folders say, as long as these are few groups."""
+    groups: dict[object, list[EventFile]] = {}
+    for file in files:
+        groups.setdefault(tuple(_told(file, schema, shape).items()), []).append(file)
+    if len(groups) <= _CONSTANTS:
+        yield from map(tuple, groups.values())
+    else:
+        yield from (tuple(files[at : at + _LOOKED_UP]) for at in range(0, len(files), _LOOKED_UP))
+
+
+def _told(file: EventFile, schema: pl.Schema, shape: Projection) -> dict[str, str | None]:
+    """What the folders of a file say of columns that the question may read and the file lacks."""
+    return {name: file.partition[name] for name in shape.raw if name in file.partition and name not in schema}
+
+
+def _expect(files: Iterable[EventFile]) -> None:
+    """Have what will be wanted of files fetched at once: footers of Parquet, small files of Arrow IPC as a whole."""
+    footers: dict[Storage, list[str]] = {}
+    wholes: dict[Storage, list[str]] = {}
+    for file in files:
+        if not file.stored:
+            (footers if file.format.name == "parquet" else wholes).setdefault(file.storage, []).append(file.path)
+    for storage, paths in footers.items():
+        storage.expect(paths)
+    for storage, paths in wholes.items():
+        storage.bring(paths)

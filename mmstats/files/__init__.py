@@ -1,0 +1,1 @@
+"""Where event files are: found, told apart, fingerprinted; none is read for its events."""

@@ -1,0 +1,151 @@
+"""One file of events: where it is, how its bytes are read, what its folders say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import PurePath
+from urllib.parse import unquote
+
+from mmstats.events.storage import Storage
+from mmstats.events.storage.disk import DISK
+from mmstats.wording import visible
+
+TEXT_FORMATS = frozenset({"ndjson", "json", "csv", "tsv"})
+
+EXTENSIONS = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".json": "json",  # NDJSON, unless its first byte opens an array
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+BOM = b"\xef\xbb\xbf"
+BINARY = {b"PAR1": "parquet", b"ARROW1": "arrow"}
+MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a file's bytes are to be read: its format, and the compression around it or an empty string."""
+
+    name: str
+    compression: str = ""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is read line by line rather than by column chunks."""
+        return self.name in TEXT_FORMATS
+
+
+def format_of(name: str) -> Format | None:
+    """The format that a file's name says, without case, or None when its extension is unknown."""
+    lowered = name.lower()
+    compression = next((COMPRESSIONS[end] for end in COMPRESSIONS if lowered.endswith(end)), "")
+    stem = lowered[: lowered.rindex(".")] if compression else lowered
+    known = next((EXTENSIONS[end] for end in EXTENSIONS if stem.endswith(end)), None)
+    if known is None or (compression and known not in TEXT_FORMATS):
+        return None
+    return Format(known, compression)
+
+
+def compression_of(head: bytes) -> str:
+    """The compression that the first bytes of a stream show, or an empty string."""
+    return next((name for magic, name in MAGIC.items() if head.startswith(magic)), "")
+
+
+def text_format_of(head: bytes) -> str:
+    """JSON when the first byte that is not blank opens an object or an array, else CSV."""
+    first = head.removeprefix(BOM).lstrip()[:1]
+    return "json" if first in (b"{", b"[") else "csv"
+
+
+NULL = "__HIVE_DEFAULT_PARTITION__"
+DAY_KEYS = ("day", "date", "dt")
+
+Partition = Mapping[str, str | None]
+TimeRange = tuple[datetime, datetime]
+
+
+def partition_of(path: str) -> dict[str, str | None]:
+    """The keys and URL-decoded values of the folders that `path` lies in; None for Hive's null."""
+    pairs = (part.split("=", 1) for part in PurePath(path).parts[:-1] if "=" in part)
+    return {unquote(key): None if value == NULL else unquote(value) for key, value in pairs if key}
+
+
+def partition_range(partition: Partition) -> TimeRange | None:
+    """The time from the first instant to the end that the folders name (UTC, naive), or None when they name none.
+
+    Understood are `day=`, `date=` or `dt=` with a date, and `year=` with `month=`, `day=` and `hour=` as numbers.
+    """
+    try:
+        return _dated(partition) or _numbered(partition)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _dated(partition: Partition) -> TimeRange | None:
+    for key in DAY_KEYS:
+        value = partition.get(key) or ""
+        if len(value) == 10:
+            return _hour(datetime.strptime(value, "%Y-%m-%d"), partition)  # noqa: DTZ007 - naive means UTC here
+    return None
+
+
+def _hour(day: datetime, partition: Partition) -> TimeRange:
+    hour = partition.get("hour")
+    if hour is None:
+        return day, day + timedelta(days=1)
+    start = day.replace(hour=int(hour))
+    return start, start + timedelta(hours=1)
+
+
+def _numbered(partition: Partition) -> TimeRange | None:
+    if not partition.get("year"):
+        return None
+    year, month, day = (int(partition.get(key) or 0) for key in ("year", "month", "day"))
+    if day and month:
+        return _hour(datetime(year, month, day), partition)  # noqa: DTZ001 - naive means UTC here
+    if month:
+        return datetime(year, month, 1), datetime(year + month // 12, month % 12 + 1, 1)  # noqa: DTZ001
+    return datetime(year, 1, 1), datetime(year + 1, 1, 1)  # noqa: DTZ001
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a store's manifest proves of a file: how many rows it has, its first and its last instant (naive, UTC).
+
+    `columns` are the event columns that some source of the store had; the others are null throughout.
+    """
+
+    rows: int
+    first: datetime
+    last: datetime
+    columns: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class EventFile:
+    """One file of events; as text it is called what messages call it.
+
+    One that is `stored` has been judged, and has the event columns under their own names, whatever is mapped.
+    """
+
+    path: str
+    format: Format
+    partition: Partition = field(default_factory=dict)
+    name: str = ""  # what to call it in messages, where that is not its path
+    stored: Stored | None = None
+    storage: Storage = DISK
+
+    def __str__(self) -> str:
+        return visible(self.name or self.path)
+
+    @property
+    def size(self) -> int:
+        """Its bytes; raises Unreadable for one that may not be looked at."""
+        return self.storage.status(self.path).size
