@@ -11,7 +11,8 @@ from statistics import fmean
 import polars as pl
 import polars_hash
 
-from mmstats.engines.plan import VALUE, answered
+from mmstats.engines.finish import VALUE
+from mmstats.engines.local.plan import answered
 from mmstats.question.query import StatsQuery
 from mmstats.readers.projection import hashed
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from mmstats.dataset import Dataset
-from mmstats.engines.local import answer
+from mmstats.engines.local.engine import answer
 from mmstats.files.manifest import read_manifest
 from mmstats.question.query import StatsQuery
 from mmstats.question.read import read_question

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mmstats.answer import Stats
 from mmstats.dataset import Dataset
-from mmstats.engines.local import answer
+from mmstats.engines.local.engine import answer
 from mmstats.question.parameters import DIMENSIONS
 from mmstats.question.query import StatsQuery
 from mmstats.question.read import read_question
@@ -181,7 +181,7 @@ def test_splits_and_orders_do_not_move_an_answer(
 SCRIPT = """
 import sys
 from mmstats.dataset import Dataset
-from mmstats.engines.local import answer
+from mmstats.engines.local.engine import answer
 from tests.test_answers import QUESTIONS
 for query in QUESTIONS:
     sys.stdout.buffer.write(answer(query, Dataset((sys.argv[1],))).to_json().encode() + b"\\n")

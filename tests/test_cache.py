@@ -21,7 +21,7 @@ from mmstats.cache import Cache
 from mmstats.cli import run
 from mmstats.dataset import Dataset, sample_folder
 from mmstats.engine_address import LOCAL, EngineAddress
-from mmstats.engines import again, engine_for
+from mmstats.engines import answer_cache, engine_for
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
 from tests.conftest import Ask
@@ -42,7 +42,7 @@ def asked(
         computed.append(True)
         return engine_for()(query, dataset)
 
-    return again.Answers(cache, engine).answer(query, dataset, compute), bool(computed)
+    return answer_cache.Answers(cache, engine).answer(query, dataset, compute), bool(computed)
 
 
 def test_an_answer_is_kept_for_its_engine(tmp_path: Path) -> None:

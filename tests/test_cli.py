@@ -282,7 +282,7 @@ def test_an_interrupt_is_code_130(tmp_path: Path) -> None:
 
 def test_a_bug_is_code_70(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """An error that is ours is shown as one, with its traceback, and ends with code 70."""
-    monkeypatch.setattr("mmstats.engines.plan.ordered", None)
+    monkeypatch.setattr("mmstats.engines.finish.ordered", None)
     assert run(["query", "--sample"]) == 70
     assert "Traceback" in capsys.readouterr().err
 

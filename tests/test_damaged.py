@@ -13,7 +13,7 @@ import pytest
 
 from mmstats.cli import run
 from mmstats.dataset import Dataset
-from mmstats.engines.local import answer
+from mmstats.engines.local.engine import answer
 from mmstats.errors import Unreadable
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
@@ -81,7 +81,7 @@ def test_a_panic_of_the_engine_is_a_damaged_file(
         monkeypatch.setattr(pl.LazyFrame, "collect_schema", panic)
     else:
         monkeypatch.setattr(pl.LazyFrame, "sink_batches", panic)
-        where = {"judge": "mmstats.readers.bad_rows._count", "answer": "mmstats.engines.grouping.collected"}
+        where = {"judge": "mmstats.readers.bad_rows._count", "answer": "mmstats.engines.local.strategy.collected"}
         monkeypatch.setattr(where[panics], panic)
     ran = ask(path, "--group-by", "source")
     assert ran.code == 4
@@ -96,7 +96,7 @@ def test_a_bug_is_not_blamed_on_a_sound_file(ask: Ask, tmp_path: Path, monkeypat
     def wrong(*_: object) -> None:
         raise pl.exceptions.InvalidOperationError("our own doing")
 
-    monkeypatch.setattr("mmstats.engines.grouping.collected", wrong)
+    monkeypatch.setattr("mmstats.engines.local.strategy.collected", wrong)
     assert ask(path, "--group-by", "source").code == 70
 
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.engines.explain import explain
-from mmstats.engines.local import answer
+from mmstats.engines.local.engine import answer
+from mmstats.engines.local.explain import explain
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
 from mmstats.reports import Account, Use, count_files, read_rows

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from mmstats.answer import Stats
 from mmstats.dataset import Dataset
-from mmstats.engines.local import answer
+from mmstats.engines.local.engine import answer
 from mmstats.errors import InvalidParams
 from mmstats.limits import Limits
 from mmstats.question.query import Extensions, StatsQuery

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from mmstats.cli import run
 from mmstats.cli.exits import exit_code_for
 from mmstats.dataset import EVENT_COLUMNS, Dataset
-from mmstats.engines.local import answer
+from mmstats.engines.local.engine import answer
 from mmstats.errors import OutputError
 from mmstats.files.fingerprint import identify
 from mmstats.files.manifest import read_manifest

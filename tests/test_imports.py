@@ -90,7 +90,9 @@ def test_help_and_wrong_questions_load_no_engine(arguments: list[str], code: int
     ended, modules = run(*arguments)
     assert ended == code
     assert "typer" in modules
-    absent(modules, ("polars", "polars_hash", "pyarrow", "rich", "mmstats.engines.local", "mmstats.readers.scan"))
+    absent(
+        modules, ("polars", "polars_hash", "pyarrow", "rich", "mmstats.engines.local.engine", "mmstats.readers.scan")
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,14 +127,14 @@ def test_a_server_that_does_not_start_is_not_loaded(arguments: list[str], code: 
     """The help of `serve` and its wrong options load neither the server's libraries nor an engine."""
     ended, modules = run(*arguments)
     assert ended == code
-    absent(modules, (*SERVER[:-1], "polars", "polars_hash", "pyarrow", "rich", "mmstats.engines.local"))
+    absent(modules, (*SERVER[:-1], "polars", "polars_hash", "pyarrow", "rich", "mmstats.engines.local.engine"))
 
 
 def test_the_server_loads_no_engine() -> None:
     """All that the server is made of loads neither the engine nor Arrow nor Typer."""
     _, modules = loaded("import mmstats.serve.server; code = 0")
     assert {"starlette", "uvicorn"} <= modules
-    absent(modules, ("polars", "polars_hash", "pyarrow", "typer", "mmstats.engines.local"))
+    absent(modules, ("polars", "polars_hash", "pyarrow", "typer", "mmstats.engines.local.engine"))
 
 
 def test_distinct_visitors_load_the_hash() -> None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.engines.explain import explain
-from mmstats.engines.local import answer
+from mmstats.engines.local.engine import answer
+from mmstats.engines.local.explain import explain
 from mmstats.errors import BadRow
 from mmstats.files.event_file import EventFile
 from mmstats.limits import Limits

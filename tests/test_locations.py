@@ -252,17 +252,17 @@ def test_a_forbidden_folder_among_others_is_not_passed_over(ask: Ask, tmp_path: 
 @pytest.mark.parametrize("form", ["ndjson", "csv", "parquet", "arrow", "feather"])
 def test_a_file_that_vanishes_is_named(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     """A file that was found and is gone when it is to be read ends with exit 4 and its name."""
-    from mmstats.engines import local
+    from mmstats.engines.local import engine
 
     put(tmp_path / f"a.{form}", WRITERS[form]([EVENT]))
-    opened = local.open_events
+    opened = engine.open_events
 
     def open_and_lose(*arguments: object) -> object:
         events = opened(*arguments)  # type: ignore[arg-type]
         (tmp_path / f"a.{form}").unlink()
         return events
 
-    monkeypatch.setattr(local, "open_events", open_and_lose)
+    monkeypatch.setattr(engine, "open_events", open_and_lose)
     ran = ask(f"a.{form}", "--group-by", "source")
     assert ran.code == 4
     assert ran.error == f"a.{form}: No such file or directory"

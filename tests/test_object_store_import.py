@@ -16,7 +16,7 @@ import pytest
 
 from mmstats.cli import run
 from mmstats.dataset import Dataset
-from mmstats.engines.local import answer
+from mmstats.engines.local.engine import answer
 from mmstats.errors import NotEvents, OutputError, Unreadable
 from mmstats.events.storage import Storage
 from mmstats.files.listing import Listing

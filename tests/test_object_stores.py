@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 import mmstats
 from mmstats.dataset import Dataset
-from mmstats.engines import profile
-from mmstats.engines.local import answer
+from mmstats.engines.local import describe
+from mmstats.engines.local.engine import answer
 from mmstats.errors import NotEvents
 from mmstats.events.storage.storages import Storages
 from mmstats.events.storage.url import read_url
@@ -80,8 +80,8 @@ def test_every_format_and_compression_answers_as_on_disk(
     )
     one = f"{there}one.{extension}"
     assert answer(BY_PATH, Dataset((one,))) == answer(BY_PATH, Dataset((str(tmp_path / f"one.{extension}"),)))
-    for describe in (profile.describe, profile.check):
-        here, far = describe(Dataset((str(tmp_path),))), describe(Dataset((there,)))
+    for look in (describe.describe, describe.check):
+        here, far = look(Dataset((str(tmp_path),))), look(Dataset((there,)))
         assert (far.rows, far.bytes, far.columns, far.events, far.first) == (
             here.rows, here.bytes, here.columns, here.events, here.first,
         )  # fmt: skip

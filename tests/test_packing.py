@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmstats.dataset import Dataset, sample_folder
-from mmstats.engines import grouped, local, marks, plan
-from mmstats.engines.grouping import ByNumbers
-from mmstats.engines.packing import Layout, TooWide
-from mmstats.engines.partial import Marks
-from mmstats.engines.runs import KEY
+from mmstats.engines import finish
+from mmstats.engines.local import engine, packed_groups, plan, registers
+from mmstats.engines.local.packing import KEY, Layout, TooWide
+from mmstats.engines.local.partials import Marks
+from mmstats.engines.local.strategy import ByNumbers
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
 from mmstats.readers.projection import hashed
@@ -92,7 +92,7 @@ def frame_of(visits: list[tuple[str | None, str | None, int, str | None]]) -> pl
     return frame.with_columns(hashed(pl.col("anonymous_id")))
 
 
-def by_marks(query: StatsQuery, events: pl.LazyFrame) -> plan.Rows:
+def by_marks(query: StatsQuery, events: pl.LazyFrame) -> finish.Rows:
     """The answer by packed integers."""
     by = Marks(query, events.collect_schema(), SMALL_PIECES)
     return by.finished([by.of(events)])
@@ -129,23 +129,23 @@ def test_events_by_packed_integers_are_those_counted_by_texts(
     found = by_numbers.rows(by_numbers.of(frame_of(visits)))
     expected = plan.answered(query, frame_of(visits)).collect()
     assert found.groups == expected.height
-    assert plan.ordered(query, found.frame).equals(plan.ordered(query, expected))
+    assert finish.ordered(query, found.frame).equals(finish.ordered(query, expected))
 
 
 def test_labels_of_too_many_values_for_packing_are_grouped_by_their_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the labels' numbers do not fit one integer, the answer is the same, in the slower way."""
 
-    def too_wide(*_: object) -> plan.Rows:
+    def too_wide(*_: object) -> finish.Rows:
         raise TooWide
 
     query = StatsQuery("uniques", group_by=("source",), limit=None)
-    asked = local.answer(query, SAMPLE)
-    monkeypatch.setattr(grouped, "estimated", too_wide)
-    assert local.answer(query, SAMPLE) == asked
+    asked = engine.answer(query, SAMPLE)
+    monkeypatch.setattr(packed_groups, "estimated", too_wide)
+    assert engine.answer(query, SAMPLE) == asked
 
 
 def test_a_mark_is_the_register_and_the_value_of_a_hash() -> None:
     """The low 14 bits of a hash stand above its high 32; an id that is null has a register of its own."""
     hashes = pl.DataFrame({"h": [0, 2**64 - 1, 5 * 2**32 + 3, None]}, schema={"h": pl.UInt64})
     expected = [0, 16383 * 2**32 + 2**32 - 1, 3 * 2**32 + 5, 16384 * 2**32]
-    assert hashes.select(marks.mark(pl.col("h"))).to_series().to_list() == expected
+    assert hashes.select(registers.mark(pl.col("h"))).to_series().to_list() == expected

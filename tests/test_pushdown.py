@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from mmstats.answer import Stats
 from mmstats.dataset import Dataset
-from mmstats.engines.local import answer
+from mmstats.engines.local.engine import answer
 from mmstats.errors import BadRow
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from mmstats.answer import Stats
 from mmstats.dataset import Dataset
-from mmstats.engines import plan, sketch
-from mmstats.engines.local import answer
+from mmstats.engines import finish, sketch
+from mmstats.engines.local import plan
+from mmstats.engines.local.engine import answer
 from mmstats.question.query import StatsQuery
 from mmstats.readers.projection import hashed
 from tests import reference
@@ -305,5 +306,5 @@ def test_values_are_64_bit_integers_throughout() -> None:
     for query in (StatsQuery(), UNIQUES, BY_PATH, StatsQuery("uniques", exact=True, group_by=("path",))):
         wanted = plan.wanted_of(query)
         events = frame.with_columns(hashed(pl.col("anonymous_id"))) if wanted.hashed else frame
-        assert plan.answered(query, events).collect_schema()[plan.VALUE] == pl.Int64
-        assert plan.answered(query, events).collect(engine="streaming")[plan.VALUE].dtype == pl.Int64
+        assert plan.answered(query, events).collect_schema()[finish.VALUE] == pl.Int64
+        assert plan.answered(query, events).collect(engine="streaming")[finish.VALUE].dtype == pl.Int64

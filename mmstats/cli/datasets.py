@@ -95,9 +95,9 @@ def describe(source: SourceOptions, shown: ShowOptions, *, check: bool) -> ExitC
     settings = settings_here(os.environ)
     dataset = completed(asked, settings)
 
-    from mmstats.engines import profile  # after validation: wrong options load no engine
+    from mmstats.engines.local import describe  # after validation: wrong options load no engine
 
-    compute = profile.check if check else profile.describe
+    compute = describe.check if check else describe.describe
     keep_interruptible()
     with Progress() as progress:
         description = compute(dataset, progress.advance)

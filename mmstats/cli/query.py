@@ -89,7 +89,7 @@ def _answered(
 ) -> Stats:
     """The answer, kept from an earlier question or computed; only then is an engine loaded, and memory bounded."""
     from mmstats.engines import engine_for
-    from mmstats.engines.again import Answers
+    from mmstats.engines.answer_cache import Answers
 
     def compute() -> Stats:
         with account.phase("load engine"):
@@ -104,7 +104,7 @@ def _answered(
 
 def _explained(question: StatsQuery, dataset: Dataset, engine: EngineAddress, cache: Cache | None) -> Explanation:
     from mmstats.engines import explainer_for
-    from mmstats.engines.again import Answers
+    from mmstats.engines.answer_cache import Answers
 
     explain = explainer_for(engine)
     keep_interruptible()

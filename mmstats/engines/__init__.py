@@ -12,8 +12,8 @@ from mmstats.question.query import StatsQuery
 from mmstats.reports import Account, Explanation
 
 # By module path, so that an engine is imported only when it is asked. Each module has `engine(address)`.
-ENGINES = {"local": "mmstats.engines.local", "sc": "mmstats.engines.spark"}
-EXPLAINERS = {"local": "mmstats.engines.explain"}
+ENGINES = {"local": "mmstats.engines.local.engine", "sc": "mmstats.engines.spark"}
+EXPLAINERS = {"local": "mmstats.engines.local.explain"}
 
 
 class Engine(Protocol):

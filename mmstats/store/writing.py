@@ -31,8 +31,8 @@ class DayWriter:
     def add(self, events: pl.DataFrame, source: int) -> None:
         """Take events of a source; their timestamps are naive, the rest is text."""
         rows = events.select(
-            *(pl.col(name).dt.replace_time_zone("UTC") if STORE_SCHEMA[name] == INSTANT else pl.col(name).cast(STORE_SCHEMA[name])
-              for name in events.columns),
+            *(pl.col(name).dt.replace_time_zone("UTC") if dtype == INSTANT else pl.col(name).cast(dtype)
+              for name, dtype in STORE_SCHEMA.items() if name in events.columns),
             hashed(pl.col("anonymous_id")).alias(VISITOR_HASH),
             pl.lit(source, pl.UInt32).alias(IMPORTED_FROM),
         ).select(STORE_SCHEMA.names())  # fmt: skip

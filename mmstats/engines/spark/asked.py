@@ -9,8 +9,9 @@ import polars as pl
 from mmstats.answer import Stats
 from mmstats.dataset import Dataset
 from mmstats.engine_address import EngineAddress
-from mmstats.engines import plan
+from mmstats.engines import finish
 from mmstats.engines.finish import stats_of
+from mmstats.engines.local import plan
 from mmstats.engines.spark import columnar
 from mmstats.engines.spark import plan as cluster_plan
 from mmstats.engines.spark.blame import blame
@@ -59,7 +60,7 @@ class Cluster:
                 raise
         return stats_of(query, rows, source)
 
-    def _rows(self, query: StatsQuery, source: Source) -> plan.Rows:
+    def _rows(self, query: StatsQuery, source: Source) -> finish.Rows:
         """The rows, asked for once more in a session of its own where the server has mixed up two plans."""
         try:
             return _rows(query, source, self._opened())
@@ -80,7 +81,7 @@ class Cluster:
         return self._session
 
 
-def _rows(query: StatsQuery, source: Source, session: Session) -> plan.Rows:
+def _rows(query: StatsQuery, source: Source, session: Session) -> finish.Rows:
     """The rows that the limit may leave, found on the cluster; a file that it cannot read is blamed."""
     for name in source.shape.raw:
         if name.endswith("'") and source.files:  # as do the names that plans have for columns of their own
@@ -108,27 +109,29 @@ def _files(source: Source, *, is_text: bool) -> list[EventFile]:
     return [file for file in source.files if file.format.is_text is is_text]
 
 
-def _answered(query: StatsQuery, scans: Sequence[Scan]) -> plan.Rows:
+def _answered(query: StatsQuery, scans: Sequence[Scan]) -> finish.Rows:
     """The rows of the answer; only where there are more than the limit the groups are counted, by asking again."""
     events = united([scan.events() for scan in scans])
     answered = cluster_plan.answered(query, events)
     if query.limit is None or query.fill:
         frame = _framed(query, answered.toArrow())
-        return plan.Rows(frame, frame.height)
+        return finish.Rows(frame, frame.height)
     # As Arrow they would be asked for twice: first for their types, which takes a server as long to plan.
     frame = _framed(query, cluster_plan.cut(query, answered).collect())
-    return plan.Rows(frame, cluster_plan.groups(query, events).count() if frame.height > query.limit else frame.height)
+    return finish.Rows(
+        frame, cluster_plan.groups(query, events).count() if frame.height > query.limit else frame.height
+    )
 
 
 def _framed(query: StatsQuery, rows: "pa.Table | list[Row]") -> pl.DataFrame:
     schema = {**dict.fromkeys(query.labels, pl.String()), **({"bucket": pl.Int64()} if query.interval else {})}
-    found = pl.DataFrame(rows, {**schema, plan.VALUE: pl.Int64()}, orient="row")
+    found = pl.DataFrame(rows, {**schema, finish.VALUE: pl.Int64()}, orient="row")
     return found.cast({"bucket": TIMESTAMP}) if query.interval else found
 
 
-def _nothing(query: StatsQuery) -> plan.Rows:
+def _nothing(query: StatsQuery) -> finish.Rows:
     """The rows of no events."""
     schema = {**dict.fromkeys(query.labels, pl.String()), **({"bucket": TIMESTAMP} if query.interval else {})}
-    none = pl.DataFrame(schema={name: schema[name] for name in query.labels} | {plan.VALUE: pl.Int64()})
-    total = pl.DataFrame({plan.VALUE: [0]})
-    return plan.Rows(none if query.labels else total, 0 if query.labels else 1)
+    none = pl.DataFrame(schema={name: schema[name] for name in query.labels} | {finish.VALUE: pl.Int64()})
+    total = pl.DataFrame({finish.VALUE: [0]})
+    return finish.Rows(none if query.labels else total, 0 if query.labels else 1)

@@ -5,7 +5,7 @@ from pyspark.sql.connect import functions as F
 from pyspark.sql.dataframe import DataFrame
 
 from mmstats.engines import sketch
-from mmstats.engines.plan import VALUE
+from mmstats.engines.finish import VALUE
 from mmstats.engines.spark.instants import DAY, HOUR, floored
 from mmstats.question.query import StatsQuery
 from mmstats.readers.projection import VISITOR

@@ -1,26 +1,13 @@
 """What a question does to events: bucket, group, aggregate, order, limit, as lazy expressions; pure."""
 
-from dataclasses import dataclass
-
 import polars as pl
 
 from mmstats.engines import sketch
+from mmstats.engines.finish import VALUE
 from mmstats.question.query import StatsQuery
 from mmstats.readers.projection import VISITOR, Selection
 
-VALUE = "value"
 _TRUNCATE = {"hour": "1h", "day": "1d", "week": "1w"}  # the engine's weeks start on Monday, as the contract's do
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows of an answer in no order: the labels and `value`.
-
-    There are as many `groups`; where a limit cuts, `frame` may have only those rows that it may leave.
-    """
-
-    frame: pl.DataFrame
-    groups: int
 
 
 def wanted_of(query: StatsQuery) -> Selection:
@@ -75,30 +62,3 @@ def bucketed(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:
 def _grouped(query: StatsQuery, frame: pl.LazyFrame, keys: list[str], value: pl.Expr) -> pl.LazyFrame:
     rows = frame.group_by(keys).agg(value.alias(VALUE)) if keys else frame.select(value.alias(VALUE))
     return rows.with_columns(pl.col(query.group_by).cast(pl.String))
-
-
-def ordered(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows in the contract's total order, cut at the limit, buckets as text.
-
-    Buckets ascending, then values descending, then labels by code point with null last.
-    """
-    buckets = ["bucket"] if query.interval else []
-    by = [*buckets, VALUE, *query.group_by]
-    descending = [column == VALUE for column in by]
-    limit = query.limit or len(rows)
-    cut = likely(query, rows).sort(by, descending=descending, nulls_last=True).head(limit)
-    as_text = [pl.col(name).dt.strftime("%Y-%m-%d %H:%M:%S") for name in buckets]
-    return cut.with_columns(as_text).select(*query.labels, VALUE)
-
-
-def likely(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows among which those of the limit are, so that the others need not be sorted by all their labels.
-
-    They need no labels but the bucket, of which a number that sorts as it does will do.
-    """
-    limit = query.limit or len(rows)
-    if len(rows) <= limit or query.fill:
-        return rows
-    if query.interval:
-        return rows.filter(pl.col("bucket") <= rows["bucket"].sort(nulls_last=True).item(limit - 1))
-    return rows.filter(pl.col(VALUE) >= rows[VALUE].top_k(limit).min())

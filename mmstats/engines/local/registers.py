@@ -7,8 +7,7 @@ register only the least and the greatest matter, so that sketches merge by sorti
 import polars as pl
 
 from mmstats.engines import sketch
-from mmstats.engines.packing import Layout
-from mmstats.engines.runs import KEY
+from mmstats.engines.local.packing import KEY, Layout
 
 MARK = "mark"
 BITS = sketch.PRECISION + 1 + 32  # one register more, for ids that are null, whose group must not be lost

@@ -6,15 +6,15 @@ from mmstats.answer import Stats
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.engine_address import EngineAddress
-from mmstats.engines import Engine, incremental, plan
+from mmstats.engines import Engine, finish
 from mmstats.engines.finish import stats_of
-from mmstats.engines.grouping import ByTexts, grouping_of
-from mmstats.engines.ledger import Ledger
-from mmstats.engines.packing import TooWide
-from mmstats.engines.partial import partial_of
-from mmstats.engines.streaming import collected
-from mmstats.engines.task import Task, Way, everything, task_of
-from mmstats.engines.uses import uses
+from mmstats.engines.local import by_file, plan
+from mmstats.engines.local.explain import uses
+from mmstats.engines.local.packing import TooWide
+from mmstats.engines.local.partial_cache import Ledger
+from mmstats.engines.local.partials import partial_of
+from mmstats.engines.local.strategy import ByTexts, Task, Way, everything, grouping_of, task_of
+from mmstats.engines.local.streaming import collected
 from mmstats.question.query import StatsQuery
 from mmstats.readers.scan import Scan
 from mmstats.readers.source import Source, open_events
@@ -53,19 +53,19 @@ def answer(query: StatsQuery, dataset: Dataset, account: Account | None = None, 
         return stats_of(query, rows, source)
 
 
-def _rows(query: StatsQuery, source: Source, task: Task, ledger: Ledger | None) -> plan.Rows:
+def _rows(query: StatsQuery, source: Source, task: Task, ledger: Ledger | None) -> finish.Rows:
     """All rows of the answer; raises TooWide where labels have too many values for packing."""
     if task.way is Way.STATISTICS:
         return _total(query, source.events())
     if task.way is Way.BY_FILE and ledger:
         partial = partial_of(query, source.shape.limits, stored=source.is_stored)
-        return incremental.answered(query, source, task, partial, ledger)
+        return by_file.answered(query, source, task, partial, ledger)
     events = source.events().frame(query.group_by)
     grouping = grouping_of(query, events, source.shape.limits)
     return grouping.rows(grouping.of(events))
 
 
-def _total(query: StatsQuery, events: Scan) -> plan.Rows:
+def _total(query: StatsQuery, events: Scan) -> finish.Rows:
     """The number of events: what statistics prove, and what is left to count."""
     known, rest = events.counted()
-    return plan.Rows(collected(plan.answered(query, rest)).select(pl.col(plan.VALUE) + known), 1)
+    return finish.Rows(collected(plan.answered(query, rest)).select(pl.col(finish.VALUE) + known), 1)

@@ -5,11 +5,11 @@ from typing import Protocol
 
 import polars as pl
 
-from mmstats.engines import grouped, marks, plan
-from mmstats.engines.numbers import Numbers
-from mmstats.engines.packing import Layout
-from mmstats.engines.runs import KEY
-from mmstats.engines.streaming import collected
+from mmstats.engines import finish
+from mmstats.engines.local import packed_groups, plan, registers
+from mmstats.engines.local.packed_groups import Numbers
+from mmstats.engines.local.packing import KEY, Layout
+from mmstats.engines.local.streaming import collected
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
 from mmstats.readers.columnar import FILE
@@ -38,7 +38,7 @@ class Partial(Protocol):
         """Parts of files that were kept."""
         ...
 
-    def finished(self, parts: Sequence[pl.LazyFrame]) -> plan.Rows:
+    def finished(self, parts: Sequence[pl.LazyFrame]) -> finish.Rows:
         """The answer that all parts together are."""
         ...
 
@@ -55,7 +55,7 @@ class Counts:
 
     def __init__(self, query: StatsQuery) -> None:
         self._query = query
-        self._columns = [*query.labels, plan.VALUE]
+        self._columns = [*query.labels, finish.VALUE]
 
     def of(self, events: pl.LazyFrame) -> pl.LazyFrame:
         """The counts of some events."""
@@ -77,10 +77,10 @@ class Counts:
         """The counts, as they were."""
         return parts
 
-    def finished(self, parts: Sequence[pl.LazyFrame]) -> plan.Rows:
+    def finished(self, parts: Sequence[pl.LazyFrame]) -> finish.Rows:
         """The counts added up."""
         rows = collected(plan.summed(self._query, pl.concat([part.select(self._columns) for part in parts])))
-        return plan.Rows(rows, rows.height)
+        return finish.Rows(rows, rows.height)
 
 
 class Marks:
@@ -91,39 +91,39 @@ class Marks:
 
     def of(self, events: pl.LazyFrame) -> pl.LazyFrame:
         """The marks of the visitors of some events, not yet condensed."""
-        return grouped.marked(self._numbers, plan.bucketed(self._query, events))
+        return packed_groups.marked(self._numbers, plan.bucketed(self._query, events))
 
     def scanned(self, events: pl.LazyFrame) -> pl.LazyFrame:
         """The marks of files, not yet condensed."""
-        return grouped.marked(self._numbers, plan.bucketed(self._query, events), FILE)
+        return packed_groups.marked(self._numbers, plan.bucketed(self._query, events), FILE)
 
     def by_file(self, events: pl.LazyFrame) -> pl.DataFrame:
         """The marks of files, condensed."""
         names = (FILE, *self._query.labels)
         visits = self.scanned(events)
-        runs = grouped.condensed(names, visits, self._limits)
+        runs = packed_groups.condensed(names, visits, self._limits)
         pieces = [_unpacked(layout, keys) for layout, keys in runs.pieces()]
         return pl.concat(pieces) if pieces else visits.head(0).collect()
 
     def to_keep(self, parts: pl.DataFrame) -> pl.DataFrame:
         """The marks with texts for numbers."""
-        return parts.select(*self._numbers.to_labels(), marks.MARK)
+        return parts.select(*self._numbers.to_labels(), registers.MARK)
 
     def restored(self, parts: pl.DataFrame) -> pl.DataFrame:
         """The marks with numbers for texts."""
-        return parts.select(*self._numbers.of_labels(), marks.MARK)
+        return parts.select(*self._numbers.of_labels(), registers.MARK)
 
-    def finished(self, parts: Sequence[pl.LazyFrame]) -> plan.Rows:
+    def finished(self, parts: Sequence[pl.LazyFrame]) -> finish.Rows:
         """The visitors that the marks of all parts tell of."""
-        visits = [part.select(*self._query.labels, marks.MARK) for part in parts]
+        visits = [part.select(*self._query.labels, registers.MARK) for part in parts]
         together = pl.concat(visits, how="vertical_relaxed")
-        return grouped.estimated(self._query, self._numbers, together, self._limits)
+        return packed_groups.estimated(self._query, self._numbers, together, self._limits)
 
-    def rows(self, part: pl.LazyFrame) -> plan.Rows:
+    def rows(self, part: pl.LazyFrame) -> finish.Rows:
         """The visitors that the marks of one part tell of."""
         return self.finished([part])
 
 
 def _unpacked(layout: Layout, keys: pl.DataFrame) -> pl.DataFrame:
     key = pl.col(KEY)
-    return keys.select(*layout.columns(key), layout.lowest(key).alias(marks.MARK))
+    return keys.select(*layout.columns(key), layout.lowest(key).alias(registers.MARK))

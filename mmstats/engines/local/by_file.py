@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from mmstats.engines import plan
-from mmstats.engines.ledger import Kept, Ledger, Record
-from mmstats.engines.partial import Partial
-from mmstats.engines.task import Task
+from mmstats.engines import finish
+from mmstats.engines.local.partial_cache import Kept, Ledger, Record
+from mmstats.engines.local.partials import Partial
+from mmstats.engines.local.strategy import Task
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import still_settled
 from mmstats.limits import Limits
@@ -17,7 +17,7 @@ from mmstats.readers.pruning import Overlap
 from mmstats.readers.source import Source
 
 
-def answered(query: StatsQuery, source: Source, task: Task, partial: Partial, ledger: Ledger) -> plan.Rows:
+def answered(query: StatsQuery, source: Source, task: Task, partial: Partial, ledger: Ledger) -> finish.Rows:
     """The answer; what it takes to answer sooner the next time is kept."""
     kept, files = task.kept, task.files
     for file in (*files.used, *files.passed):

@@ -1,0 +1,1 @@
+"""The engine on this machine: Polars, streaming, over files."""
