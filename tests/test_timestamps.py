@@ -210,6 +210,13 @@ def columns(draw: st.DrawFn) -> tuple[pl.Series, list[datetime | None], str | No
     return series, [instant_of(value, named) for value in stored], unit
 
 
+def test_an_unsigned_epoch_of_64_bits_is_no_null(tmp_path: Path) -> None:
+    """Nanoseconds that only an unsigned integer holds make a bad row, never a null."""
+    path = tmp_path / "typed.parquet"
+    pl.DataFrame({"timestamp": pl.Series([2**63], dtype=pl.UInt64), "event_name": ["a"]}).write_parquet(path)
+    assert outcome(path, "ns") is None
+
+
 @given(columns(), st.data(), st.sampled_from(["parquet", "arrow"]))
 @settings(max_examples=120)
 def test_typed_columns_are_instants(

@@ -84,7 +84,8 @@ def _scaled(start: int, end: int, unit: str) -> IntegerRange:
 def _epoch_spans(unit: str | None, start: int, end: int) -> list[IntegerRange]:
     """The epochs between two instants: of one unit, or in each magnitude of the unit that it says."""
     if unit:
-        return [_scaled(start, end, unit)]
+        low, high = _scaled(start, end, unit)
+        return [(max(low, -_BEYOND), min(high, _BEYOND))]  # instants are read as signed integers of 64 bits
     spans = []
     for named, small, large in _MAGNITUDES:
         low, high = _scaled(start, end, named)
