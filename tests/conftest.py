@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,6 @@ from hypothesis import settings
 from xdist.remote import Producer
 
 from mmstats.cli import run
-from mmstats.engines.spark import program_of_a_file
 from tests import clusters
 from tests.clusters import Cluster
 from tests.seaweed import Seaweed, seaweed
@@ -27,9 +27,10 @@ settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A process that shares the tests has no file, for want of which the cluster's client would end it."""
+    """The cluster's client ends a program that has no file, as the processes of `pytest -n` have none."""
     if hasattr(config, "workerinput"):
-        with program_of_a_file():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys.modules["__main__"], "__file__", __file__, raising=False)
             import pyspark.sql.connect.session  # noqa: F401
 
 

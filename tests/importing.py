@@ -1,13 +1,18 @@
 """What tests of imports share: importing in this process, and what a store and its folder hold."""
 
+import json
 import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+import pytest
 
 from mmstats.dataset import Dataset
 from mmstats.engines.local.engine import answer
-from mmstats.files.manifest import read_manifest
 from mmstats.question.query import StatsQuery
 from mmstats.question.read import read_question
 from mmstats.store.importing import Imported, import_events
@@ -53,9 +58,31 @@ def total(location: Path) -> int:
     return int(rows[0]["value"])
 
 
+def rows_of(dataset: Dataset) -> list[dict[str, Any]]:
+    """All events of a dataset with every column, in no order: those that any Parquet reader finds in a store of it."""
+    with TemporaryDirectory() as store, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        import_events(dataset, store)
+        frames = [pl.read_parquet(file, hive_partitioning=False) for file in Path(store).glob("*/*.parquet")]
+    naive = pl.col("timestamp").dt.replace_time_zone(None)
+    return [row for frame in frames for row in frame.with_columns(naive).iter_rows(named=True)]
+
+
+def manifest(store: Path) -> dict[str, Any]:
+    """The manifest of a store, as it is written."""
+    written: dict[str, Any] = json.loads((store / "_mmstats.json").read_text())
+    return written
+
+
+def files_of(store: Path) -> list[Path]:
+    """The files that are in a store, as its manifest lists them."""
+    return [store / f"day={file['day']}" / file["name"] for file in manifest(store)["files"]]
+
+
 def holds_only_its_state(store: Path) -> bool:
     """Whether a store's folder has the files of its manifest and nothing else."""
-    found = {str(file.relative_to(store)) for file in store.rglob("*") if file.is_file()}
-    wanted = {file.path.replace("/", os.sep) for file in read_manifest(str(store)).files}
-    folders = {folder.name for folder in store.iterdir() if folder.is_dir()}
-    return found == {*wanted, "_mmstats.json", "_mmstats.lock"} and folders == {path[:14] for path in wanted}
+    files = files_of(store)
+    there = {path for path in store.rglob("*") if path.is_file()}
+    folders = {path for path in store.iterdir() if path.is_dir()}
+    own = {store / name for name in ("_mmstats.json", "_mmstats.lock")}
+    return there == {*files, *own} and folders == {file.parent for file in files}

@@ -7,7 +7,6 @@ from decimal import Decimal
 from fractions import Fraction
 from math import floor
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -15,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmstats.dataset import Dataset
+from mmstats.engines.local.engine import answer
 from mmstats.errors import BadRow
 from mmstats.question.instants import parse_instant
-from mmstats.readers.projection import Selection
-from mmstats.readers.source import open_events
+from mmstats.question.query import StatsQuery
 from mmstats.readers.timestamps import parse_text
-
-from .conftest import WRITERS, Ask
+from tests.conftest import WRITERS, Ask
+from tests.importing import rows_of
 
 EPOCH = datetime.fromisoformat("1970-01-01")
 FIRST, LAST = map(datetime.fromisoformat, ("0001-01-01", "9999-12-31T23:59:59.999999"))
@@ -118,6 +117,38 @@ def test_texts_are_read_as_the_parameters_are(texts: list[str], unit: str | None
     assert found == [oracle(text, unit) for text in texts]
 
 
+@st.composite
+def forms(draw: st.DrawFn) -> list[str | None]:
+    """Texts of one form, some of which name no instant; now and then one of another form, or none."""
+    sep, places = draw(st.sampled_from("T ")), draw(st.integers(0, 9))
+    zone = draw(st.sampled_from(["", "Z", "+00:00", "-05:30", "+0530", "-2359", "+24:00"]))
+    edge = st.sampled_from(["2026-02-29", "2024-02-29", "0000-01-01", "0001-01-01", "9999-12-31", "1969-12-31"])
+    part = st.integers(0, 61).map("{:02}".format)
+    texts: list[str | None] = []
+    for _ in range(draw(st.integers(1, 6))):
+        fraction = "." + draw(st.text("0123456789", min_size=places, max_size=places)) if places else ""
+        texts.append(f"{draw(edge | edge | days)}{sep}{draw(part)}:{draw(part)}:{draw(part)}{fraction}{zone}")
+    return [*texts, *draw(st.lists(st.sampled_from([None, "2026-05-01", "1777600000", "soon"]), max_size=1))]
+
+
+@given(st.lists(forms(), min_size=4, max_size=4), st.sampled_from(["csv", "ndjson"]))
+@settings(max_examples=60)
+def test_texts_of_one_form_name_what_each_names_alone(
+    tmp_path_factory: pytest.TempPathFactory, files: list[list[str | None]], form: str
+) -> None:
+    """However alike the timestamps of a file are written, each names the same instant, or none, as by itself."""
+    folder = tmp_path_factory.getbasetemp() / "alike"
+    folder.mkdir(exist_ok=True)
+    expected = {}
+    for number, texts in enumerate(files):
+        rows = [{"timestamp": text, "event_name": f"{number} {row}"} for row, text in enumerate(texts)]
+        (folder / f"{number}.{form}").write_bytes(WRITERS[form](rows))
+        each = parse_text(pl.Series(texts, dtype=pl.String)).to_list()
+        expected |= {row["event_name"]: at for row, at in zip(rows, each, strict=True) if at}
+    found = rows_of(Dataset((f"{folder}/*.{form}",), skip_bad_rows=True))
+    assert {row["event_name"]: row["timestamp"] for row in found} == expected
+
+
 @pytest.mark.parametrize(
     ("text", "instant"),
     [
@@ -126,6 +157,8 @@ def test_texts_are_read_as_the_parameters_are(texts: list[str], unit: str | None
         ("2026-05-01 10:00:00", "2026-05-01 10:00:00"),
         ("2026-05-01T10:00:00+02:00", "2026-05-01 08:00:00"),
         ("2026-05-01T10:00:00.1234569-0230", "2026-05-01 12:30:00.123456"),
+        ("2026-05-01T10:20:30.123456789+02:00", "2026-05-01 08:20:30.123456"),
+        ("1969-12-31T23:59:59.000001Z", "1969-12-31 23:59:59.000001"),
         ("2026-05-01T10:00:00,5Z", "2026-05-01 10:00:00.500000"),
         ("1777593600", "2026-05-01 00:00:00"),
         ("1777593600000", "2026-05-01 00:00:00"),
@@ -155,29 +188,19 @@ def test_texts_are_read_as_the_parameters_are(texts: list[str], unit: str | None
         (" 2026-05-01", None),
     ],
 )
-def test_forms_of_text(text: str, instant: str | None) -> None:
-    """The forms that the contract names, and those that look like them."""
-    (found,) = parse_text(pl.Series([text]))
-    assert (found and str(found)) == instant
+def test_forms_of_text(tmp_path: Path, text: str, instant: str | None) -> None:
+    """The forms that the contract names, and those that look like them, throughout a file."""
+    (tmp_path / "a.csv").write_bytes(WRITERS["csv"]([{"timestamp": text, "event_name": "a"}] * 2))
+    found = [str(row["timestamp"]) for row in rows_of(Dataset((f"{tmp_path}/a.csv",), skip_bad_rows=True))]
+    assert found == [instant] * (2 if instant else 0)
 
 
-def read(
-    path: Path, unit: str | None = None, start: datetime | None = None, end: datetime | None = None
-) -> list[datetime]:
-    """The timestamps of a file, in a range."""
-    opened = open_events(Dataset((str(path),), timestamp_unit=unit), Selection(("timestamp",), start, end))
-    return opened.events().frame().collect(engine="streaming")["timestamp"].to_list()
-
-
-def outcome(path: Path, *options: Any) -> list[datetime] | None:
-    """The timestamps of a file, or None when one of them is a bad row."""
+def outcome(dataset: Dataset) -> list[datetime] | None:
+    """The timestamps of a dataset in the order of their rows' numbers, or None when one of them is a bad row."""
     try:
-        return read(path, *options)
+        return [row["timestamp"] for row in sorted(rows_of(dataset), key=lambda row: int(row["path"]))]
     except BadRow:
         return None
-
-
-bounds = st.datetimes(FIRST, LAST)
 
 
 @st.composite
@@ -214,7 +237,10 @@ def test_an_unsigned_epoch_of_64_bits_is_no_null(tmp_path: Path) -> None:
     """Nanoseconds that only an unsigned integer holds make a bad row, never a null."""
     path = tmp_path / "typed.parquet"
     pl.DataFrame({"timestamp": pl.Series([2**63], dtype=pl.UInt64), "event_name": ["a"]}).write_parquet(path)
-    assert outcome(path, "ns") is None
+    dataset = Dataset((str(path),), timestamp_unit="ns")
+    with pytest.raises(BadRow):
+        answer(StatsQuery(), dataset)
+    assert outcome(dataset) is None
 
 
 @given(columns(), st.data(), st.sampled_from(["parquet", "arrow"]))
@@ -228,18 +254,22 @@ def test_typed_columns_are_instants(
     """Stored instants and epochs of any type and unit, floored, in any range to the microsecond."""
     series, instants, unit = column
     path = tmp_path_factory.getbasetemp() / f"typed.{form}"
-    frame = pl.DataFrame({"timestamp": series, "event_name": ["a"] * len(series)})
+    rows = [str(row) for row in range(len(series))]
+    frame = pl.DataFrame({"timestamp": series, "event_name": ["a"] * len(rows), "path": rows})
     (frame.write_parquet if form == "parquet" else frame.write_ipc)(path)
-    found = outcome(path, unit)
+    dataset = Dataset((str(path),), timestamp_unit=unit)
+    found = outcome(dataset)
     if None in instants:
         assert found is None
         return
     assert found == instants
-    edges = [at + timedelta(microseconds=step) for at in instants if at for step in (0, 1) if at < LAST]
-    edge = st.one_of(bounds, st.sampled_from(edges)) if edges else bounds
-    start, end = data.draw(st.none() | edge), data.draw(st.none() | edge)
-    inside = [at for at in instants if at and (start is None or start <= at) and (end is None or at < end)]
-    assert read(path, unit, start, end) == inside
+    steps = [at + timedelta(microseconds=step) for at in instants if at for step in (0, 1) if at < LAST]
+    bound = st.none() | st.datetimes(FIRST, LAST) | st.sampled_from(steps or [FIRST])
+    start, end = data.draw(bound), data.draw(bound)
+    wanted = [at is not None and (start or at) <= at and (not end or at < end) for at in instants]
+    start, end = (at and at.replace(tzinfo=UTC) for at in (start, end))
+    asked = answer(StatsQuery(group_by=("path",), start=start, end=end), dataset)
+    assert [row["path"] for row in asked.rows] == [row for row, inside in zip(rows, wanted, strict=True) if inside]
 
 
 @pytest.mark.parametrize("form", ["parquet", "ndjson"])
