@@ -1,8 +1,10 @@
 """Where a block of a text file ends is nobody's business: small blocks give what large ones give."""
 
 import csv
+import gzip
 import io
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +13,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmstats.dataset import Dataset
+from mmstats.engines.local.engine import answer
 from mmstats.errors import BadRow
 from mmstats.limits import Limits
-from mmstats.readers.projection import Selection
-from mmstats.readers.source import open_events
+from mmstats.question.query import StatsQuery
 
-WANTED = Selection(("timestamp", "source", "path"))
+PAIRS = StatsQuery(group_by=("source", "path"), limit=None)
 Row = tuple[str | None, str | None]
+Read = tuple[Counter[Row], tuple[str, ...]]
 
 
 def blocks(size: int) -> Limits:
     """Blocks of a text file of about so many bytes."""
-    return Limits(text_block_bytes=size, csv_block_bytes=max(size, 200), csv_header_bytes=size, array_elements=size)
+    sizes = dict.fromkeys(("text_block_bytes", "csv_header_bytes", "array_elements", "single_line_bytes"), size)
+    return Limits(csv_block_bytes=max(size, 200), **sizes)
 
 
-def read(path: Path, size: int, *, skip: bool = False) -> tuple[list[Row], list[str]]:
-    """Sources and paths in order, and the notices, read in blocks of about so many bytes."""
+def read(path: Path, size: int, *, skip: bool = False) -> Read:
+    """How often each source and path come together, and the notices, read in blocks of about so many bytes."""
     dataset = Dataset((str(path),), {"event_name": "timestamp"}, skip_bad_rows=skip, limits=blocks(size))
-    source = open_events(dataset, WANTED)
-    frame = source.events().frame().collect(engine="streaming")
-    return frame.select("source", "path").rows(), source.notices()
+    found = answer(PAIRS, dataset)
+    return Counter({(row["source"], row["path"]): row["value"] for row in found.rows}), found.notices
 
 
-def outcomes(path: Path, size: int) -> list[object]:
+def outcomes(path: Path, size: int) -> tuple[Read | str, Read]:
     """What comes of reading a file: its rows or its error, and what is left when bad rows are left out."""
     try:
-        strict: object = read(path, size)
+        strict: Read | str = read(path, size)
     except BadRow as error:
         strict = error.message
-    return [strict, read(path, size, skip=True)]
+    return strict, read(path, size, skip=True)
 
 
 texts = st.text(st.sampled_from('ab,"\n\r\tü🎈 ;'), max_size=6)
@@ -68,33 +71,12 @@ def test_good_csv_is_read_as_it_was_written(
     path = tmp_path_factory.getbasetemp() / "good.csv"
     lines = ["source,timestamp,path"] + [f"{written(a)},2026-05-01,{written(b)}" for a, b in rows]
     path.write_bytes((newline.join(lines) + newline * ends).encode())
-    assert read(path, size) == (rows, [])
-    assert read(path, size, skip=True) == (rows, [])
+    whole = (Counter(rows), ())
+    assert outcomes(path, size) == (whole, whole)
 
 
-csv_bytes = st.lists(
-    st.sampled_from(
-        [
-            b"a",
-            b",",
-            b",",
-            b'"',
-            b'"',
-            b"\n",
-            b"\n",
-            b"\r\n",
-            b"\r",
-            b"2026-05-01",
-            b"2026-05-01,a,b\n",
-            b"\xff",
-            b"\xc3\xbc",
-            b" ",
-            b'""',
-            b"soon",
-        ]
-    ),
-    max_size=40,
-).map(b"".join)
+MARKS = [b"a", b",", b",", b'"', b'"', b"\n", b"\n", b"\r\n", b"\r", b" ", b'""', b"\xff", b"\xc3\xbc"]
+csv_bytes = st.lists(st.sampled_from([*MARKS, b"soon", b"2026-05-01", b"2026-05-01,a,b\n"]), max_size=40).map(b"".join)
 
 
 def plain_reading(data: bytes) -> tuple[list[Row], int]:
@@ -124,15 +106,15 @@ def test_any_bytes_below_a_csv_header(tmp_path_factory: pytest.TempPathFactory, 
     path.write_bytes(data)
     rows, bad = plain_reading(data)
     strict, (left, notices) = outcomes(path, size)
-    assert [strict, (left, notices)] == outcomes(path, 1 << 20)
-    assert [tuple(value or None for value in row) for row in left] == rows
+    assert (strict, (left, notices)) == outcomes(path, 1 << 20)
+    assert Counter((a or None, b or None) for a, b in left.elements()) == Counter(rows)
     assert len(notices) == (bad > 0)
     if bad:
         assert f"left out {bad} row" in notices[0]
         assert isinstance(strict, str)
         assert strict.startswith(f"{path}: line ")
     else:
-        assert strict == (left, [])
+        assert strict == (left, ())
 
 
 values = st.one_of(
@@ -165,8 +147,8 @@ def test_good_json_is_read_as_it_was_written(
     else:
         text = json.dumps(rows, ensure_ascii=ascii_only, indent=1 if form == "indented" else None)
     path.write_bytes(text.encode())
-    expected = [(as_text(row.get("source")), as_text(row.get("path"))) for row in rows]
-    assert read(path, size) == (expected, [])
+    expected = Counter((as_text(row.get("source")), as_text(row.get("path"))) for row in rows)
+    assert read(path, size) == (expected, ())
 
 
 LINES = [
@@ -175,19 +157,28 @@ LINES = [
 ]  # fmt: skip
 
 
-@given(st.lists(st.sampled_from(LINES), max_size=25), st.integers(1, 300))
+@given(
+    st.lists(st.sampled_from(LINES), max_size=25),
+    st.integers(1, 300),
+    st.booleans(),
+    st.sampled_from([b"", b"\xef\xbb\xbf"]),
+    st.sampled_from([b"", b"\n"]),
+)
 @settings(max_examples=80)
-def test_any_lines_of_json(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], size: int) -> None:
-    """Good and bad lines in any order: the first bad one is named, or all are counted, in blocks of any size."""
-    path = tmp_path_factory.getbasetemp() / "any.ndjson"
-    path.write_bytes(b"\n".join([LINES[0], *lines]))
+def test_any_lines_of_json(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], size: int, compressed: bool, mark: bytes, last: bytes
+) -> None:
+    """Of good and bad lines in any order the first bad one is named, or all are counted, in blocks of any size."""
+    path = tmp_path_factory.getbasetemp() / ("any.ndjson.gz" if compressed else "any.ndjson")
+    data = mark + b"\n".join([LINES[0], *lines]) + last
+    path.write_bytes(gzip.compress(data) if compressed else data)
     good = [line in LINES[:2] for line in lines]
     bad = [number for number, line in enumerate(lines, 2) if line.strip() and line not in LINES[:2]]
     strict, (left, notices) = outcomes(path, size)
-    assert len(left) == 1 + sum(good)
+    assert left.total() == 1 + sum(good)
     assert [notice.split(" ")[2] for notice in notices] == [str(len(bad))] * bool(bad)
     if bad:
         assert isinstance(strict, str)
         assert strict.startswith(f"{path}: line {bad[0]}: ")
     else:
-        assert strict == (left, [])
+        assert strict == (left, ())
