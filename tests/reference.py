@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import cache
 
 _P1, _P2, _P3 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9
 _P4, _P5 = 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5
@@ -11,6 +12,7 @@ _MASK = (1 << 64) - 1
 Sketch = dict[int, tuple[int, int]]
 
 
+@cache
 def xxh64(data: bytes, seed: int = 0) -> int:
     """XXH64 of bytes."""
     rest, digest = data, seed + _P5
