@@ -70,7 +70,7 @@ GROUPED = """
 import re, sys
 from pathlib import Path
 from mmstats.dataset import Dataset
-from mmstats.engines.local import answer
+from mmstats.engines.local.engine import answer
 from mmstats.question.query import StatsQuery
 stats = answer(StatsQuery("uniques", group_by=("path",), limit=None), Dataset((sys.argv[1],)))
 # Not getrusage(), whose peak is that of the process that started this one.

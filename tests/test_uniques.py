@@ -5,26 +5,26 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars_hash
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmstats.answer import Stats
 from mmstats.dataset import Dataset
-from mmstats.engines import finish, sketch
-from mmstats.engines.local import plan
+from mmstats.engines import sketch
 from mmstats.engines.local.engine import answer
 from mmstats.question.query import StatsQuery
-from mmstats.readers.projection import hashed
-from tests import reference
+from tests import oracle, reference
 from tests.drawn import FORMATS, write
+from tests.importing import rows_of
 from tests.oracle import Event
 
 UNIQUES = StatsQuery("uniques")
@@ -45,7 +45,7 @@ def visits(ids: Sequence[str | None], path: str | None = None) -> list[Event]:
 
 def registers_of(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     """The product's registers of a frame with the column `id`."""
-    return sketch.registers(frame.lazy(), keys, hashed(pl.col("id"))).collect(engine="streaming")
+    return sketch.registers(frame.lazy(), keys, polars_hash.col("id").nchash.xxhash64(seed=42)).collect()
 
 
 def as_sketch(registers: pl.DataFrame) -> reference.Sketch:
@@ -75,12 +75,14 @@ def test_reference_hash_is_xxh64(data: bytes, seed: int, digest: int) -> None:
     assert reference.xxh64(data, seed) == digest
 
 
-@given(st.lists(st.none() | st.text(max_size=150), min_size=1, max_size=30))
-@settings(max_examples=100)
-def test_hash_is_xxh64_of_utf8_with_seed_42(texts: list[str | None]) -> None:
-    """Every text is hashed as the reference hashes its UTF-8 bytes, whatever its length; null stays null."""
-    found = pl.DataFrame({"id": texts}, schema={"id": pl.String}).select(hashed(pl.col("id")))["id"].to_list()
-    assert found == [None if text is None else reference.xxh64(text.encode(), 42) for text in texts]
+@given(st.lists(st.text(max_size=150), max_size=30, unique=True))
+@settings(max_examples=40)
+def test_hash_is_xxh64_of_utf8_with_seed_42(texts: list[str]) -> None:
+    """A store has the hash of every id as the reference hashes its UTF-8 bytes, whatever its length; null has none."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder) / "events.parquet", visits([*texts, None]))
+        found = {row["anonymous_id"]: row["anonymous_id_xxh64"] for row in rows_of(Dataset((folder,)))}
+    assert found == {None: None} | {text: reference.xxh64(text.encode(), 42) for text in texts}
 
 
 @given(IDS)
@@ -149,35 +151,32 @@ def test_sketches_merge_to_that_of_the_union(one: list[str | None], other: list[
 
 
 @st.composite
-def arrangements(draw: st.DrawFn) -> tuple[list[Event], list[list[Event]], list[str]]:
+def arrangements(draw: st.DrawFn) -> tuple[list[Event], list[tuple[str, list[Event]]]]:
     """Events of a few groups, then the same events repeated, shuffled and split over files of any formats."""
-    paths = st.sampled_from([None, "", "/a", "/b"])
-    pairs = draw(st.lists(st.tuples(paths, st.none() | st.integers(0, 3000).map(str)), min_size=1, max_size=300))
+    paths, ids = st.sampled_from([None, "", "/a", "/b"]), st.integers(0, 3000).map(str) | st.text(max_size=3)
+    pairs = draw(st.lists(st.tuples(paths, st.none() | ids), min_size=1, max_size=300))
     events = [event for path, one in pairs for event in visits([one], path)]
     again = draw(st.permutations(events + events[: draw(st.integers(0, len(events)))]))
     formats = draw(st.lists(st.sampled_from(FORMATS), min_size=1, max_size=5))
-    return events, [again[index :: len(formats)] for index in range(len(formats))], formats
+    return events, [(kind, again[index :: len(formats)]) for index, kind in enumerate(formats)]
 
 
-@given(arrangements(), st.sampled_from([UNIQUES, BY_PATH, StatsQuery("uniques", interval="day", group_by=("path",))]))
-@settings(max_examples=50)
+ARRANGED = (UNIQUES, BY_PATH, replace(BY_PATH, interval="day"), replace(BY_PATH, exact=True))
+
+
+@given(arrangements(), st.sampled_from(ARRANGED))
+@settings(max_examples=60)
 def test_arrangement_does_not_move_the_integer(
-    arranged: tuple[list[Event], list[list[Event]], list[str]], query: StatsQuery
+    arranged: tuple[list[Event], list[tuple[str, list[Event]]]], query: StatsQuery
 ) -> None:
     """However rows are split over files, ordered, repeated and written, estimate and exact count stay the same."""
-    events, parts, formats = arranged
-    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as many:
-        write(Path(one) / "all.parquet", events)
-        for index, (part, kind) in enumerate(zip(parts, formats, strict=True)):
-            write(Path(many) / f"{index}.{kind}", part)
-        assert ask(query, Path(one)).to_json() == ask(query, Path(many)).to_json()
-        seen: dict[str | None, set[str | None]] = defaultdict(set)
-        for event in events:
-            seen[event["path"] if query.group_by else None].add(event["anonymous_id"])
-    whole = {path: reference.estimate(reference.sketch(ids)) for path, ids in seen.items()}
+    events, parts = arranged
     with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder) / "all.ndjson", events)
-        assert {row.get("path"): row["value"] for row in ask(query, Path(folder)).rows} == whole
+        write(Path(folder) / "all.parquet", events)
+        for index, (kind, part) in enumerate(parts):
+            write(Path(folder) / f"{index}.{kind}", part)
+        found = {ask(query, Path(folder) / files).to_json() for files in ("all.*", "[0-9].*", "*")}
+    assert found == {oracle.answer(query, events)}
 
 
 SCRIPT = """
@@ -287,24 +286,13 @@ def test_300_000_groups_keep_exact_small_counts(tmp_path: Path) -> None:
     assert found.sort("path").equals(exact.sort("path"))
 
 
-@given(st.lists(st.tuples(st.sampled_from([None, "a", "b"]), st.none() | st.text(max_size=3)), max_size=80))
-@settings(max_examples=40)
-def test_exact_is_the_size_of_the_set(pairs: list[tuple[str | None, str | None]]) -> None:
-    """The exact count equals the number of distinct ids that are not null, in each group."""
-    events = [event for path, one in pairs for event in visits([one], path)]
-    groups = {path: {one for other, one in pairs if other == path and one is not None} for path, _ in pairs}
-    with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder) / "events.parquet", events)
-        query = StatsQuery("uniques", group_by=("path",), exact=True)
-        found = {row["path"]: row["value"] for row in ask(query, Path(folder)).rows}
-    assert found == {path: len(ids) for path, ids in groups.items()}
-
-
-def test_values_are_64_bit_integers_throughout() -> None:
-    """Count, estimate and exact count are Int64 before the answer is made, so that no sum can wrap."""
-    frame = pl.LazyFrame({"timestamp": [None], "path": ["/"], "anonymous_id": ["v"]}).cast({"timestamp": pl.Datetime})
-    for query in (StatsQuery(), UNIQUES, BY_PATH, StatsQuery("uniques", exact=True, group_by=("path",))):
-        wanted = plan.wanted_of(query)
-        events = frame.with_columns(hashed(pl.col("anonymous_id"))) if wanted.hashed else frame
-        assert plan.answered(query, events).collect_schema()[finish.VALUE] == pl.Int64
-        assert plan.answered(query, events).collect(engine="streaming")[finish.VALUE].dtype == pl.Int64
+def test_values_are_64_bit_integers_throughout(tmp_path: Path) -> None:
+    """Counts, estimates and exact counts are 64-bit integers, and a count of more than 32 bits does not wrap."""
+    rows, moment = 1 << 22, datetime.fromisoformat("2026-05-01")
+    events = pl.select(timestamp=pl.repeat(moment, rows), event_name=pl.repeat("e", rows))
+    events.write_parquet(tmp_path / "0.parquet")
+    for query in (StatsQuery(group_by=("path",)), BY_PATH, replace(BY_PATH, exact=True), UNIQUES):
+        assert ask(query, tmp_path).to_polars()["value"].dtype == pl.Int64
+    for number in range(1, 1025):
+        (tmp_path / f"{number}.parquet").hardlink_to(tmp_path / "0.parquet")
+    assert ask(StatsQuery(event="e"), tmp_path).rows == [{"value": 1025 * rows}]
