@@ -2,22 +2,24 @@
 
 import gc
 import io
+import sys
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from mmstats.cli import run
 from mmstats.dataset import Dataset
 from mmstats.engines.local.engine import answer
-from mmstats.errors import Unreadable
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
-from mmstats.readers import types
 
 from .conftest import WRITERS, Ask, ndjson
 
@@ -66,38 +68,57 @@ def test_a_damaged_file_is_named(
     assert "Traceback" not in ran.err
 
 
-@pytest.mark.parametrize("panics", ["judge", "schema", "answer"])
-def test_a_panic_of_the_engine_is_a_damaged_file(
-    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, panics: str
-) -> None:
+def let_fail(patch: pytest.MonkeyPatch, error: BaseException, failing: range) -> None:
+    """Let the engine fail at some of its steps that read files."""
+    steps = count()
+
+    def failing_at(work: Callable[..., object]) -> Callable[..., object]:
+        def stepped(frame: pl.LazyFrame, *arguments: object, **options: object) -> object:
+            if "SCAN" in frame.explain() and next(steps) in failing:
+                raise error
+            return work(frame, *arguments, **options)
+
+        return stepped
+
+    for name in ("collect", "collect_schema", "sink_batches"):
+        patch.setattr(pl.LazyFrame, name, failing_at(getattr(pl.LazyFrame, name)))
+
+
+def codes_of_failures(ask: Ask, path: Path, error: BaseException, *, once: bool) -> list[int]:
+    """How a question ends when the engine fails at its first step that reads the file, its second, … and at none.
+
+    With `once` it fails at that step alone, else at all later ones as well.
+    """
+    codes: list[int] = []
+    while 0 not in codes:
+        first = len(codes)
+        with pytest.MonkeyPatch.context() as patch:
+            let_fail(patch, error, range(first, first + 1 if once else sys.maxsize))
+            ran = ask(path, "--group-by", "source")
+        codes.append(ran.code)
+        assert ran.code != 4 or ran.error == f"{path}: cannot be read as Parquet ({error})"
+    return codes
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    """A file that can be read."""
+    (tmp_path / "events.parquet").write_bytes(WRITERS["parquet"](ROWS))
+    return tmp_path / "events.parquet"
+
+
+def test_a_panic_of_the_engine_is_a_damaged_file(ask: Ask, sound: Path) -> None:
     """A panic, which is no Exception, ends like any error of the engine, wherever it comes up."""
-    path = tmp_path / "events.parquet"
-    path.write_bytes(WRITERS["parquet"](ROWS))
-
-    def panic(*_: object, **__: object) -> None:
-        raise pl.exceptions.PanicException("index out of bounds")
-
-    if panics == "schema":
-        monkeypatch.setattr(pl.LazyFrame, "collect_schema", panic)
-    else:
-        monkeypatch.setattr(pl.LazyFrame, "sink_batches", panic)
-        where = {"judge": "mmstats.readers.bad_rows._count", "answer": "mmstats.engines.local.strategy.collected"}
-        monkeypatch.setattr(where[panics], panic)
-    ran = ask(path, "--group-by", "source")
-    assert ran.code == 4
-    assert ran.error == f"{path}: cannot be read as Parquet (index out of bounds)"
+    *failed, answered = codes_of_failures(ask, sound, pl.exceptions.PanicException("index out of bounds"), once=False)
+    assert len(failed) > 2
+    assert (set(failed), answered) == ({4}, 0)
 
 
-def test_a_bug_is_not_blamed_on_a_sound_file(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_not_blamed_on_a_sound_file(ask: Ask, sound: Path) -> None:
     """Where all files can be decoded, what the engine raises is a bug."""
-    path = tmp_path / "events.parquet"
-    path.write_bytes(WRITERS["parquet"](ROWS))
-
-    def wrong(*_: object) -> None:
-        raise pl.exceptions.InvalidOperationError("our own doing")
-
-    monkeypatch.setattr("mmstats.engines.local.strategy.collected", wrong)
-    assert ask(path, "--group-by", "source").code == 70
+    codes = codes_of_failures(ask, sound, pl.exceptions.InvalidOperationError("our own doing"), once=True)
+    assert codes[-2:] == [70, 0]
+    assert set(codes) <= {4, 70, 0}
 
 
 @pytest.mark.parametrize(
@@ -149,10 +170,25 @@ def test_a_footer_beyond_the_library_is_read_by_the_engine(tmp_path: Path, capfd
     assert '"rows":1' in capfd.readouterr().out
 
 
-def test_a_type_without_text_is_named() -> None:
-    """The column and its type are told of what cannot be shown."""
-    with pytest.raises(Unreadable, match="column 'source': values of type Object have no text"):
-        types.text(pl.col("source"), pl.Object())
+EXOTIC = {
+    "arrow": pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["a", "b"])]),
+    "parquet": pa.array([Decimal(1), None], pa.decimal256(50)),
+}
+
+
+@pytest.mark.parametrize("extension", EXOTIC)
+def test_a_type_that_the_engine_does_not_know_is_named(ask: Ask, tmp_path: Path, extension: str) -> None:
+    """A column that cannot be text ends the questions that read it with exit 4 and the name of its file."""
+    path = tmp_path / f"events.{extension}"
+    table = pa.table({"timestamp": [AT] * 2, "event_name": ["a"] * 2, "source": EXOTIC[extension]})
+    if extension == "parquet":
+        pyarrow.parquet.write_table(table, path)
+    else:
+        with pa.ipc.new_file(path, table.schema) as file:
+            file.write_table(table)
+    ran = ask(path, "--group-by", "source")
+    assert ran.code == 4
+    assert f"error: {path}: cannot be read as " in ran.err
 
 
 class _Stdin:
