@@ -3,9 +3,11 @@
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -17,11 +19,10 @@ from mmstats.dataset import Dataset
 from mmstats.engines.local.engine import answer
 from mmstats.engines.local.explain import explain
 from mmstats.errors import BadRow
-from mmstats.files.event_file import EventFile
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
-from mmstats.readers.source import Source
-from mmstats.reports import Account
+from mmstats.reports import Account, Use
+from tests import oracle
 from tests.drawn import NEAR, Drawn, datasets, questions, write
 from tests.oracle import Event
 
@@ -29,42 +30,33 @@ from tests.oracle import Event
 LIMITS = Limits(settle_ns=-(10**9), footer_bytes=0)
 
 
-@given(datasets(when=NEAR), datasets(when=NEAR), st.lists(questions(when=NEAR), min_size=1, max_size=4), st.booleans())
-@settings(max_examples=60)
-def test_an_answer_from_parts_is_the_answer(drawn: Drawn, more: Drawn, asking: list[StatsQuery], probed: bool) -> None:
+@given(datasets(when=NEAR), datasets(when=NEAR), questions(when=NEAR), questions(when=NEAR), st.booleans())
+@settings(max_examples=25)
+def test_an_answer_from_parts_is_the_answer(
+    drawn: Drawn, more: Drawn, one: StatsQuery, other: StatsQuery, probed: bool
+) -> None:
     """Whatever was asked before, of however many of the files, the answer is the same to the byte, notices too."""
-    limits = replace(LIMITS, probe_bytes=0) if probed else LIMITS
+    one = replace(one, exact=False, group_by=one.group_by[:3])  # or no parts would be kept
+    labels = {"group_by": other.group_by[:3], "interval": other.interval}
+    alike = ({"start": other.start, "end": other.end}, {"event": other.event}, labels)
+    asking = (one, *(replace(one, **changes) for changes in alike))
     with tempfile.TemporaryDirectory() as folder:
         data, cache = Path(folder, "events"), Cache(Path(folder, "cache"))
-        data.mkdir()
-        dataset = Dataset((str(data),), limits=limits)
+        (data / "later").mkdir(parents=True)
+        dataset = Dataset((str(data),), limits=replace(LIMITS, probe_bytes=0) if probed else LIMITS)
+
+        def hold(events: list[Event]) -> None:
+            for query in asking:
+                assert answer(query, dataset, cache=cache).to_json() == oracle.answer(query, events)
+
         drawn.write(data)
-        for query in asking:
-            assert answer(query, dataset, cache=cache) == answer(query, dataset)
-        (data / "later").mkdir()
+        hold(drawn.events)
         more.write(data / "later")
-        for query in asking * 2:
-            assert answer(query, dataset, cache=cache) == answer(query, dataset)
+        for _ in range(2):
+            hold(drawn.events + more.events)
         next(data.glob("0.*")).unlink()
-        for query in asking:
-            assert answer(query, dataset, cache=cache) == answer(query, dataset)
-
-
-Reads = list[list[str]]
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
-    """The names of the files that each part of an answer was read from."""
-    names: Reads = []
-    opened = Source.events
-
-    def noted(self: Source, files: list[EventFile] | None = None, **how: bool) -> object:
-        names.append(sorted(Path(file.path).name for file in (self.files if files is None else files)))
-        return opened(self, files, **how)
-
-    monkeypatch.setattr(Source, "events", noted)
-    return names
+        hold(drawn.events[len(drawn.parts[0][2]) :] + more.events)
+        assert answer(one, dataset, cache=cache) == answer(one, dataset)
 
 
 def day(number: int, *paths: str) -> list[Event]:
@@ -85,51 +77,63 @@ def week(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path / "events"
 
 
-def values(query: StatsQuery, data: Path, limits: Limits = LIMITS) -> list[int | str | None]:
+def values(query: StatsQuery, data: Path, account: Account | None = None, limits: Limits = LIMITS) -> list[Any]:
     """The values of the answer, with what is kept beside the data."""
     dataset = Dataset((str(data),), limits=limits)
-    return [row["value"] for row in answer(query, dataset, cache=Cache(data.parent / "cache")).rows]
+    return [row["value"] for row in answer(query, dataset, account, Cache(data.parent / "cache")).rows]
 
 
-def read_of(reads: Reads) -> list[str]:
-    """The files read since the last time."""
-    names = sorted({name.split(".")[0] for some in reads for name in some})
-    reads.clear()
-    return names
+Read = Callable[..., tuple[list[Any], list[str]]]
 
 
+@pytest.fixture
+def read(week: Path) -> Read:
+    """The values of an answer about the week, and the names of the files that were read for it."""
+    open_ = Path.open
+
+    def asked(query: StatsQuery, limits: Limits = LIMITS) -> tuple[list[Any], list[str]]:
+        account, opened = Account(itemized=True), set()
+
+        def noted(path: Path, *how: Any, **options: Any) -> Any:
+            opened.update({path.stem} if path.parent == week else ())
+            return open_(path, *how, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Path, "open", noted)
+            found = values(query, week, account, limits)
+        names = sorted(Path(one.file).stem for one in account.files if one.use is Use.READ)
+        assert opened == set(names) or list(week.glob("*.parquet"))  # which Python does not open
+        return found, names
+
+    return asked
+
+
+DAYS = list("1234567")
 BY_PATH = StatsQuery(group_by=("path",))
 VISITORS = StatsQuery("uniques", interval="week")
 
 
 @pytest.mark.parametrize(("query", "before", "after"), [(BY_PATH, [14, 7], [15, 7, 1]), (VISITORS, [2, 2], [2, 3])])
 def test_only_files_that_are_new_or_changed_are_read(
-    week: Path, reads: Reads, query: StatsQuery, before: list[int], after: list[int]
+    week: Path, read: Read, query: StatsQuery, before: list[int], after: list[int]
 ) -> None:
     """A file is read once for questions of a shape, and again only when it has changed."""
     kind = next(week.iterdir()).suffix
-    assert values(query, week) == before
-    assert read_of(reads) == ["1", "2", "3", "4", "5", "6", "7"]
-    assert values(replace(query, limit=1), week) == before[:1]
-    assert read_of(reads) == []
+    assert read(query) == (before, DAYS)
+    assert read(replace(query, limit=1)) == (before[:1], [])
     write(week / f"7{kind}", day(7, "/a", "/b", "/a", "/a"))
     write(week / f"8{kind}", day(7, "/new"))
-    assert values(query, week) == after
-    assert read_of(reads) == ["7", "8"]
+    assert read(query) == (after, ["7", "8"])
     (week / f"1{kind}").unlink()
-    values(query, week)
-    assert read_of(reads) == []
+    assert read(query)[1] == []
 
 
-def test_a_range_reads_only_the_files_that_it_cuts(week: Path, reads: Reads) -> None:
+def test_a_range_reads_only_the_files_that_it_cuts(read: Read) -> None:
     """Files inside a range are used as they are kept, those outside not at all, and those that it cuts are read."""
-    values(replace(BY_PATH, start=datetime(2026, 5, 1, tzinfo=UTC)), week)
-    read_of(reads)
+    read(replace(BY_PATH, start=datetime(2026, 5, 1, tzinfo=UTC)))
     start, end = datetime(2026, 5, 3, 1, tzinfo=UTC), datetime(2026, 5, 6, tzinfo=UTC)
-    assert values(replace(BY_PATH, start=start, end=end), week) == [5, 3]
-    assert read_of(reads) == ["3"]
-    assert values(replace(BY_PATH, start=start.replace(hour=0), end=end), week) == [6, 3]
-    assert read_of(reads) == []
+    assert read(replace(BY_PATH, start=start, end=end)) == ([5, 3], ["3"])
+    assert read(replace(BY_PATH, start=start.replace(hour=0), end=end)) == ([6, 3], [])
 
 
 def test_what_is_said_of_a_file_is_said_again(tmp_path: Path) -> None:
@@ -149,31 +153,28 @@ def test_what_is_said_of_a_file_is_said_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"x", b"\x00" * 5000])
-def test_a_damaged_ledger_is_dropped(week: Path, reads: Reads, damage: bytes) -> None:
+def test_what_is_kept_damaged_is_dropped(week: Path, read: Read, damage: bytes) -> None:
     """What is kept and does not hold what it should is computed anew."""
-    whole = values(BY_PATH, week)
+    whole = read(BY_PATH)
     for entry in (week.parent / "cache").iterdir():
         entry.write_bytes(damage)
-    read_of(reads)
-    assert values(BY_PATH, week) == whole
-    assert len(read_of(reads)) == 7
+    assert read(BY_PATH) == whole
 
 
-def test_a_file_of_the_last_two_seconds_is_not_kept(week: Path, reads: Reads) -> None:
+def test_a_file_of_the_last_two_seconds_is_not_kept(read: Read) -> None:
     """A file that may yet change without showing it is read again."""
     for _ in range(2):
-        values(BY_PATH, week, Limits(footer_bytes=0))
-        assert len(read_of(reads)) == 7
+        assert read(BY_PATH, Limits(footer_bytes=0))[1] == DAYS
 
 
-def test_parts_as_large_as_their_files_are_not_kept(week: Path, reads: Reads) -> None:
+def test_parts_as_large_as_their_files_are_not_kept(read: Read) -> None:
     """Where parts are nearly as large as the files, these are read at once, and nothing is kept."""
     limits = replace(LIMITS, probe_bytes=0, small_partial_bytes=0, partial_share=1 << 30)
     for _ in range(2):
-        assert values(BY_PATH, week, limits) == [14, 7]
-        assert len(read_of(reads)) == 7
+        assert read(BY_PATH, limits) == ([14, 7], DAYS)
 
 
+@pytest.mark.parametrize("week", ["ndjson"], indirect=True)
 def test_many_processes_may_keep_at_once(week: Path) -> None:
     """Processes that ask at the same time all answer right, and what is left is whole."""
     program = "from tests.test_incremental import *; import sys; print(values(BY_PATH, Path(sys.argv[1])))"
