@@ -4,9 +4,17 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from mmstats.dataset import Dataset
+from mmstats.engines.local.engine import answer
+from mmstats.errors import Unreadable
+from mmstats.question.query import StatsQuery
+from mmstats.reports import Account
 
 from .conftest import WRITERS, Ask, Ran, delimited, ndjson
 
@@ -250,22 +258,20 @@ def test_a_forbidden_folder_among_others_is_not_passed_over(ask: Ask, tmp_path: 
 
 
 @pytest.mark.parametrize("form", ["ndjson", "csv", "parquet", "arrow", "feather"])
-def test_a_file_that_vanishes_is_named(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
-    """A file that was found and is gone when it is to be read ends with exit 4 and its name."""
-    from mmstats.engines.local import engine
+def test_a_file_that_vanishes_is_named(tmp_path: Path, form: str) -> None:
+    """A file that was found and is gone when it is to be read is named."""
+    path = put(tmp_path / f"a.{form}", WRITERS[form]([EVENT]))
 
-    put(tmp_path / f"a.{form}", WRITERS[form]([EVENT]))
-    opened = engine.open_events
+    class Losing(Account):
+        @contextmanager
+        def phase(self, name: str) -> Iterator[None]:
+            with super().phase(name):
+                yield
+            path.unlink(missing_ok=True)
 
-    def open_and_lose(*arguments: object) -> object:
-        events = opened(*arguments)  # type: ignore[arg-type]
-        (tmp_path / f"a.{form}").unlink()
-        return events
-
-    monkeypatch.setattr(engine, "open_events", open_and_lose)
-    ran = ask(f"a.{form}", "--group-by", "source")
-    assert ran.code == 4
-    assert ran.error == f"a.{form}: No such file or directory"
+    with pytest.raises(Unreadable) as lost:
+        answer(StatsQuery(group_by=("source",)), Dataset((str(path),)), Losing())
+    assert lost.value.message == f"{path}: No such file or directory"
 
 
 HIVE = {"source=a%20b%2Fc/medium=%C3%BC": ("a b/c", "ü"), "source=__HIVE_DEFAULT_PARTITION__/medium=": (None, "")}
