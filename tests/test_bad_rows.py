@@ -4,16 +4,35 @@ import gzip
 import json
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+from mmstats.dataset import Dataset
+from mmstats.engines.local.engine import answer
+from mmstats.errors import BadRow, Unreadable
+from mmstats.limits import Limits
+from mmstats.question.query import StatsQuery
 
 from .conftest import Ask
 
 GOOD = '{"timestamp":"2026-05-01T00:00:00Z","event_name":"a","source":"x"}'
 HEADER = "timestamp,event_name,source,note"
+UNCLOSED = 'timestamp,event_name,"source'  # a header, which is no row to leave out
 ROW = "2026-05-01,a,x,n"
 
-# name: the file, the place the error names, what it says; the good rows, and how many bad ones there are.
+
+class Case(NamedTuple):
+    """A file of bad rows: the place that the error names, what it says, the good rows, and how many bad ones."""
+
+    form: str
+    lines: list[str]
+    place: str
+    says: str
+    good: int
+    bad: int
+
+
 NDJSON = {
     "the last line is cut off": ([GOOD, GOOD, GOOD[:40]], "line 3", "broken JSON", 2, 1),
     "a line in the middle is broken": ([GOOD, '{"timestamp":', GOOD], "line 2", "broken JSON", 2, 1),
@@ -70,59 +89,37 @@ CSV = {
     ),
     "an unclosed quote that looks closed": ([HEADER, ROW, '2026-05-01,a,x,"n""', ROW], "line 3", "quote", 1, 1),
     "an unclosed quote in the first row": ([HEADER, '"2026-05-01,a,x,n', ROW], "line 2", "quote", 0, 1),
-    "an unclosed quote in the header": (['timestamp,event_name,"source', ROW], "line 1", "quote", None, None),
+    "an unclosed quote in the header": ([UNCLOSED, ROW], "line 1", "quote", 0, 0),
     "two faults, the first is named": ([HEADER, "soon,a,x,n", "x", ROW], "line 2", '"soon"', 1, 2),
     "two faults, the other first": ([HEADER, "x", "soon,a,x,n", ROW], "line 2", "1 field ", 1, 2),
 }
-CASES = [pytest.param("ndjson", *case, id=f"ndjson-{name}") for name, case in NDJSON.items()]
-CASES += [pytest.param("csv", *case, id=f"csv-{name}") for name, case in CSV.items()]
+CASES = [pytest.param(Case("ndjson", *case), id=f"ndjson-{name}") for name, case in NDJSON.items()]
+CASES += [pytest.param(Case("csv", *case), id=f"csv-{name}") for name, case in CSV.items()]
 
 
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gz"])
-@pytest.mark.parametrize(("form", "lines", "place", "says", "good", "bad"), CASES)
-def test_a_bad_row_is_named(
-    ask: Ask,
-    tmp_path: Path,
-    form: str,
-    lines: list[str],
-    place: str,
-    says: str,
-    good: int,  # noqa: ARG001 - the other test's
-    bad: int,  # noqa: ARG001
-    compressed: bool,
-) -> None:
+@pytest.mark.parametrize("case", CASES)
+def test_a_bad_row_is_named(ask: Ask, tmp_path: Path, case: Case, compressed: bool) -> None:
     """A row that cannot be read ends the query with exit 4 and one line naming file and line; nothing is answered."""
-    name = f"events.{form}" + ".gz" * compressed
-    text = "\n".join(lines).encode()
+    name, text = f"events.{case.form}" + ".gz" * compressed, "\n".join(case.lines).encode()
     (tmp_path / name).write_bytes(gzip.compress(text) if compressed else text)
     ran = ask(name, "--group-by", "source")
     assert ran.code == 4
-    assert ran.error.startswith(f"{name}: {place}: ")
-    assert says in ran.error
+    assert ran.error.startswith(f"{name}: {case.place}: ")
+    assert case.says in ran.error
     assert len(ran.error) < 300
 
 
 @pytest.mark.parametrize("last", ["", "\n", "\r\n"], ids=["no newline at the end", "newline", "CRLF"])
-@pytest.mark.parametrize(("form", "lines", "place", "says", "good", "bad"), CASES)
-def test_bad_rows_are_left_out_when_the_user_says_so(
-    ask: Ask,
-    tmp_path: Path,
-    form: str,
-    lines: list[str],
-    place: str,  # noqa: ARG001 - the other test's
-    says: str,  # noqa: ARG001
-    good: int,
-    bad: int,
-    last: str,
-) -> None:
+@pytest.mark.parametrize("case", [case for case in CASES if case.values[0].lines[0] != UNCLOSED])
+def test_bad_rows_are_left_out_when_the_user_says_so(ask: Ask, tmp_path: Path, case: Case, last: str) -> None:
     """With --skip-bad-rows the other rows are answered, and stderr says how many of which file were left out."""
-    if good is None:
-        pytest.skip("a header is no row")
-    (tmp_path / f"events.{form}").write_bytes(("\n".join(lines) + last).encode())
-    ran = ask(f"events.{form}", "--skip-bad-rows")
-    assert ran.value == good
-    rows = f"{bad} row" if bad == 1 else f"{bad} rows"
-    assert ran.err == f"warning: left out {rows} that could not be read: events.{form} ({rows})\n"
+    name = f"events.{case.form}"
+    (tmp_path / name).write_bytes(("\n".join(case.lines) + last).encode())
+    ran = ask(name, "--skip-bad-rows")
+    assert ran.value == case.good
+    rows = f"{case.bad} row" if case.bad == 1 else f"{case.bad} rows"
+    assert ran.err == f"warning: left out {rows} that could not be read: {name} ({rows})\n"
 
 
 def test_left_out_rows_are_counted_per_file(ask: Ask, tmp_path: Path) -> None:
@@ -174,26 +171,35 @@ def test_bad_rows_outside_of_the_range_are_bad_in_text(ask: Ask, tmp_path: Path)
     assert "line 2: the timestamp is null" in ran.error
 
 
-@pytest.mark.parametrize("size", [1 << 20, 17 << 20], ids=["1 MiB", "17 MiB"])
+SMALL = Limits(text_block_bytes=1 << 13, csv_block_bytes=1 << 13)
+
+
+def told(path: Path, *, skip: bool = False) -> tuple[int, tuple[str, ...]]:
+    """How many events a file has, read in small blocks, and the notices."""
+    found = answer(StatsQuery(), Dataset((str(path),), skip_bad_rows=skip, limits=SMALL))
+    return found.rows[0]["value"], found.notices
+
+
+@pytest.mark.parametrize("blocks", [0.5, 3], ids=["within a block", "over several"])
 @pytest.mark.parametrize("quoted", ['2026-05-01,a,x,"n', '"2026-05-01,a,x,n'], ids=["last field", "first field"])
-def test_an_unclosed_quote_in_a_large_file_is_named(ask: Ask, tmp_path: Path, size: int, quoted: str) -> None:
+def test_an_unclosed_quote_in_a_large_file_is_named(tmp_path: Path, blocks: float, quoted: str) -> None:
     """A quote that swallows the rest of a large file is found, and the rows before it are there to be answered."""
-    before, after = 1000, size // len(ROW)
-    (tmp_path / "events.csv").write_text("\n".join([HEADER, *[ROW] * before, quoted, *[ROW] * after, ""]))
-    ran = ask("events.csv")
-    assert ran.code == 4
-    assert ran.error == f"events.csv: line {before + 2:,}: a quote is opened and never closed"
-    left = ask("events.csv", "--skip-bad-rows")
-    assert left.value == before
-    assert "left out 1 row " in left.err
+    path, before, after = tmp_path / "events.csv", 1000, int(blocks * SMALL.csv_block_bytes) // len(ROW)
+    path.write_text("\n".join([HEADER, *[ROW] * before, quoted, *[ROW] * after, ""]))
+    with pytest.raises(BadRow) as bad:
+        told(path)
+    assert bad.value.message == f"{path}: line {before + 2:,}: a quote is opened and never closed"
+    assert told(path, skip=True) == (before, (f"left out 1 row that could not be read: {path} (1 row)",))
 
 
-def test_a_bad_line_deep_in_a_large_file_is_named(ask: Ask, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("form", "good", "says"), [("ndjson", GOOD, "broken JSON"), ("csv", ROW, "1 field ")])
+def test_a_bad_line_deep_in_a_large_file_is_named(tmp_path: Path, form: str, good: str, says: str) -> None:
     """The line that is named is the line in the file, not in the block that was read."""
-    (tmp_path / "events.ndjson").write_text(f"{GOOD}\n" * 270_000 + "\n\nx\n" + f"{GOOD}\n" * 10)
-    assert ask("events.ndjson").error.startswith("events.ndjson: line 270,003: broken JSON")
-    (tmp_path / "events.csv").write_text(f"{HEADER}\n" + f"{ROW}\n" * 540_000 + "\n\nx\n" + f"{ROW}\n" * 10)
-    assert ask("events.csv").error.startswith("events.csv: line 540,004: 1 field ")
+    path, head = tmp_path / f"events.{form}", [HEADER] * (form == "csv")
+    path.write_text("\n".join([*head, *[good] * 2000, "", "", "x", *[good] * 10, ""]))
+    with pytest.raises(BadRow) as bad:
+        told(path)
+    assert bad.value.message.startswith(f"{path}: line {len(head) + 2003:,}: {says}")
 
 
 def test_the_fault_is_shown_escaped(ask: Ask, tmp_path: Path) -> None:
@@ -206,26 +212,32 @@ def test_the_fault_is_shown_escaped(ask: Ask, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("beyond", [-1, 0, 1, len(ROW) - 1])
-def test_the_last_row_of_a_large_file_needs_no_newline(ask: Ask, tmp_path: Path, beyond: int) -> None:
+def test_the_last_row_of_a_large_file_needs_no_newline(tmp_path: Path, beyond: int) -> None:
     """Wherever a block ends, the last record is read."""
-    size = 8 << 20
+    size = SMALL.csv_block_bytes
     rows = (size - len(HEADER) - 1) // (len(ROW) + 1)
     text = f"{HEADER}\n" + f"{ROW}\n" * (rows - 1)
     last = "2026-05-01,a,x," + "n" * (size + beyond - len(text) - 15)
     (tmp_path / "events.csv").write_text(text + last)
-    assert ask("events.csv").value == rows
+    assert told(tmp_path / "events.csv") == (rows, ())
 
 
-@pytest.mark.parametrize("options", [(), ("--skip-bad-rows",)], ids=["", "skip"])
-def test_a_row_too_long_to_read_is_said(ask: Ask, tmp_path: Path, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("skip", [False, True], ids=["", "skip"])
+def test_a_row_too_long_to_read_is_said(tmp_path: Path, skip: bool) -> None:
     """A CSV row of many megabytes is no row to leave out: the file is named as one that cannot be read."""
-    (tmp_path / "events.csv").write_text(f"{HEADER}\n{ROW}\n2026-05-01,a,x,{'n' * (17 << 20)}\n{ROW}\n")
-    ran = ask("events.csv", *options)
-    assert ran.code == 4
-    assert ran.error.startswith("events.csv: a row is longer than 8 MiB")
-    json_row = GOOD[:-1] + f',"note":"{"n" * (17 << 20)}"}}'
-    (tmp_path / "events.ndjson").write_text(f"{GOOD}\n{json_row}\n{GOOD}\n")
-    assert ask("events.ndjson", *options).value == 3
+    path, limits = tmp_path / "events.csv", Limits(csv_block_bytes=1 << 20)
+    path.write_text(f"{HEADER}\n{ROW}\n2026-05-01,a,x,{'n' * (17 << 17)}\n{ROW}\n")
+    with pytest.raises(Unreadable) as long:
+        answer(StatsQuery(), Dataset((str(path),), skip_bad_rows=skip, limits=limits))
+    assert long.value.message.startswith(f"{path}: a row is longer than 1 MiB")
+    assert Limits().csv_block_bytes == 8 << 20
+
+
+def test_a_line_of_json_may_be_longer_than_a_block(tmp_path: Path) -> None:
+    """However long a line is, it is an event."""
+    long = GOOD[:-1] + f',"note":"{"n" * (SMALL.text_block_bytes * 4)}"}}'
+    (tmp_path / "events.ndjson").write_text(f"{GOOD}\n{long}\n{GOOD}\n")
+    assert told(tmp_path / "events.ndjson") == (3, ())
 
 
 def test_a_noncharacter_is_text(ask: Ask, tmp_path: Path) -> None:
