@@ -16,8 +16,7 @@ from typing import Any
 from mmstats.cli.app import app
 from mmstats.cli.exits import MEANING
 from mmstats.question.parameters import PARAMETERS
-from mmstats.serve.envelope import MEANING as MEANING_OF_CODE
-from mmstats.serve.envelope import STATUS
+from mmstats.serve.errors import ERROR_CODES
 from mmstats.settings import SETTINGS
 from tests.serving import serving
 
@@ -78,7 +77,7 @@ def http_session() -> str:
 
 def http_errors() -> str:
     """The table of the codes of errors over HTTP."""
-    rows = [f"| {status} | `{code}` | {MEANING_OF_CODE[code]} |" for code, status in STATUS.items()]
+    rows = [f"| {status} | `{code}` | {meaning} |" for code, (status, meaning) in ERROR_CODES.items()]
     return "\n".join(["| status | code | when |", "| --- | --- | --- |", *rows])
 
 

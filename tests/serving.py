@@ -54,7 +54,7 @@ class Reply:
 
     @property
     def error(self) -> tuple[int, str]:
-        """The status and the code of an error, once it is sure that it is in the envelope."""
+        """The status and the code of an error, once it is sure that the body has the form of errors."""
         assert self.headers["Content-Type"] == "application/json"
         assert list(self.json)[:2] == ["error", "details"]
         return self.status, self.json["error"]
@@ -121,25 +121,25 @@ class Serving:
         lines = [shlex.split(line) for line in self.log().splitlines() if " event=request " in line]
         return [dict(pair.split("=", 1) for pair in line) for line in lines]
 
-    def figure(self, name: str) -> float:
-        """What /metrics says now of a name with its labels; 0 when it says nothing."""
+    def metric(self, name: str) -> float:
+        """The value of a metric, by its name with its labels; 0 when /metrics has none."""
         for line in self.request("/metrics").body.decode().splitlines():
             if line.startswith(name + " "):
                 return float(line.rpartition(" ")[2])
         return 0.0
 
     def workers(self) -> list[int]:
-        """The processes that it has started and that have not ended."""
+        """The processes that it has started and that have not ended: its workers."""
         found = [(int(status.parent.name), _status(status)) for status in Path("/proc").glob("[0-9]*/stat")]
         return [process for process, (state, parent) in found if parent == self.process.pid and state not in "ZX"]
 
     def warm(self) -> None:
-        """See to it that a process waits for a question, by asking one that nobody has asked."""
+        """See to it that a worker is idle, by asking a new question."""
         until(lambda: self.stats(event=secrets.token_hex(8)).status == 200)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """For the length of a block, no process that answers questions gets any further: one lasts as long."""
+        """For the length of a block, the workers stand still: a query lasts as long."""
         self.warm()
         stopped = self.workers()
         try:
@@ -180,7 +180,7 @@ def environment(folder: str, **more: str) -> dict[str, str]:
 
 
 def start(arguments: Sequence[str], environ: Mapping[str, str], folder: str) -> Serving:
-    """A server that listens, started with a folder of its own for whatever is kept."""
+    """A server that listens, started with a folder of its own for its log and settings."""
     log_file = Path(folder, "stderr.log")
     with log_file.open("w") as log:
         process = subprocess.Popen(

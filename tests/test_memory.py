@@ -1,6 +1,5 @@
 """A bound on memory: what it refuses, what it leaves as it is, and how its sizes are written."""
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -16,10 +15,7 @@ import pytest
 
 import mmstats
 from mmstats import memory
-from mmstats.dataset import Dataset
 from mmstats.errors import TooMuchMemory
-from mmstats.question.query import StatsQuery
-from mmstats.serve.runs import Limits, Runs
 from mmstats.wording import read_size, size_text
 from tests.conftest import Ask
 from tests.serving import serving
@@ -270,45 +266,3 @@ def test_the_server_refuses_too_much(settled: Any) -> None:
         refused = settled.stats(group_by="path")
         assert refused.error == (502, "upstream_failed")
         assert refused.json["details"] == {"message": "the question needs more than 250 MiB of memory"}
-
-
-class _Worker:
-    """A worker that has answered before or not, and has room for a question or not."""
-
-    alive = False
-
-    def __init__(self, *, fresh: bool, room: bool) -> None:
-        self.fresh, self.room, self.asked = fresh, room, 0
-
-    async def answer(self, *_: object) -> Any:
-        """An answer, or the error."""
-        self.asked += 1
-        if not self.room:
-            raise TooMuchMemory(1)
-        return type("Answer", (), {"notices": ()})
-
-
-@pytest.mark.parametrize(
-    ("fresh", "room", "asked"), [(True, False, 0), (False, False, 1), (False, True, 1)], ids=["fresh", "worn", "room"]
-)
-def test_what_a_process_has_kept_is_not_held_against_a_question(
-    monkeypatch: pytest.MonkeyPatch, fresh: bool, room: bool, asked: int
-) -> None:
-    """A question for which a process that answered others has no room is asked of a new one, and only once."""
-    first, second = _Worker(fresh=fresh, room=False), _Worker(fresh=True, room=room)
-
-    async def new(_: Runs) -> _Worker:
-        return second
-
-    async def answered() -> None:
-        runs = Runs(Dataset(()), Limits(1, 0, 60.0, 1), lambda *_: None)
-        await runs.start("key", StatsQuery()).join()
-
-    monkeypatch.setattr(Runs, "_taken", lambda _: first)
-    monkeypatch.setattr(Runs, "_new", new)
-    if room:
-        asyncio.run(answered())
-    else:
-        with pytest.raises(TooMuchMemory):
-            asyncio.run(answered())
-    assert (first.asked, second.asked) == (1, asked)

@@ -1,6 +1,5 @@
 """The OpenAPI document says what the server does, and the page that shows it needs nothing from elsewhere."""
 
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -13,24 +12,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from starlette.requests import Request
 
 import mmstats
-from mmstats.dataset import Dataset
-from mmstats.errors import DatasetError, InvalidQuestion, NotEvents
 from mmstats.question.instants import PATTERN, parse_instant
 from mmstats.question.parameters import DIMENSIONS, EXTENSIONS, MAX_LIMIT, PARAMETERS
-from mmstats.serve.app import build
-from mmstats.serve.envelope import HANDLERS, MEANING, STATUS, Refused
-from mmstats.serve.log import open_log
-from mmstats.serve.observed import Told
-from mmstats.serve.openapi import INSTANT, document
-from mmstats.serve.options import ServeOptions
-from mmstats.serve.question import REQUIRED, question_of
-from mmstats.serve.rate import TooOften
+from mmstats.serve.errors import ERROR_CODES
+from mmstats.serve.openapi import document
+from mmstats.serve.options import Rate, ServeOptions
+from tests.asgi import ask_app, build_app
+from tests.serving import Serving, question
 
 ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "mmstats" / "serve" / "docs.html").read_text()
 OPEN = {"/healthz", "/readyz", "/openapi.json", "/docs"}
 KINDS = [pytest.param(extensions, keys, id=f"{extensions=}-{keys=}") for extensions in (0, 1) for keys in (0, 1)]
 
@@ -47,7 +39,7 @@ def stats_of(found: dict[str, Any]) -> dict[str, Any]:
     return operation
 
 
-def asked_of(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def parameters_of(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The parameters of the question by name."""
     return {parameter["name"]: parameter for parameter in stats_of(found)["parameters"] if parameter["in"] == "query"}
 
@@ -77,7 +69,7 @@ def test_valid(extensions: bool, keys: bool) -> None:
 
 
 def test_info() -> None:
-    """It tells the version that answers, its license, and that the server is where the document is."""
+    """It has the version that answers, its license, and that the server is where the document is."""
     found = described()
     assert (found["info"]["version"], found["info"]["license"]["identifier"]) == (mmstats.__version__, "Apache-2.0")
     assert found["servers"] == [{"url": "/"}]
@@ -86,35 +78,38 @@ def test_info() -> None:
 @pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda parameter: parameter.name)
 def test_parameters(parameter: Any) -> None:
     """Each parameter of the question stands there as it is declared."""
-    told = asked_of(described())[parameter.name]
-    schema = told["schema"]
-    assert told["description"] == parameter.help
-    assert told["required"] == (parameter.name in REQUIRED)
+    documented = parameters_of(described())[parameter.name]
+    schema = documented["schema"]
+    assert documented["description"] == parameter.help
+    assert documented["required"] == (parameter.name in {"from", "to"})
     default = [*parameter.default] if parameter.repeatable else parameter.default
     assert schema.get("default") == default
     assert schema.get("enum", schema.get("items", {}).get("enum", [])) == [*parameter.choices]
     assert (schema.get("minimum"), schema.get("maximum")) == (parameter.bounds or (None, None))
     if parameter.repeatable:
-        assert (schema["type"], told["style"], told["explode"]) == ("array", "form", False)
+        assert (schema["type"], documented["style"], documented["explode"]) == ("array", "form", False)
 
 
 def test_parameter_examples() -> None:
     """Every example of a parameter is one that its schema allows."""
-    for told in asked_of(described()).values():
-        for shown in told.get("examples", {}).values():
-            assert Draft202012Validator(told["schema"]).is_valid(shown["value"]), (told["name"], shown)
+    for documented in parameters_of(described()).values():
+        for shown in documented.get("examples", {}).values():
+            assert Draft202012Validator(documented["schema"]).is_valid(shown["value"]), (documented["name"], shown)
 
 
 @pytest.mark.parametrize("keys", [False, True])
 def test_extensions(keys: bool) -> None:
-    """Only a server that accepts extensions tells of them."""
+    """Only a server that accepts extensions documents them."""
     names = [parameter.name for parameter in PARAMETERS]
-    assert [*asked_of(described(keys=keys))] == names
-    told = asked_of(described(extensions=True, keys=keys))
-    assert [*told] == [*names, *(extension.name for extension in EXTENSIONS)]
+    assert [*parameters_of(described(keys=keys))] == names
+    documented = parameters_of(described(extensions=True, keys=keys))
+    assert [*documented] == [*names, *(extension.name for extension in EXTENSIONS)]
     for extension in EXTENSIONS:
-        assert told[extension.name]["description"] == extension.help
-        assert told[extension.name]["schema"] == {"type": "boolean", "default": False}
+        assert documented[extension.name]["description"] == extension.help
+        assert documented[extension.name]["schema"] == {"type": "boolean", "default": False}
+
+
+INSTANT = parameters_of(described())["from"]["schema"]["pattern"]
 
 
 @given(st.from_regex(INSTANT.removesuffix("$"), fullmatch=True))
@@ -138,13 +133,14 @@ def test_instants_forbidden(text: str) -> None:
             parse_instant(text)
 
 
-@pytest.mark.parametrize("code", STATUS)
+@pytest.mark.parametrize("code", ERROR_CODES)
 def test_errors(code: str) -> None:
     """Every code stands under its status, with its meaning and an example that its own schema allows."""
     found = described()
-    media = found["components"]["responses"][str(STATUS[code])]["content"]["application/json"]
+    status, meaning = ERROR_CODES[code]
+    media = found["components"]["responses"][str(status)]["content"]["application/json"]
     shown = media["examples"][code]
-    assert shown["summary"] == MEANING[code]
+    assert shown["summary"] == meaning
     assert shown["value"]["error"] == code
     assert isinstance(shown["value"]["details"], dict)
     assert faults(found, media["schema"], shown["value"]) == []
@@ -153,14 +149,14 @@ def test_errors(code: str) -> None:
 
 
 def test_no_other_errors() -> None:
-    """No status and no code is told of that there is not."""
-    told = described()["components"]["responses"]
+    """No status and no code is documented that does not exist."""
+    responses = described()["components"]["responses"]
     shown = {
         code: int(status)
-        for status, answer in told.items()
+        for status, answer in responses.items()
         for code in answer["content"]["application/json"]["examples"]
     }
-    assert shown == STATUS
+    assert shown == {code: status for code, (status, _) in ERROR_CODES.items()}
 
 
 @pytest.mark.parametrize(
@@ -170,32 +166,29 @@ def test_no_other_errors() -> None:
         ("invalid_group_by", "from=2026-05-01&to=2026-06-01&group_by=campaign"),
     ],
 )
-def test_error_examples_are_real(code: str, query: str) -> None:
+def test_error_examples_are_real(server: Serving, code: str, query: str) -> None:
     """The examples of a wrong question are what the server sends."""
-    with pytest.raises(InvalidQuestion) as raised:
-        question_of(query.encode(), extensions=False)
-    request = Request({"type": "http", "state": {"told": Told()}})
-    sent: Any = HANDLERS[type(raised.value)](request, raised.value)
     shown = described()["components"]["responses"]["400"]["content"]["application/json"]["examples"]
-    assert json.loads(sent.body) == shown[code]["value"]
+    assert server.request(f"/v1/stats?{query}").json == shown[code]["value"]
 
 
-def test_other_errors_are_as_told() -> None:
+def test_other_errors_are_as_described(tmp_path: Path) -> None:
     """What the server sends to who asks too often, or of a dataset that is gone, is as the document has it."""
-    request = Request({"type": "http", "state": {"told": Told()}})
-    often: Any = HANDLERS[TooOften](request, TooOften(60))
-    gone: Any = HANDLERS[DatasetError](request, NotEvents("no such file: events/"))
+    app = build_app(tmp_path / "events", ServeOptions(rate_limit=Rate(1, 60)))
     found = described()
-    for code, body in (("rate_limited", often.body), ("upstream_failed", gone.body)):
-        assert faults(found, {"$ref": f"#/components/schemas/{code}"}, json.loads(body)) == []
+    for code in ("upstream_failed", "rate_limited"):
+        reply = ask_app(app, question())
+        assert reply.error == (ERROR_CODES[code].status, code)
+        assert faults(found, {"$ref": f"#/components/schemas/{code}"}, reply.json) == []
 
 
-def test_not_ready() -> None:
+def test_not_ready(tmp_path: Path) -> None:
     """A server that is not ready says so as the document has it."""
     found = described()
-    told = found["paths"]["/readyz"]["get"]["responses"]["503"]["content"]["application/json"]
-    assert told["example"] == json.loads(Refused("upstream_failed").body())
-    assert faults(found, told["schema"], told["example"]) == []
+    shown = found["paths"]["/readyz"]["get"]["responses"]["503"]["content"]["application/json"]
+    reply = ask_app(build_app(tmp_path / "events"), "/readyz")
+    assert (reply.status, reply.json) == (503, shown["example"])
+    assert faults(found, shown["schema"], reply.json) == []
 
 
 def answers() -> dict[str, Any]:
@@ -230,16 +223,16 @@ def test_answer_schema() -> None:
 
 
 def test_headers() -> None:
-    """The headers that a client needs are told of where they come."""
-    told = stats_of(described())["responses"]
-    assert {"ETag", "Mmstats-Truncated", "X-Request-Id", "Cache-Control"} <= {*told["200"]["headers"]}
-    assert "ETag" in told["304"]["headers"]
+    """The headers that a client needs are documented where they are sent."""
+    responses = stats_of(described())["responses"]
+    assert {"ETag", "Mmstats-Truncated", "X-Request-Id", "Cache-Control"} <= {*responses["200"]["headers"]}
+    assert "ETag" in responses["304"]["headers"]
     shared = described()["components"]["responses"]
     assert all("Retry-After" in shared[status]["headers"] for status in ("429", "503"))
 
 
 def test_keys() -> None:
-    """Where keys are asked for, all but the open paths tell so; elsewhere nothing does."""
+    """Where keys are asked for, all but the open paths say so; elsewhere nothing does."""
     found = described(keys=True)
     (name,) = found["components"]["securitySchemes"]
     scheme = found["components"]["securitySchemes"][name]
@@ -251,14 +244,12 @@ def test_keys() -> None:
     } - OPEN
     plain = described()
     assert "securitySchemes" not in plain["components"]
-    assert not any("security" in told for told in (plain, *(item["get"] for item in plain["paths"].values())))
+    assert not any("security" in part for part in (plain, *(item["get"] for item in plain["paths"].values())))
 
 
 def test_every_path() -> None:
-    """The document tells of every path that is answered, and of no other."""
-    dataset = Dataset((str(ROOT / "sample_data"),))
-    app = build(dataset, ServeOptions(), None, open_log("text", io.StringIO()), loopback=True)
-    assert [getattr(route, "path", None) for route in app.routes] == [*described()["paths"]]
+    """The document has every path that is answered, and no other."""
+    assert [getattr(route, "path", None) for route in build_app().routes] == [*described()["paths"]]
 
 
 def test_code_marks() -> None:
@@ -266,22 +257,31 @@ def test_code_marks() -> None:
     assert [text for text in texts(described(extensions=True, keys=True)) if text.count("`") % 2] == []
 
 
-def test_page_is_whole() -> None:
+@pytest.fixture(scope="module")
+def page() -> str:
+    """The page as a browser gets it."""
+    return ask_app(build_app(), "/docs").body.decode()
+
+
+def test_page_is_whole(page: str) -> None:
     """The page loads nothing, neither from elsewhere nor from files beside it."""
-    assert re.findall(r"https?:|(?<!:)//[a-z]", PAGE) == []
-    assert re.findall(r"@import|url\(|\bimport\b|\bsrc\b", PAGE) == []
-    assert re.findall(r"<link[^>]*>", PAGE) == ['<link rel="icon" href="data:,">']
-    assert {target for target in re.findall(r'href="([^"#]*)', PAGE) if target} == {"data:,", "openapi.json"}
-    assert set(re.findall(r"fetch\(([^,]*),", PAGE)) == {'new URL("openapi.json"', "question()"}
+    assert re.findall(r"https?:|(?<!:)//[a-z]", page) == []
+    assert re.findall(r"@import|url\(|\bimport\b|\bsrc\b", page) == []
+    assert re.findall(r"<link[^>]*>", page) == ['<link rel="icon" href="data:,">']
+    assert {target for target in re.findall(r'href="([^"#]*)', page) if target} == {"data:,", "openapi.json"}
+    assert set(re.findall(r"fetch\(([^,]*),", page)) == {'new URL("openapi.json"', "question()"}
 
 
-def test_page_never_makes_markup_of_data() -> None:
+def test_page_never_makes_markup_of_data(page: str) -> None:
     """The page sets text only, keeps nothing, and runs under a policy that forbids inline handlers and styles."""
-    assert re.findall(r"(?:inner|outer)HTML|insertAdjacent|document\.write|\beval\b|Function\(", PAGE) == []
-    assert re.findall(r"Storage|document\.cookie|indexedDB", PAGE) == []
-    assert re.findall(r"<[^>]* (?:on[a-z]+|style)=", PAGE) == []
+    assert re.findall(r"(?:inner|outer)HTML|insertAdjacent|document\.write|\beval\b|Function\(", page) == []
+    assert re.findall(r"Storage|document\.cookie|indexedDB", page) == []
+    assert re.findall(r"<[^>]* (?:on[a-z]+|style)=", page) == []
+    policy = ask_app(build_app(), "/docs").headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
 
 
-def test_page_without_script() -> None:
+def test_page_without_script(page: str) -> None:
     """Who runs no scripts is sent to the document."""
-    assert 'href="openapi.json"' in PAGE.partition("<noscript>")[2].partition("</noscript>")[0]
+    assert 'href="openapi.json"' in page.partition("<noscript>")[2].partition("</noscript>")[0]

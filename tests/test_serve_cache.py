@@ -1,14 +1,17 @@
-"""Answers kept while the dataset stays as it is, and not a moment too long; answers compressed."""
+"""Answers cached while the dataset stays as it is, and no longer; answers compressed."""
 
 import gzip
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.serving import Reply, Serving, question, serving, until
+from tests.serving import Reply, Serving, environment, question, serving, until
 
 PATH = question(group_by="path", limit="1000")
 
@@ -81,13 +84,13 @@ def test_only_those_with_a_key_learn_what_has_not_changed(server: Serving) -> No
 def test_a_question_asked_again_is_a_hit(changing: Serving) -> None:
     """The second time, and however the same question is written, the answer is had from memory."""
     first = settled(changing)
-    before = changing.figure('mmstats_answers_total{cache="hit"}')
+    before = changing.metric('mmstats_answers_total{cache="hit"}')
     asked = "/v1/stats?to=2100-01-01T00:00:00Z&limit=100&group_by=%20event_name,event_name&from=2000-01-01T00:00"
     assert changing.request(asked, {"X-Request-Id": "again"}).body == first.body
-    assert changing.figure('mmstats_answers_total{cache="hit"}') == before + 1
+    assert changing.metric('mmstats_answers_total{cache="hit"}') == before + 1
     (line,) = until(lambda: [line for line in changing.requests() if line["request_id"] == "again"])
     assert (line["cache"], line["rows"]) == ("hit", "2")
-    assert changing.figure("mmstats_kept_bytes") > len(first.body)
+    assert changing.metric("mmstats_kept_bytes") > len(first.body)
 
 
 def _rewritten_in_place(folder: Path) -> None:
@@ -120,7 +123,7 @@ def test_a_change_is_seen(changing: Serving, folder: Path, change: Callable[[Pat
 
 
 def test_a_file_still_warm_has_no_etag(changing: Serving, folder: Path) -> None:
-    """While a file may change once more without showing it, answers are right and are not kept by anybody."""
+    """While a file may change once more without showing it, answers are right and nobody may cache them."""
     before = settled(changing).body
 
     def asked() -> Reply | None:
@@ -189,11 +192,18 @@ def test_answers_are_plain_for_the_others(server: Serving, accepted: str) -> Non
     assert reply.json["metric"] == "count"
 
 
-def test_a_server_keeps_what_it_learns_of_files(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Parts of answers are kept in the cache folder, once the files are old enough to be known again."""
-    cache = tmp_path_factory.mktemp("cache")
+def test_a_server_fills_the_users_cache(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Partial aggregates go to the cache folder, once the files have not changed for a while; answers stay right."""
+    environ = {"MMSTATS_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
     limits = map(str, count(1))
-    with serving("--data", str(folder), environment={"MMSTATS_CACHE_DIR": str(cache)}) as running:
-        until(lambda: running.stats(limit=next(limits)).status != 200 or list(cache.glob("kept/*")))
+
+    def entries() -> int:
+        """How many entries the cache has, by the command line."""
+        command = [sys.executable, "-m", "mmstats", "cache", "info"]
+        ran = subprocess.run(command, capture_output=True, check=True, env=environment(str(folder), **environ))
+        return int(json.loads(ran.stdout)["entries"])
+
+    with serving("--data", str(folder), environment=environ) as running:
+        until(lambda: running.stats(limit=next(limits)).status == 200 and entries())
         rows = running.stats(group_by="event_name").json["rows"]
     assert rows == [{"event_name": "a", "value": 1}, {"event_name": "b", "value": 1}]

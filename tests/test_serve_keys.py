@@ -118,7 +118,7 @@ def mmstats(folder: Path, *arguments: str, **more: str) -> "subprocess.Completed
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeyFileServer:
     """A running server and the folder that its key file is in."""
 
     server: Serving
@@ -143,24 +143,24 @@ class Kept:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+def key_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyFileServer]:
     """A server with a key file, in which one key is."""
     folder = tmp_path_factory.mktemp("keys")
     key = mmstats(folder, "keys", "create").stdout.strip()
     with serving("--sample", environment={"XDG_CONFIG_HOME": str(folder), "MMSTATS_SERVE_KEY": ""}) as running:
-        yield Kept(running, folder)
+        yield KeyFileServer(running, folder)
         assert key.rpartition("_")[2] not in running.log()
 
 
-def test_keys_come_and_go_while_the_server_runs(kept: Kept) -> None:
+def test_keys_come_and_go_while_the_server_runs(key_server: KeyFileServer) -> None:
     """A key made later opens a running server, and one that is revoked does not any more; others stay."""
-    stays, goes = kept.create(), kept.create()
-    assert kept.reaches(stays, 200)
-    assert kept.reaches(goes, 200)
-    assert mmstats(kept.folder, "keys", "revoke", goes).returncode == 0
-    assert kept.reaches(goes, 401)
-    assert kept.ask(goes) == (401, "invalid_api_key")
-    assert kept.ask(stays) == (200, "")
+    stays, goes = key_server.create(), key_server.create()
+    assert key_server.reaches(stays, 200)
+    assert key_server.reaches(goes, 200)
+    assert mmstats(key_server.folder, "keys", "revoke", goes).returncode == 0
+    assert key_server.reaches(goes, 401)
+    assert key_server.ask(goes) == (401, "invalid_api_key")
+    assert key_server.ask(stays) == (200, "")
 
 
 def damage(file: Path, text: str | None) -> None:
@@ -176,24 +176,24 @@ def damage(file: Path, text: str | None) -> None:
     [None, "", "{", '{"version":99,"keys":[]}', '{"version":1,"keys":[{"prefix":"abcdefgh"}]}', "[]", "\0" * 9],
     ids=["gone", "empty", "broken", "of the future", "lacking fields", "list", "zeros"],
 )
-def test_a_damaged_key_file_lets_nobody_in(kept: Kept, text: str | None) -> None:
+def test_a_damaged_key_file_lets_nobody_in(key_server: KeyFileServer, text: str | None) -> None:
     """While the key file cannot be read, no key of it is known; the server goes on and reads it when it is whole."""
-    key = kept.create()
-    assert kept.reaches(key, 200)
-    whole = kept.file.read_bytes()
-    damage(kept.file, text)
-    assert kept.reaches(key, 401)
-    assert kept.ask(key) == (401, "invalid_api_key")
-    assert kept.server.request("/healthz").status == 200
-    kept.file.write_bytes(whole)
-    assert kept.reaches(key, 200)
+    key = key_server.create()
+    assert key_server.reaches(key, 200)
+    whole = key_server.file.read_bytes()
+    damage(key_server.file, text)
+    assert key_server.reaches(key, 401)
+    assert key_server.ask(key) == (401, "invalid_api_key")
+    assert key_server.server.request("/healthz").status == 200
+    key_server.file.write_bytes(whole)
+    assert key_server.reaches(key, 200)
 
 
 def test_both_the_file_and_the_environment_have_keys(tmp_path: Path) -> None:
     """The environment's key opens the server beside those of the file, and when the file is damaged it still does."""
     key = mmstats(tmp_path, "keys", "create").stdout.strip()
     with serving("--sample", environment={"XDG_CONFIG_HOME": str(tmp_path)}) as running:
-        both = Kept(running, tmp_path)
+        both = KeyFileServer(running, tmp_path)
         assert (both.ask(key), both.ask(KEY)) == ((200, ""), (200, ""))
         damage(both.file, "{")
         assert both.reaches(key, 401)

@@ -17,11 +17,6 @@ RUNNING, WAITING = "mmstats_queries_running", "mmstats_queries_waiting"
 IN_FLIGHT = "mmstats_http_requests_in_flight"
 
 
-def told(server: Serving, request: str) -> dict[str, str]:
-    """What the log says of a request with this id."""
-    return until(lambda: [line for line in server.requests() if line["request_id"] == request])[0]
-
-
 def leaver(server: Serving, path: str) -> socket.socket:
     """A client that has asked and not read the answer."""
     connection = server.connect()
@@ -54,13 +49,13 @@ def test_one_question_in_flight_is_run_once(single: Serving) -> None:
     """Forty clients that ask the same at once, written in two ways, share one run and get the same bytes."""
     paths = [question(limit="11", group_by="path"), question(limit="0011", group_by=" path,path")]
     with ThreadPoolExecutor(40) as pool, single.frozen():
-        misses, shared = (single.figure(f'mmstats_answers_total{{cache="{kind}"}}') for kind in ("miss", "shared"))
+        misses, shared = (single.metric(f'mmstats_answers_total{{cache="{kind}"}}') for kind in ("miss", "shared"))
         replies = [pool.submit(single.request, paths[index % 2]) for index in range(40)]
-        until(lambda: single.figure(IN_FLIGHT) == 41)  # and the one that asks for the figures
-        assert (single.figure(RUNNING), single.figure(WAITING)) == (1, 0)
+        until(lambda: single.metric(IN_FLIGHT) == 41)  # and the one that asks for the figures
+        assert (single.metric(RUNNING), single.metric(WAITING)) == (1, 0)
     assert {(reply.result().status, reply.result().body) for reply in replies} == {(200, single.request(paths[0]).body)}
-    assert single.figure('mmstats_answers_total{cache="miss"}') == misses + 1
-    assert single.figure('mmstats_answers_total{cache="shared"}') == shared + 39
+    assert single.metric('mmstats_answers_total{cache="miss"}') == misses + 1
+    assert single.metric('mmstats_answers_total{cache="shared"}') == shared + 39
 
 
 def test_more_questions_than_are_admitted_are_turned_away(single: Serving) -> None:
@@ -68,7 +63,7 @@ def test_more_questions_than_are_admitted_are_turned_away(single: Serving) -> No
     assert single.stats(limit="20").status == 200
     with ThreadPoolExecutor() as pool, single.frozen():
         first = pool.submit(single.stats, limit="21")
-        until(lambda: single.figure(RUNNING) == 1)
+        until(lambda: single.metric(RUNNING) == 1)
         refused = single.stats(limit="22")
         assert refused.error == (503, "overloaded")
         assert int(refused.headers["Retry-After"]) >= 1
@@ -77,17 +72,17 @@ def test_more_questions_than_are_admitted_are_turned_away(single: Serving) -> No
         assert single.request("/healthz").status == 200
     assert first.result().status == 200
     assert single.stats(limit="22").status == 200
-    assert single.figure(RUNNING) == 0
+    assert single.metric(RUNNING) == 0
 
 
 def test_questions_wait_for_a_place(queued: Serving) -> None:
     """As many questions wait as the queue holds, the next is turned away, and those that waited are answered."""
     with ThreadPoolExecutor() as pool, queued.frozen():
         replies = [pool.submit(queued.stats, limit=str(limit)) for limit in (31, 32, 33)]
-        until(lambda: (queued.figure(RUNNING), queued.figure(WAITING)) == (1, 2))
+        until(lambda: (queued.metric(RUNNING), queued.metric(WAITING)) == (1, 2))
         assert queued.stats(limit="34").error == (503, "overloaded")
     assert [reply.result().status for reply in replies] == [200, 200, 200]
-    assert (queued.figure(RUNNING), queued.figure(WAITING)) == (0, 0)
+    assert (queued.metric(RUNNING), queued.metric(WAITING)) == (0, 0)
 
 
 def test_a_client_that_leaves_frees_its_place(single: Serving) -> None:
@@ -95,8 +90,8 @@ def test_a_client_that_leaves_frees_its_place(single: Serving) -> None:
     with single.frozen():
         stopped = single.workers()
         with leaver(single, question(limit="41")):
-            until(lambda: single.figure(RUNNING) == 1)
-        until(lambda: single.figure(RUNNING) == 0)
+            until(lambda: single.metric(RUNNING) == 1)
+        until(lambda: single.metric(RUNNING) == 0)
         until(lambda: not all(map(alive, stopped)))
     assert single.stats(limit="42").status == 200
 
@@ -105,11 +100,11 @@ def test_a_client_that_leaves_the_queue_is_not_waited_for(queued: Serving) -> No
     """A question whose client has gone gives up its place in the queue, before it was ever run."""
     with ThreadPoolExecutor() as pool, queued.frozen():
         first = pool.submit(queued.stats, limit="51")
-        until(lambda: queued.figure(RUNNING) == 1)
+        until(lambda: queued.metric(RUNNING) == 1)
         with leaver(queued, question(limit="52")), leaver(queued, question(limit="53")):
-            until(lambda: queued.figure(WAITING) == 2)
-        until(lambda: queued.figure(WAITING) == 0)
-        assert queued.figure(RUNNING) == 1
+            until(lambda: queued.metric(WAITING) == 2)
+        until(lambda: queued.metric(WAITING) == 0)
+        assert queued.metric(RUNNING) == 1
     assert first.result().status == 200
 
 
@@ -117,11 +112,11 @@ def test_a_shared_run_outlives_the_client_that_started_it(single: Serving) -> No
     """A question that several wait for is answered although the first of them has gone."""
     with ThreadPoolExecutor() as pool, single.frozen():
         with leaver(single, question(limit="61")):
-            until(lambda: single.figure(RUNNING) == 1)
+            until(lambda: single.metric(RUNNING) == 1)
             stays = pool.submit(single.stats, limit="61")
-            until(lambda: single.figure(IN_FLIGHT) == 3)
+            until(lambda: single.metric(IN_FLIGHT) == 3)
         until(lambda: [line for line in single.requests() if line["status"] == "499"])
-        assert single.figure(RUNNING) == 1
+        assert single.metric(RUNNING) == 1
     assert stays.result().status == 200
 
 
@@ -132,7 +127,7 @@ def test_a_question_that_takes_too_long_is_given_up(hurried: Serving) -> None:
         reply = hurried.stats(limit="71")
         assert reply.error == (502, "upstream_failed")
         assert "1 second" in reply.json["details"]["message"]
-        until(lambda: hurried.figure(RUNNING) == 0)
+        until(lambda: hurried.metric(RUNNING) == 0)
         until(lambda: not all(map(alive, stopped)))
     assert until(lambda: hurried.stats(limit="71").status == 200)
 
@@ -141,11 +136,11 @@ def test_a_process_that_dies_takes_nothing_with_it(single: Serving) -> None:
     """When the system ends the process of a query, its client gets an error, and the next question an answer."""
     with ThreadPoolExecutor() as pool, single.frozen():
         reply = pool.submit(single.stats, limit="81")
-        until(lambda: single.figure(RUNNING) == 1)
+        until(lambda: single.metric(RUNNING) == 1)
         for worker in single.workers():
             os.kill(worker, signal.SIGKILL)
         assert reply.result().error in {(500, "internal_error"), (502, "upstream_failed")}
-    until(lambda: single.figure(RUNNING) == 0)
+    until(lambda: single.metric(RUNNING) == 0)
     assert single.stats(limit="81").status == 200
 
 
@@ -162,7 +157,7 @@ def test_processes_given_up_as_they_start_are_not_left(tmp_path: Path) -> None:
     slow = """
 import os, sys, time
 parent = os.getppid()
-while "mmstats.serve.worker" in " ".join(sys.orig_argv) and os.getppid() == parent:
+while "serve" not in sys.orig_argv and os.getppid() == parent:
     time.sleep(0.1)
 """
     (tmp_path / "sitecustomize.py").write_text(slow)
@@ -170,9 +165,52 @@ while "mmstats.serve.worker" in " ".join(sys.orig_argv) and os.getppid() == pare
     with serving("--sample", "--max-concurrency", "1", environment=places) as running:
         for limit in range(1, 4):
             with leaver(running, question(limit=str(limit))):
-                until(lambda: running.figure(RUNNING) == 1 and running.workers())
-            until(lambda: running.figure(RUNNING) == 0)
+                until(lambda: running.metric(RUNNING) == 1 and running.workers())
+            until(lambda: running.metric(RUNNING) == 0)
         assert not running.workers()
+
+
+FULL = """
+import os, pathlib, types
+import psutil
+
+class Process(psutil.Process):
+    def memory_info(self):
+        with pathlib.Path(os.environ["FULL"], "checked").open("a") as checked:
+            checked.write(f"{os.getpid()}\\n")
+        full = pathlib.Path(os.environ["FULL"], "full").read_text().split()
+        return types.SimpleNamespace(rss=(1 << 40) * bool({"all", str(os.getpid())} & {*full}))
+
+psutil.Process = Process
+"""
+
+
+def test_memory_taken_by_earlier_queries_is_not_held_against_the_next(tmp_path: Path) -> None:
+    """A query for which a process that answered others has no room is run in a new one, and only once."""
+    (tmp_path / "sitecustomize.py").write_text(FULL)
+    full = tmp_path / "full"
+
+    def processes() -> set[int]:
+        """The processes that have looked at their memory to answer a query."""
+        return {int(process) for process in (tmp_path / "checked").read_text().split()}
+
+    full.write_text("")
+    places = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "FULL": str(tmp_path)}
+    with serving("--sample", "--max-concurrency", "1", "--max-memory", "64GiB", environment=places) as running:
+        running.warm()
+        (used,) = processes()
+        full.write_text(str(used))
+        assert running.stats(limit="1").status == 200
+        (new,) = processes() - {used}
+        assert (alive(used), alive(new)) == (False, True)
+        full.write_text("all")
+        for _ in range(2):  # first asked of a used process and a new one, then of a new one alone
+            before = processes()
+            refused = running.stats(limit="2")
+            assert refused.error == (502, "upstream_failed")
+            assert refused.json["details"] == {"message": "the question needs more than 64 GiB of memory"}
+            assert len(processes() - before) == 1
+            assert not any(map(alive, processes()))
 
 
 @pytest.mark.parametrize(("rate", "least"), [("2/m", 20), ("2/h", 1000)])

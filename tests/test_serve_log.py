@@ -17,7 +17,7 @@ def machine() -> Iterator[Serving]:
         assert all(json.loads(line)["event"] for line in running.log().splitlines())
 
 
-def told(server: Serving, request: str) -> dict[str, Any]:
+def log_line(server: Serving, request: str) -> dict[str, Any]:
     """The one line of the JSON log that is of the request with this id."""
 
     def found() -> list[dict[str, Any]]:
@@ -34,9 +34,9 @@ def test_a_request_is_one_line_with_all_its_fields(machine: Serving) -> None:
     tag = machine.stats(group_by="os").headers["ETag"]
     for request, headers in (("hit", {}), ("known", {"If-None-Match": tag})):
         machine.request(question(group_by="os"), {"X-Request-Id": request, **headers})
-        seen.append(told(machine, request))
+        seen.append(log_line(machine, request))
     machine.request(question(group_by="country"), {"X-Request-Id": "first"})
-    seen.append(told(machine, "first"))
+    seen.append(log_line(machine, "first"))
     for line in seen:
         assert line.keys() >= {"timestamp", "level", "event", "method", "path", "status", "ms", "cache", "request_id"}
         assert (line["event"], line["level"], line["method"], line["path"]) == ("request", "info", "GET", "/v1/stats")
@@ -64,7 +64,7 @@ def test_what_is_refused_is_written_down_too(
 ) -> None:
     """Every request that is one is written down with its status, and the reply names its id."""
     reply = machine.request(path, headers, method=method)
-    line = told(machine, reply.headers["X-Request-Id"])
+    line = log_line(machine, reply.headers["X-Request-Id"])
     assert (line["method"], line["path"], line["status"], reply.status) == (method, path, status, status)
 
 
@@ -72,7 +72,7 @@ def test_what_is_refused_is_written_down_too(
 def test_a_sane_request_id_is_taken_over(machine: Serving, given: str) -> None:
     """A client's own request id comes back to it and stands in the log."""
     assert machine.request("/healthz", {"X-Request-Id": given}).headers["X-Request-Id"] == given
-    assert told(machine, given)["path"] == "/healthz"
+    assert log_line(machine, given)["path"] == "/healthz"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_any_other_request_id_is_replaced(machine: Serving, given: str) -> None:
     reply = machine.raw(sent=request)
     if reply.status == 200:
         assert reply.headers["X-Request-Id"] not in ("", given)
-        assert told(machine, reply.headers["X-Request-Id"])["status"] == 200
+        assert log_line(machine, reply.headers["X-Request-Id"])["status"] == 200
     else:
         assert reply.error == (400, "invalid_params")
 
@@ -106,7 +106,7 @@ def test_a_path_cannot_write_in_the_log(machine: Serving, server: Serving, path:
     """Whatever a path holds, its request is one line, of text as of JSON, that says what was asked."""
     request = "injected-" + path.encode().hex()[:40]
     machine.request(path, {"X-Request-Id": request})
-    assert told(machine, request)["path"] == shown
+    assert log_line(machine, request)["path"] == shown
     server.request(path, {"X-Request-Id": request})
     (line,) = until(lambda: [line for line in server.log().split("\n") if line.endswith(f"request_id={request}")])
     assert line.startswith("timestamp=")
@@ -118,7 +118,7 @@ def test_a_long_path_is_cut(machine: Serving) -> None:
     """A path of many thousands of characters does not fill the log."""
     reply = machine.request("/" + "a" * 50_000)
     assert reply.error == (404, "not_found")
-    assert len(told(machine, reply.headers["X-Request-Id"])["path"]) <= 1000
+    assert len(log_line(machine, reply.headers["X-Request-Id"])["path"]) <= 1000
 
 
 def test_an_unknown_method_is_one_kind_in_the_metrics(machine: Serving) -> None:

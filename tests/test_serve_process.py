@@ -53,7 +53,7 @@ def test_a_query_under_way_is_answered_before_the_end(own: Serving, by: signal.S
     """At a signal, the query that runs is answered whole; new clients are not taken up; then the server ends."""
     with ThreadPoolExecutor() as pool, own.frozen():
         reply = pool.submit(own.stats, group_by="path", limit="1000")
-        until(lambda: own.figure("mmstats_queries_running") == 1)
+        until(lambda: own.metric("mmstats_queries_running") == 1)
         own.process.send_signal(by)
         until(lambda: not listens(own))
         assert own.process.poll() is None
@@ -69,7 +69,7 @@ def test_a_second_interrupt_ends_it_at_once(own: Serving) -> None:
         reply = pool.submit(
             own.raw, f"GET {question(limit='2')} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {KEY}"
         )
-        until(lambda: own.figure("mmstats_queries_running") == 1)
+        until(lambda: own.metric("mmstats_queries_running") == 1)
         own.process.send_signal(signal.SIGINT)
         until(lambda: not listens(own))
         assert stop(own, signal.SIGINT) == 130
@@ -98,7 +98,7 @@ def test_killed_it_leaves_no_process(own: Serving) -> None:
         workers = own.workers()
         client.sendall(f"GET {question(limit='3')} HTTP/1.1\r\nHost: localhost\r\n".encode())
         client.sendall(f"Authorization: Bearer {KEY}\r\n\r\n".encode())
-        until(lambda: own.figure("mmstats_queries_running") == 1)
+        until(lambda: own.metric("mmstats_queries_running") == 1)
         assert stop(own, signal.SIGKILL) == -signal.SIGKILL
     until(lambda: not any(map(alive, workers)))
 
@@ -219,7 +219,7 @@ def test_on_a_terminal_an_interrupt_lets_the_query_finish(tmp_path: Path) -> Non
     own = Serving(shown.splitlines()[0].strip(), process, log_file)  # type: ignore[arg-type]
     with ThreadPoolExecutor() as pool, own.frozen():
         reply = pool.submit(own.stats, limit="2")
-        until(lambda: own.figure("mmstats_queries_running") == 1)
+        until(lambda: own.metric("mmstats_queries_running") == 1)
         os.write(primary, b"\x03")
         until(lambda: not listens(own))
     assert reply.result().status == 200

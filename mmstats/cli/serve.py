@@ -41,8 +41,8 @@ def serve(given: Mapping[str, Sequence[str]], source: SourceOptions, *, extensio
     user_cache(os.environ)  # what is wrong with it is said now, and not with the first query
     keys = _keys() if options.auth else None
 
-    from mmstats.serve.keyring import Keyring  # after validation: a wrong option loads no server
-    from mmstats.serve.log import open_log
+    from mmstats.serve.auth import Keyring  # after validation: a wrong option loads no server
+    from mmstats.serve.observability import open_log
     from mmstats.serve.server import serve as run
 
     log = open_log(options.log_format, sys.stderr or Path(os.devnull).open("w"))  # noqa: SIM115 - open to the end

@@ -1,93 +1,113 @@
-"""The application: which path is answered by what, and what every request passes on its way there."""
+"""The ASGI application: which endpoint answers which path, and what wraps them all."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+import re
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from mmstats.answer import encode
 from mmstats.dataset import Dataset
-from mmstats.engine_address import LOCAL
-from mmstats.serve.compression import Compression
-from mmstats.serve.envelope import HANDLERS
-from mmstats.serve.gate import Gate
-from mmstats.serve.kept import KeptAnswers
-from mmstats.serve.keyring import Keyring
-from mmstats.serve.log import Log
-from mmstats.serve.lookout import Lookout
-from mmstats.serve.metrics import Metrics
-from mmstats.serve.observed import Observed
+from mmstats.errors import DatasetError
+from mmstats.serve.auth import Keyring, RateLimiter, authenticate
+from mmstats.serve.errors import EXCEPTION_HANDLERS, ApiError
+from mmstats.serve.freshness import AnswerCache, DatasetMonitor
+from mmstats.serve.middleware import CompressionMiddleware, OriginMiddleware, RequestTargetMiddleware
+from mmstats.serve.observability import Log, Metrics, RequestLogMiddleware
 from mmstats.serve.openapi import document
 from mmstats.serve.options import ServeOptions
-from mmstats.serve.origins import Origins
-from mmstats.serve.pages import Pages
-from mmstats.serve.rate import Buckets
-from mmstats.serve.runs import Limits, Runs
-from mmstats.serve.stats import ClientGone, StatsDoor
-from mmstats.serve.target import Target
-from mmstats.wording import visible
+from mmstats.serve.stats import StatsEndpoint
+from mmstats.serve.worker_pool import WorkerPool
 
 
 def build(dataset: Dataset, options: ServeOptions, keyring: Keyring | None, log: Log, *, loopback: bool) -> Starlette:
-    """The application that answers questions of a dataset; without a keyring, to everybody."""
-    metrics, lookout, kept = Metrics(), Lookout(dataset, options.query_timeout), KeptAnswers()
-    limits = Limits(options.max_concurrency, options.queue, options.query_timeout, options.max_memory)
-    runs = Runs(
-        dataset, limits, lambda event, message: log.warning(event, message=visible(message)), options.engine or LOCAL
-    )
-    gate = Gate(keyring, Buckets(options.rate_limit) if options.rate_limit else None)
-    _watch(metrics, runs, kept)
+    """The application that answers queries over a dataset; without a keyring, nobody needs a key.
+
+    `app.state.close()` lets running queries finish and starts no others; the workers end with the lifespan.
+    """
+    monitor, cache, metrics = DatasetMonitor(dataset, options.query_timeout), AnswerCache(), Metrics()
+    pool = WorkerPool(dataset, options, log)
+    metrics.add_gauge("mmstats_queries_running", "Queries that hold a place.", lambda: pool.running)
+    metrics.add_gauge("mmstats_queries_waiting", "Queries that wait for a place.", pool.waiting)
+    metrics.add_gauge("mmstats_kept_bytes", "Memory of the answers kept.", cache.size)
+    limiter = RateLimiter(options.rate_limit) if options.rate_limit else None
+    stats = StatsEndpoint(keyring, limiter, monitor, cache, pool, metrics, options.extensions)
     description = document(extensions=options.extensions, keys=keyring is not None)
-    pages = Pages(gate, lookout, metrics, encode(description).encode())
+    service = ServiceEndpoints(keyring, monitor, metrics, encode(description).encode())
     routes = [
-        Route("/v1/stats", StatsDoor(gate, lookout, kept, runs, metrics, options.extensions).answer),
-        Route("/healthz", pages.health),
-        Route("/readyz", pages.readiness),
-        Route("/metrics", pages.figures),
-        Route("/openapi.json", pages.description),
-        Route("/docs", pages.docs),
+        Route("/v1/stats", stats.get),
+        Route("/healthz", service.health),
+        Route("/readyz", service.readiness),
+        Route("/metrics", service.prometheus),
+        Route("/openapi.json", service.openapi),
+        Route("/docs", service.docs),
     ]
+    paths = frozenset(route.path for route in routes)
     app = Starlette(
         routes=routes,
         middleware=[
-            Middleware(Target),
-            Middleware(Observed, log=log, metrics=metrics, paths=frozenset(route.path for route in routes)),
-            Middleware(Origins, named=options.cors_origin, loopback=loopback),
-            Middleware(Compression),
+            Middleware(RequestTargetMiddleware),
+            Middleware(RequestLogMiddleware, log=log, metrics=metrics, paths=paths),
+            Middleware(OriginMiddleware, allowed=options.cors_origin, loopback=loopback),
+            Middleware(CompressionMiddleware),
         ],
-        exception_handlers={**HANDLERS, ClientGone: _nobody},
-        lifespan=_lifespan(runs),
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=pool.lifespan,
     )
     app.router.redirect_slashes = False
-    app.state.close = runs.close
+    app.state.close = pool.close
     return app
 
 
-def _lifespan(runs: Runs) -> Any:
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        preparing = asyncio.create_task(runs.prepare())
+class ServiceEndpoints:
+    """What a server answers beside queries, to everybody but for the metrics."""
+
+    def __init__(self, keyring: Keyring | None, monitor: DatasetMonitor, metrics: Metrics, openapi: bytes) -> None:
+        self._keyring, self._monitor, self._metrics, self._openapi = keyring, monitor, metrics, openapi
+        self._page = Path(__file__).with_name("docs.html").read_text(encoding="utf-8")
+        self._page_policy = _content_security_policy(self._page)
+
+    async def health(self, _: Request) -> Response:
+        """Whether the server is up."""
+        return Response(b'{"status":"up"}', media_type="application/json")
+
+    async def readiness(self, _: Request) -> Response:
+        """Whether the dataset can be read."""
         try:
-            yield
-        finally:
-            await preparing
-            await runs.stop()
+            await self._monitor.identity()
+        except DatasetError:
+            return ApiError("upstream_failed").response(503)
+        return Response(b'{"status":"ready"}', media_type="application/json")
 
-    return lifespan
+    async def prometheus(self, request: Request) -> Response:
+        """The metrics."""
+        authenticate(request, self._keyring)
+        text, content_type = self._metrics.render(request.headers.get("accept", ""))
+        return Response(text, headers={"Content-Type": content_type})
+
+    async def openapi(self, _: Request) -> Response:
+        """The OpenAPI document."""
+        return Response(self._openapi, media_type="application/json")
+
+    async def docs(self, _: Request) -> Response:
+        """The page that shows the OpenAPI document to a person."""
+        return HTMLResponse(self._page, headers={"Content-Security-Policy": self._page_policy})
 
 
-def _watch(metrics: Metrics, runs: Runs, kept: KeptAnswers) -> None:
-    metrics.watch("mmstats_queries_running", "Queries that hold a place.", lambda: runs.running)
-    metrics.watch("mmstats_queries_waiting", "Queries that wait for a place.", lambda: runs.waiting)
-    metrics.watch("mmstats_kept_bytes", "Memory of the answers kept.", lambda: kept.bytes)
-
-
-def _nobody(_: Request, __: Exception) -> Response:
-    """What is written down of a request whose client has gone; nothing is sent."""
-    return Response(status_code=499)
+def _content_security_policy(page: str) -> str:
+    """Let a page run its own script and style and ask this server, and nothing else."""
+    hashes = {}
+    for tag in ("script", "style"):
+        element = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        assert element is not None
+        hashes[tag] = f"'sha256-{b64encode(sha256(element[1].encode()).digest()).decode()}'"
+    return (
+        f"default-src 'none'; script-src {hashes['script']}; style-src {hashes['style']}; connect-src 'self'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )

@@ -1,148 +1,216 @@
-"""The OpenAPI document, built from what the server itself reads: the parameters, the extensions and the errors."""
+"""The OpenAPI document, built from what the server itself reads: parameters, extensions and error codes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmstats.question.parameters import EXTENSIONS, PARAMETERS, Parameter
-from mmstats.serve import responses
-from mmstats.serve.question import REQUIRED
+from mmstats.question.parameters import DIMENSIONS, EXTENSIONS, MAX_LIMIT, METRICS, PARAMETERS, Parameter
+from mmstats.serve.errors import ERROR_CODES
+from mmstats.serve.stats import REQUIRED
 from mmstats.version import __version__
 
+Node = dict[str, Any]
+
+_INFO = {
+    "title": "mmstats",
+    "version": __version__,
+    "summary": "Ask the stats query of event files you have.",
+    "description": """\
+The stats query of a hosted analytics API, answered of event files that you have.
+
+The range includes `from` and excludes `to`. Parameters are strict: one that is unknown, repeated, empty or out of \
+range is refused with `invalid_params`, all wrong ones at once, and never ignored or clamped; `from` must be before \
+`to`. Authentication comes before validation, validation before the data is touched.""",
+    "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+}
+_API_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "rk_{env}_{prefix}_{secret}",
+    "description": "A key that reads, of the kind `rk`: `rk_{env}_{prefix}_{secret}`, made by `mmstats keys create`.",
+}
 # What `parse_instant` reads, but for days that a month lacks and what an offset moves out of the years 1 to 9999.
-INSTANT = (
+_INSTANT = (
     "^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
     "(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]+)?)?"
     "(?:Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?)?$"
 )
-_EXAMPLES: Mapping[str, dict[str, Any]] = {
+_PARAMETER_EXAMPLES: Mapping[str, Node] = {
     "from": {"date": "2026-05-01", "instant": "2026-05-01T00:00:00Z"},
     "to": {"date": "2026-06-01", "instant": "2026-06-01T02:00:00+02:00"},
     "event": {"signup": "signup"},
     "group_by": {"source": ["source"], "source and medium": ["source", "medium"]},
 }
-_DESCRIPTION = """\
-The stats query of a hosted analytics API, answered of event files that you have.
-
-The range includes `from` and excludes `to`. Parameters are strict: one that is unknown, repeated, empty or out of \
-range is refused with `invalid_params`, all wrong ones at once, and never ignored or clamped; `from` must be before \
-`to`. Authentication comes before validation, validation before the data is touched."""
-_INFO = {
-    "title": "mmstats",
-    "version": __version__,
-    "summary": "Ask the stats query of event files you have.",
-    "description": _DESCRIPTION,
-    "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The `ETag` of an answer that the client has; answered 304 while it is still the answer.",
+    "schema": {"type": "string"},
 }
-_AT_THE_DOOR = ("400", "403", "500")
+# Each is what the bundled sample answers to the query before it.
+_ANSWER_EXAMPLES: Mapping[str, tuple[str, Node]] = {
+    "plain": (
+        "from=2026-05-01&to=2026-06-01&event=signup",
+        {"metric": "count", "rows": [{"value": 12}]},
+    ),
+    "grouped": (
+        "from=2026-05-01&to=2026-06-01&event=signup&group_by=source",
+        {"metric": "count", "rows": [{"source": "facebook", "value": 9}, {"source": "google", "value": 3}]},
+    ),
+    "bucketed": (
+        "from=2026-05-16&to=2026-05-17&event=signup&group_by=source&interval=day",
+        {"metric": "count", "rows": [{"bucket": "2026-05-16 00:00:00", "source": "facebook", "value": 4}]},
+    ),
+}
+_STATUS_SUMMARIES = {
+    400: "The question is wrong, or the Host header is.",
+    401: "No key, or none that is known here.",
+    403: "A key that may not ask, or a page that may not.",
+    404: "No such path.",
+    405: "No such method of this path.",
+    429: "Too many requests.",
+    500: "A bug.",
+    502: "The dataset could not be read.",
+    503: "Too many queries at once.",
+}
+_TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+_ALLOWED = {"type": "array", "items": {"enum": [*DIMENSIONS]}, "description": "The columns one may group by."}
+# Of each error code that has any: the properties of its details, and those beside the code.
+_ERROR_DETAILS: Mapping[str, Node] = {
+    "invalid_params": {
+        "fieldErrors": {
+            "type": "object",
+            "additionalProperties": _TEXTS,
+            "minProperties": 1,
+            "description": "What is wrong with each wrong parameter; all of them at once.",
+        }
+    },
+    "invalid_group_by": {
+        "allowed": _ALLOWED,
+        "invalid": {**_TEXTS, "description": "The columns asked for that are not among them."},
+    },
+    "upstream_failed": {"message": {"type": "string"}},
+}
+_ERROR_EXTRA: Mapping[str, Node] = {
+    "invalid_group_by": {"allowed": _ALLOWED},
+    "rate_limited": {
+        "retry_after_s": {"type": "integer", "minimum": 1, "description": "Seconds until the next request is admitted."}
+    },
+}
+_ERROR_EXAMPLES: Mapping[str, Node] = {
+    "invalid_params": {"details": {"fieldErrors": {"limit": ["must be an integer from 1 to 1000, not '5000'"]}}},
+    "invalid_group_by": {
+        "details": {"allowed": [*DIMENSIONS], "invalid": ["campaign"]},
+        "allowed": [*DIMENSIONS],
+    },
+    "rate_limited": {"details": {}, "retry_after_s": 1},
+    "upstream_failed": {"details": {"message": "no such file or folder: events/"}},
+}
 
 
-def document(*, extensions: bool, keys: bool) -> dict[str, Any]:
-    """The document of a server that accepts parameters beyond the API, or asks for keys, or does not."""
-    components: dict[str, Any] = {"schemas": responses.schemas(extensions=extensions), "responses": responses.errors()}
-    secured: dict[str, Any] = {}
+def _header(description: str, *, required: bool = False, **schema: Any) -> Node:
+    return {"description": description, "required": required, "schema": {"type": "string", **schema}}
+
+
+_REQUEST_ID = {"X-Request-Id": _header("The id of this request in the server's log: the client's own if it sent one.")}
+_CACHE_CONTROL = _header("May be kept, but is to be asked for again each time.", required=True)
+_ETAG = _header("Names this answer of the dataset as it is; send it back in If-None-Match. Weak.")
+_TRUNCATED = _header("Sent when `limit` cut rows off.", enum=["true"])
+_ERROR_HEADERS: Mapping[int, Node] = {
+    401: {"WWW-Authenticate": _header("What a client is to bring (RFC 6750).", required=True)},
+    405: {"Allow": _header("The methods that there are.", required=True)},
+    429: {"Retry-After": _header("Seconds to wait.", required=True, type="integer", minimum=1)},
+    503: {"Retry-After": _header("Seconds to wait.", type="integer", minimum=1)},
+}
+
+
+def document(*, extensions: bool, keys: bool) -> Node:
+    """The document of a server with or without extensions, and with or without API keys."""
+    switch = {"type": "boolean", "default": False}
+    parameters = [_parameter(parameter) for parameter in PARAMETERS]
+    if extensions:
+        parameters += [
+            {"name": extension.name, "in": "query", "description": extension.help, "schema": switch}
+            for extension in EXTENSIONS
+        ]
+    paths = _paths(parameters, keys=keys)
+    components: Node = {
+        "schemas": _schemas(extensions=extensions),
+        "responses": {str(status): _error(status) for status in _STATUS_SUMMARIES},
+    }
     if keys:
-        components["securitySchemes"] = {"key": _scheme()}
-        secured["security"] = [{"key": []}]
+        components["securitySchemes"] = {"key": _API_KEY}
+    security: Node = {"security": [{"key": []}]} if keys else {}
     return {
         "openapi": "3.1.0",
         "info": _INFO,
         "servers": [{"url": "/"}],
-        **secured,
-        "paths": _paths(_parameters(extensions=extensions), keys=keys),
+        **security,
+        "paths": {path: {"get": operation} for path, operation in paths.items()},
         "components": components,
     }
 
 
-def _scheme() -> dict[str, Any]:
-    description = "A key that reads, of the kind `rk`: `rk_{env}_{prefix}_{secret}`, made by `mmstats keys create`."
-    return {
-        "type": "http",
-        "scheme": "bearer",
-        "bearerFormat": "rk_{env}_{prefix}_{secret}",
-        "description": description,
-    }
-
-
-def _paths(parameters: list[dict[str, Any]], *, keys: bool) -> dict[str, Any]:
-    asked = ("401",) if keys else ()
-    text, anything = {"schema": {"type": "string"}}, {"schema": {"type": "object"}}
+def _paths(parameters: list[Node], *, keys: bool) -> Node:
+    """The operation of each path; with `keys`, those that need none say so."""
+    auth = ["401"] if keys else []
+    public: Node = {"security": []} if keys else {}
+    text, any_object = {"schema": {"type": "string"}}, {"schema": {"type": "object"}}
     metrics = {"text/plain": text, "application/openmetrics-text": text}
-    operations = {
-        "/v1/stats": _stats(parameters, asked),
-        "/healthz": _open("getHealth", "Whether the server is up.", _status("up"), keys=keys),
-        "/readyz": _ready(keys=keys),
-        "/metrics": _operation("getMetrics", "What the server counts of itself, for Prometheus.", metrics, asked),
-        "/openapi.json": _open("getOpenapi", "This document.", {"application/json": anything}, keys=keys),
-        "/docs": _open("getDocs", "This document as a page, with a form to try it.", {"text/html": text}, keys=keys),
-    }
-    return {path: {"get": operation} for path, operation in operations.items()}
-
-
-def _stats(parameters: list[dict[str, Any]], asked: Sequence[str]) -> dict[str, Any]:
+    ready = _operation("getReadiness", "Whether the dataset can be read.", _status_content("ready"))
+    ready["responses"]["503"] = _not_ready()
     return {
-        "operationId": "getStats",
-        "summary": "Count events or distinct visitors, in groups and buckets of time.",
-        "description": "Only events at or after `from` and before `to`. A parameter that is not listed is refused.",
-        "parameters": [*parameters, _condition()],
-        "responses": {
-            "200": responses.answered(),
-            "304": responses.unchanged(),
-            **_refusals("400", *asked, "403", "429", "500", "502", "503"),
+        "/v1/stats": {
+            "operationId": "getStats",
+            "summary": "Count events or distinct visitors, in groups and buckets of time.",
+            "description": "Only events at or after `from` and before `to`. A parameter that is not listed is refused.",
+            "parameters": [*parameters, _IF_NONE_MATCH],
+            "responses": {
+                "200": _answer(),
+                "304": {
+                    "description": "The answer is still the one that `If-None-Match` names.",
+                    "headers": {"ETag": _ETAG, "Cache-Control": _CACHE_CONTROL, **_REQUEST_ID},
+                },
+                **_error_refs("400", *auth, "403", "429", "500", "502", "503"),
+            },
         },
+        "/healthz": _operation("getHealth", "Whether the server is up.", _status_content("up")) | public,
+        "/readyz": ready | public,
+        "/metrics": _operation("getMetrics", "What the server counts of itself, for Prometheus.", metrics, auth),
+        "/openapi.json": _operation("getOpenapi", "This document.", {"application/json": any_object}) | public,
+        "/docs": _operation("getDocs", "This document as a page, with a form to try it.", {"text/html": text}) | public,
     }
 
 
-def _ready(*, keys: bool) -> dict[str, Any]:
-    operation = _open("getReadiness", "Whether the dataset can be read.", _status("ready"), keys=keys)
-    operation["responses"]["503"] = responses.unready()
-    return operation
+def _operation(operation_id: str, summary: str, content: Node, auth: Sequence[str] = ()) -> Node:
+    success = {"description": summary, "headers": _REQUEST_ID, "content": content}
+    errors = _error_refs(*sorted({"400", "403", "500", *auth}))
+    return {"operationId": operation_id, "summary": summary, "responses": {"200": success, **errors}}
 
 
-def _open(name: str, summary: str, content: dict[str, Any], *, keys: bool) -> dict[str, Any]:
-    """An operation that needs no key, also where others do."""
-    return {**_operation(name, summary, content), **({"security": []} if keys else {})}
-
-
-def _operation(name: str, summary: str, content: dict[str, Any], asked: Sequence[str] = ()) -> dict[str, Any]:
-    found = {"description": summary, "headers": {"X-Request-Id": responses.REQUEST_ID}, "content": content}
-    refusals = _refusals(*sorted({*_AT_THE_DOOR, *asked}))
-    return {"operationId": name, "summary": summary, "responses": {"200": found, **refusals}}
-
-
-def _refusals(*statuses: str) -> dict[str, Any]:
+def _error_refs(*statuses: str) -> Node:
     return {status: {"$ref": f"#/components/responses/{status}"} for status in statuses}
 
 
-def _status(word: str) -> dict[str, Any]:
+def _status_content(word: str) -> Node:
     properties = {"status": {"enum": [word]}}
     schema = {"type": "object", "required": ["status"], "properties": properties, "additionalProperties": False}
     return {"application/json": {"schema": schema}}
 
 
-def _parameters(*, extensions: bool) -> list[dict[str, Any]]:
-    """The parameters of the question, and those beyond the API when they are accepted."""
-    switch = {"type": "boolean", "default": False}
-    beyond = [
-        {"name": extension.name, "in": "query", "description": extension.help, "schema": switch}
-        for extension in (EXTENSIONS if extensions else ())
-    ]
-    return [*map(_parameter, PARAMETERS), *beyond]
-
-
-def _parameter(parameter: Parameter) -> dict[str, Any]:
-    examples = {name: {"value": value} for name, value in _EXAMPLES.get(parameter.name, {}).items()}
+def _parameter(parameter: Parameter) -> Node:
+    examples = {name: {"value": value} for name, value in _PARAMETER_EXAMPLES.get(parameter.name, {}).items()}
     return {
         "name": parameter.name,
         "in": "query",
         "description": parameter.help,
         "required": parameter.name in REQUIRED,
         **({"style": "form", "explode": False} if parameter.repeatable else {}),
-        "schema": _schema(parameter),
+        "schema": _parameter_schema(parameter),
         **({"examples": examples} if examples else {}),
     }
 
 
-def _schema(parameter: Parameter) -> dict[str, Any]:
+def _parameter_schema(parameter: Parameter) -> Node:
     default = {} if parameter.default is None else {"default": parameter.default}
     if parameter.repeatable:
         items = {"type": "string", "enum": [*parameter.choices]}
@@ -153,14 +221,75 @@ def _schema(parameter: Parameter) -> dict[str, Any]:
     if parameter.choices:
         return {"type": "string", "enum": [*parameter.choices], **default}
     if parameter.field in {"start", "end"}:
-        return {"type": "string", "pattern": INSTANT}
+        return {"type": "string", "pattern": _INSTANT}
     return {"type": "string", "minLength": 1}
 
 
-def _condition() -> dict[str, Any]:
+def _answer() -> Node:
+    examples = {name: {"summary": query, "value": value} for name, (query, value) in _ANSWER_EXAMPLES.items()}
     return {
-        "name": "If-None-Match",
-        "in": "header",
-        "description": "The `ETag` of an answer that the client has; answered 304 while it is still the answer.",
-        "schema": {"type": "string"},
+        "description": "The answer. Rows are ordered by `bucket` ascending, `value` descending, then the grouped "
+        "columns ascending by code point, null last; `limit` cuts after ordering. Without `group_by` and `interval` "
+        "there is exactly one row.",
+        "headers": {"ETag": _ETAG, "Mmstats-Truncated": _TRUNCATED, "Cache-Control": _CACHE_CONTROL, **_REQUEST_ID},
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/answer"}, "examples": examples}},
     }
+
+
+def _error(status: int) -> Node:
+    """The response with the errors of a status."""
+    meanings = {code: meaning for code, (its_status, meaning) in ERROR_CODES.items() if its_status == status}
+    schemas = [{"$ref": f"#/components/schemas/{code}"} for code in meanings]
+    examples = {
+        code: {"summary": meaning, "value": {"error": code, **_ERROR_EXAMPLES.get(code, {"details": {}})}}
+        for code, meaning in meanings.items()
+    }
+    listed = "\n".join(f"- `{code}`: {meaning}" for code, meaning in meanings.items())
+    media = {"schema": {"oneOf": schemas} if len(schemas) > 1 else schemas[0], "examples": examples}
+    return {
+        "description": f"{_STATUS_SUMMARIES[status]}\n\n{listed}",
+        "headers": {**_REQUEST_ID, **_ERROR_HEADERS.get(status, {})},
+        "content": {"application/json": media},
+    }
+
+
+def _not_ready() -> Node:
+    code = "upstream_failed"
+    media = {"schema": _error_schema(code), "example": {"error": code, "details": {}}}
+    return {
+        "description": "The dataset cannot be read.",
+        "headers": _REQUEST_ID,
+        "content": {"application/json": media},
+    }
+
+
+def _schemas(*, extensions: bool) -> Node:
+    """The schemas of an answer, of its row, and of the body with each error code."""
+    rows: Node = {"type": "array", "items": {"$ref": "#/components/schemas/row"}}
+    if not extensions:
+        rows["maxItems"] = MAX_LIMIT
+    bucket = {
+        "type": "string",
+        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:00:00$",
+        "description": "With `interval`: the start of the bucket in UTC. A bucket without events has no row.",
+    }
+    column = {"type": ["string", "null"], "description": "When grouped by: the group; null for events without it."}
+    value = {"type": "integer", "minimum": 0, "description": "How many."}
+    return {
+        "answer": _object(["metric", "rows"], {"metric": {"enum": [*METRICS]}, "rows": rows}),
+        "row": _object(["value"], {"bucket": bucket, **dict.fromkeys(DIMENSIONS, column), "value": value}),
+        **{code: _error_schema(code) for code in ERROR_CODES},
+    }
+
+
+def _error_schema(code: str) -> Node:
+    properties, extra = _ERROR_DETAILS.get(code, {}), _ERROR_EXTRA.get(code, {})
+    details: Node = {"type": "object", "properties": properties, "additionalProperties": False}
+    if code != "upstream_failed":  # the one whose details may be empty, from /readyz
+        details["required"] = [*properties]
+    error = {"enum": [code], "description": ERROR_CODES[code].meaning}
+    return _object(["error", "details", *extra], {"error": error, "details": details, **extra})
+
+
+def _object(required: list[str], properties: Node) -> Node:
+    return {"type": "object", "required": required, "properties": properties, "additionalProperties": False}

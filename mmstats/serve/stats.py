@@ -1,116 +1,156 @@
-"""`GET /v1/stats`: the question read, the answer found or computed, and sent."""
+"""`GET /v1/stats`: read the query, find or compute its answer, send it."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import TypeVar
+from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from mmstats.errors import InvalidParams
 from mmstats.files.fingerprint import Identity
-from mmstats.question.query import StatsQuery
-from mmstats.serve.gate import Gate
-from mmstats.serve.kept import KeptAnswers
-from mmstats.serve.lookout import Lookout
-from mmstats.serve.metrics import Metrics
-from mmstats.serve.observed import Told
-from mmstats.serve.question import question_of
-from mmstats.serve.runs import Runs
+from mmstats.question.parameters import EXTENSIONS
+from mmstats.question.query import Extensions, StatsQuery
+from mmstats.question.read import read_question
+from mmstats.serve.auth import Keyring, RateLimiter, authenticate
+from mmstats.serve.freshness import AnswerCache, DatasetMonitor
+from mmstats.serve.observability import Metrics
 from mmstats.serve.worker import Answer
+from mmstats.serve.worker_pool import WorkerPool
 from mmstats.version import __version__
 
 T = TypeVar("T")
-_ALWAYS_ASK = {"Cache-Control": "private, no-cache"}
 
-
-class ClientGone(Exception):
-    """The client went away before its answer was there."""
+REQUIRED = ("from", "to")
+_SWITCH = {"true": True, "false": False}
+_MAX_FIELDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class StatsDoor:
-    """What it takes to answer the stats question over HTTP."""
+class StatsEndpoint:
+    """Answers stats queries over one dataset; a keyring or rate limiter of None asks for no key or has no bound."""
 
-    gate: Gate
-    lookout: Lookout
-    kept: KeptAnswers
-    runs: Runs
+    keyring: Keyring | None
+    rate_limiter: RateLimiter | None
+    monitor: DatasetMonitor
+    cache: AnswerCache
+    pool: WorkerPool
     metrics: Metrics
     extensions: bool
 
-    async def answer(self, request: Request) -> Response:
-        """The answer to one request.
-
-        Raises what stands in the table of errors, and ClientGone when nobody waits for it any more.
-        """
-        self.gate.admit(request)
-        query = question_of(request.scope["query_string"], extensions=self.extensions)
-        identity = self.lookout.known()
+    async def get(self, request: Request) -> Response:
+        """The answer, or 304 for a client that has it; raises what `errors.EXCEPTION_HANDLERS` handles."""
+        owner = authenticate(request, self.keyring)
+        if self.rate_limiter:
+            self.rate_limiter.take(owner)
+        query = parse_query(request.scope["query_string"], extensions=self.extensions)
+        identity = self.monitor.current()
         if identity is None:
-            identity = await _while_there(request, self.lookout.identity())
-        key = _key(identity, query)
-        if identity.settled and _names(request.headers.getlist("if-none-match"), key):
-            self._tell(request, "not modified")
-            return Response(status_code=304, headers=_tagged(key))
-        kept = self.kept.find(identity.digest, key)
-        if kept:
-            self._tell(request, "hit", kept)
-            return _response(kept, _tagged(key))
-        return await _while_there(request, self._computed(request, identity, key, query))
+            identity = await _while_connected(request, self.monitor.identity())
+        # Names the answer that this version gives to the query, with the dataset as it is.
+        text = f"{__version__} {identity.digest} {query}"
+        key = sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        if identity.settled and _matches(request.headers.getlist("if-none-match"), key):
+            self._record(request, "not modified", None)
+            return Response(status_code=304, headers=_validators(key))
+        answer = self.cache.get(identity.digest, key)
+        if answer:
+            self._record(request, "hit", answer)
+            return _response(answer, _validators(key))
+        return await _while_connected(request, self._compute(request, identity, key, query))
 
-    async def _computed(self, request: Request, identity: Identity, key: str, query: StatsQuery) -> Response:
-        """The answer that is on its way for somebody else, or computed; kept if it is of the dataset as it was."""
-        run = self.runs.find(key)
-        found = await (run or self.runs.start(key, query)).join()
-        self._tell(request, "shared" if run else "miss", found)
-        if not (identity.settled and await self.lookout.unchanged(identity)):
-            return _response(found, {"Cache-Control": "no-store"})
-        self.kept.keep(identity.digest, key, found)
-        return _response(found, _tagged(key))
+    async def _compute(self, request: Request, identity: Identity, key: str, query: StatsQuery) -> Response:
+        """The answer of a worker, shared with equal requests; cached if the dataset did not change meanwhile."""
+        running = self.pool.find(key)
+        answer = await (running or self.pool.submit(key, query)).join()
+        self._record(request, "shared" if running else "miss", answer)
+        if not (identity.settled and await self.monitor.is_unchanged(identity)):
+            return _response(answer, {"Cache-Control": "no-store"})
+        self.cache.put(identity.digest, key, answer)
+        return _response(answer, _validators(key))
 
-    def _tell(self, request: Request, cache: str, found: Answer | None = None) -> None:
-        told: Told = request.scope["state"]["told"]
-        told.cache = cache
-        told.rows = found.rows if found else None
-        self.metrics.answers.labels(cache).inc()
-
-
-def _tagged(key: str) -> dict[str, str]:
-    return {**_ALWAYS_ASK, "ETag": f'W/"{key}"'}
+    def _record(self, request: Request, source: str, answer: Answer | None) -> None:
+        """Note where the answer came from, for the log and the metrics."""
+        request.state.cache, request.state.rows = source, answer.rows if answer else None
+        self.metrics.answers.labels(source).inc()
 
 
-def _response(found: Answer, headers: dict[str, str]) -> Response:
-    cut = {"Mmstats-Truncated": "true"} if found.truncated else {}
-    return Response(found.body, headers={**headers, **cut}, media_type="application/json")
+@lru_cache(256)  # a dashboard asks the same few again and again; a query string is bounded with its request's head
+def parse_query(query_string: bytes, *, extensions: bool) -> StatsQuery:
+    """The query that a query string asks; `extensions` says whether parameters beyond the API are accepted.
+
+    Raises InvalidParams with every wrong parameter at once, or InvalidGroupBy.
+    """
+    text = query_string.decode("utf-8", "surrogateescape")
+    try:
+        # What is no UTF-8 is passed on as it came, to be refused by the parameter that it is the value of.
+        fields = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        raise InvalidParams({"query": [f"has more than {_MAX_FIELDS} parameters"]}) from None
+    given: dict[str, list[str]] = {}
+    for name, value in fields:
+        given.setdefault(name, []).append(value)
+    faults: dict[str, list[str]] = {}
+    if len(given.get("group_by", ())) > 1:
+        faults["group_by"] = ["may be given only once"]
+    switches = _parse_extensions(given, faults, accepted=extensions)
+    beyond = [extension.name for extension in EXTENSIONS] if extensions else []
+    return read_question(given, switches, required=REQUIRED, beyond=beyond, faults=faults)
 
 
-def _key(identity: Identity, query: StatsQuery) -> str:
-    """What names the answer that this version gives to a question, asked of a dataset as it is."""
-    return sha256(f"{__version__} {identity.digest} {query}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+def _parse_extensions(given: dict[str, list[str]], faults: dict[str, list[str]], *, accepted: bool) -> Extensions:
+    """The extensions asked for, taken out of what is given."""
+    values = {}
+    for extension in EXTENSIONS:
+        texts = given.pop(extension.name, None)
+        if texts is None:
+            continue
+        if not accepted:
+            faults[extension.name] = ["is an extension, which this server does not accept (--extensions)"]
+        elif len(texts) > 1:
+            faults[extension.name] = ["may be given only once"]
+        elif texts[0] not in _SWITCH:
+            faults[extension.name] = ["must be true or false"]
+        else:
+            values[extension.field] = _SWITCH[texts[0]]
+    return Extensions(**values)
 
 
-def _names(conditions: Iterable[str], key: str) -> bool:
-    """Whether If-None-Match names the answer; weakly compared, as that header is (RFC 9110)."""
-    tags = [tag.strip().removeprefix("W/") for condition in conditions for tag in condition.split(",")]
+def _response(answer: Answer, headers: dict[str, str]) -> Response:
+    truncated = {"Mmstats-Truncated": "true"} if answer.truncated else {}
+    return Response(answer.body, headers={**headers, **truncated}, media_type="application/json")
+
+
+def _validators(key: str) -> dict[str, str]:
+    return {"Cache-Control": "private, no-cache", "ETag": f'W/"{key}"'}
+
+
+def _matches(if_none_match: list[str], key: str) -> bool:
+    """Whether If-None-Match names the answer, by weak comparison (RFC 9110)."""
+    tags = [tag.strip().removeprefix("W/") for header in if_none_match for tag in header.split(",")]
     return "*" in tags or f'"{key}"' in tags
 
 
-async def _while_there(request: Request, work: Awaitable[T]) -> T:
-    """The outcome of the work; it is given up when the client goes away."""
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_gone(request))
+async def _while_connected(request: Request, work: Awaitable[T]) -> T:
+    """The outcome of the work, which is cancelled when the client disconnects.
+
+    Raises ClientDisconnect.
+    """
+
+    async def disconnect() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(disconnect())
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise ClientGone
+            raise ClientDisconnect
         return working.result()
     finally:
         working.cancel()
         leaving.cancel()
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -1,8 +1,8 @@
-"""One question after the other answered in a process of its own, which can be stopped at any instant.
+"""The program of a worker process: it answers one query after the other, and can be killed at any moment.
 
-The server writes a pickled question to its stdin; it writes the length of a pickled answer or error, and that, to its
-stdout. It ends with its stdin, so with its server, in the middle of a query too; and, with an exit code of its own,
-when a question takes more memory than it may.
+The server writes pickled jobs to its stdin; it writes the length of a pickled answer or error, and that, to its stdout.
+It ends when its stdin does, so with the server, even in the middle of a query; and with TOO_MUCH_MEMORY_EXIT when a
+query takes more memory than it may.
 """
 
 import os
@@ -22,13 +22,22 @@ from mmstats.memory import fatal_above
 from mmstats.question.query import StatsQuery
 
 LENGTH = struct.Struct("!Q")
-TOO_MUCH_MEMORY = 75
-_Asked = tuple[StatsQuery, Dataset, EngineAddress, int | None]
+TOO_MUCH_MEMORY_EXIT = 75
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A query to answer; `max_memory` is in bytes, None for no bound."""
+
+    query: StatsQuery
+    dataset: Dataset
+    engine: EngineAddress
+    max_memory: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer as it is sent and kept: its bytes, and what is said of them in headers and the log."""
+    """An answer: the JSON body, and what the headers and the log say of it."""
 
     body: bytes
     rows: int
@@ -37,49 +46,47 @@ class Answer:
 
 
 def main() -> None:
-    """Answer questions until there are no more."""
-    for ignored in (signal.SIGINT, signal.SIGTERM):  # meant for the server, which lets a query finish
-        signal.signal(ignored, signal.SIG_IGN)
-    # What a library prints must not come between the answers.
-    with os.fdopen(os.dup(1), "wb") as answers:
+    """Answer jobs until stdin ends."""
+    for name in (signal.SIGINT, signal.SIGTERM):  # they are for the server, which lets a query finish
+        signal.signal(name, signal.SIG_IGN)
+    # Whatever a library prints goes to stderr, not between the answers.
+    with os.fdopen(os.dup(1), "wb") as replies:
         os.dup2(2, 1)
-        questions: SimpleQueue[_Asked] = SimpleQueue()
-        threading.Thread(target=_listen, args=(questions,), daemon=True).start()
+        jobs: SimpleQueue[Job] = SimpleQueue()
+        threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
         from mmstats.engines import engine_for
 
-        engine_for()  # loaded before the first question comes
+        engine_for()  # loaded before the first job comes
         while True:
-            reply = pickle.dumps(_outcome(*questions.get()))
-            answers.write(LENGTH.pack(len(reply)) + reply)
-            answers.flush()
+            reply = pickle.dumps(_answer(jobs.get()))
+            replies.write(LENGTH.pack(len(reply)) + reply)
+            replies.flush()
 
 
-def _listen(questions: "SimpleQueue[_Asked]") -> None:
-    """Take questions in; when the server has gone there is nobody to answer."""
+def _read_jobs(jobs: "SimpleQueue[Job]") -> None:
     try:
         while True:
-            questions.put(pickle.load(sys.stdin.buffer))  # noqa: S301 - from our own server
+            jobs.put(pickle.load(sys.stdin.buffer))  # noqa: S301 - from our own server
     except EOFError:
-        os._exit(0)
+        os._exit(0)  # the server has gone
 
 
-def _outcome(query: StatsQuery, dataset: Dataset, engine: EngineAddress, size: int | None) -> Answer | Exception:
-    """The answer, or the error that stands for it, with where it came from written on it."""
+def _answer(job: Job) -> Answer | Exception:
+    """The answer, or the error instead of it, with its traceback as a note."""
     from mmstats.engines import engine_for
 
     try:
-        with fatal_above(size, TOO_MUCH_MEMORY):
-            stats = engine_for(engine)(query, dataset, cache=user_cache(os.environ))
+        with fatal_above(job.max_memory, TOO_MUCH_MEMORY_EXIT):
+            stats = engine_for(job.engine)(job.query, job.dataset, cache=user_cache(os.environ))
             return Answer(stats.to_json().encode(), len(stats.rows), stats.truncated, tuple(stats.notices))
     except Exception as error:
         error.add_note(traceback.format_exc())
-        return error if _travels(error) else RuntimeError(traceback.format_exc())
+        return error if _can_be_pickled(error) else RuntimeError(traceback.format_exc())
     except BaseException:  # a panic of the engine
         return RuntimeError(traceback.format_exc())
 
 
-def _travels(error: Exception) -> bool:
-    """Whether an error can be sent to the server."""
+def _can_be_pickled(error: Exception) -> bool:
     try:
         return isinstance(pickle.loads(pickle.dumps(error)), type(error))  # noqa: S301 - made on this line
     except Exception:
