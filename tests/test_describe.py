@@ -17,8 +17,7 @@ import pytest
 
 from mmstats.cli import run
 from mmstats.dataset import EVENT_COLUMNS, sample_folder
-from mmstats.render.layout import size
-from mmstats.render.widths import cells
+from mmstats.render.text import cells
 
 from .conftest import WRITERS, Ran
 
@@ -367,13 +366,3 @@ def test_through_a_pipe(tmp_path: Path) -> None:
     ran = subprocess.run(command, input=f"{GOOD}broken\n".encode(), capture_output=True, cwd=tmp_path, check=False)
     (fault,) = json.loads(ran.stdout)["check"]["faults"]
     assert (ran.returncode, ran.stderr, fault["where"]) == (1, b"", "line 2")
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (12_345, "12.3 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB"),
-     (5 * 10**18, "5,000.0 PB")],
-)  # fmt: skip
-def test_size(count: int, text: str) -> None:
-    """Bytes are told in the unit that keeps them short."""
-    assert size(count) == text

@@ -1,19 +1,29 @@
-"""The parts of a table: the caption, measured text, shared width, percentages and bars."""
+"""What a table is made of, as print_table shows it: caption, measured and cut text, widths, percentages, bars."""
 
+import io
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from mmstats.answer import Stats
-from mmstats.render.caption import Caption
-from mmstats.render.shares import bars, percentages
-from mmstats.render.widths import cells, share_out, shorten, wrap
-from tests.test_render_formats import texts
+from mmstats.answer import Row, Stats
+from mmstats.render.pages import print_description
+from mmstats.render.table import Caption
+from mmstats.render.text import cells
+from mmstats.reports import Description, FormatUse
+from tests.test_render_formats import quoted, texts
+from tests.test_render_table import printed
 
 START, END = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, 0, 0, 0, 500_000, tzinfo=UTC)
-MARKS = "▏▎▍▌▋▊▉█"
+VALUE = 7  # cells: the gap before the column of values, and that column where they are small
+
+
+def by_path(*rows: tuple[str, int], groups: int | None = None) -> Stats:
+    """A count by path."""
+    shown: list[Row] = [{"path": path, "value": value} for path, value in rows]
+    return Stats("count", ("path",), shown, len(rows) if groups is None else groups)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +46,18 @@ MARKS = "▏▎▍▌▋▊▉█"
 )
 def test_caption(caption: Caption, rows: int, groups: int, expected: str) -> None:
     """A caption names metric, event, range and rows, in UTC, and says when the limit cut rows off."""
-    assert caption.sentence(Stats("count", ("path",), [{"path": "/", "value": 1}] * rows, groups)) == expected
+    assert printed(by_path(*[("/", 1)] * rows, groups=groups), 100, caption)[-1] == expected
+
+
+@given(texts, st.integers(20, 60))
+def test_wrapped_lines_fit_and_lose_nothing_that_fits(event: str, width: int) -> None:
+    """The caption breaks at blanks; where every word fits, joining its lines gives it back."""
+    stats, caption = by_path(("/", 1)), Caption(event=event)
+    (whole,) = printed(stats, 5000, caption)[4:]
+    lines = printed(stats, width, caption)[4:]
+    assert all(cells(line) <= width for line in lines)
+    if all(cells(word) <= width for word in whole.split(" ")):
+        assert " ".join(lines) == whole
 
 
 @pytest.mark.parametrize(
@@ -55,8 +76,10 @@ def test_caption(caption: Caption, rows: int, groups: int, expected: str) -> Non
         ("", 0),
     ],
 )
-def test_cells(text: str, expected: int) -> None:
+def test_texts_are_measured(text: str, expected: int) -> None:
     """Text is measured as on the terminal that shows it widest, joining neither emoji nor vowel signs."""
+    column, _ = printed(by_path((f"path{text}", 1)), 100)[1].split()
+    assert len(column) == len("path") + expected
     assert cells(text) == expected
 
 
@@ -68,43 +91,43 @@ def test_cells(text: str, expected: int) -> None:
         ("日本語日本語", 7, "日…本語"),
         ("日本語日本語", 8, "日本…語"),
         ("cafe\u0301 cafe\u0301", 8, "cafe\u0301…afe\u0301"),
-        ("👍🏽👍🏽👍🏽", 1, "…"),
-        ("abc", 0, ""),
     ],
 )
-def test_shorten(text: str, width: int, expected: str) -> None:
-    """A long text loses its middle; wide characters and accents are never split."""
-    assert shorten(text, width) == expected
+def test_long_text_loses_its_middle(text: str, width: int, expected: str) -> None:
+    """What is longer than its column loses its middle; wide characters and accents are never split."""
+    assert printed(by_path((text, 1)), width + VALUE)[2].split("  ")[0] == expected
 
 
-@given(texts, st.integers(0, 40), st.sampled_from(["…", ".."]))
-def test_shortened_text_fits_and_keeps_its_ends(text: str, width: int, ellipsis: str) -> None:
+def test_one_cell_holds_an_ellipsis() -> None:
+    """A terminal of a single cell shows that there is something."""
+    assert printed(by_path(("👍🏽👍🏽👍🏽", 1)), 1)[0] == "…"
+
+
+@pytest.mark.parametrize(("encoding", "ellipsis"), [("utf-8", "…"), ("ascii", "..")])
+@given(text=texts, width=st.integers(6, 40))
+def test_shortened_text_fits_and_keeps_its_ends(encoding: str, ellipsis: str, text: str, width: int) -> None:
     """Whatever the text, it fits, and what is left are its beginning and its end."""
-    short = shorten(text, width, ellipsis)
+    whole = str(quoted(text)).encode(encoding, "backslashreplace").decode(encoding)
+    short = printed(by_path((text, 1)), width + VALUE, encoding=encoding)[2][:-VALUE].rstrip(" ")
     assert cells(short) <= width
-    if cells(text) <= width:
-        assert short == text
-    elif width >= len(ellipsis):
+    if cells(whole) <= width:
+        assert short == whole
+    else:
         assert any(
-            text.startswith(short[:cut]) and text.endswith(short[cut + len(ellipsis) :])
+            whole.startswith(short[:cut]) and whole.endswith(short[cut + len(ellipsis) :])
             for cut in range(len(short))
             if short[cut:].startswith(ellipsis)
         )
 
 
-@given(texts, st.integers(1, 40))
-def test_wrapped_lines_fit_and_lose_nothing_that_fits(text: str, width: int) -> None:
-    """Lines break at blanks; where every word fits, joining the lines gives the text back."""
-    lines = wrap(text, width)
-    assert all(cells(line) <= width for line in lines)
-    if all(cells(word) <= width for word in text.split(" ")):
-        assert " ".join(lines) == text
-
-
-@given(st.lists(st.integers(0, 300), max_size=9), st.integers(0, 400))
-def test_width_is_shared_fairly(wanted: list[int], room: int) -> None:
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=9), st.integers(0, 400))
+def test_width_is_shared_fairly(wanted: list[int], spare: int) -> None:
     """All room is used or every wish met; who got less than wished got no less than anyone, but for one cell."""
-    given_ = share_out(wanted, room)
+    row: Row = {f"{place}": "x" * wish for place, wish in enumerate(wanted)}
+    labels, gaps = tuple(row), 2 * (len(wanted) - 1)
+    room = sum(min(wish, 6) for wish in wanted) + spare
+    rule = printed(Stats("count", labels, [{**row, "value": 1}], 1), room + gaps + VALUE)[1]
+    *given_, _ = map(len, rule.split())
     assert sum(given_) == min(room, sum(wanted))
     assert all(got == wish or got >= max(given_) - 1 for got, wish in zip(given_, wanted, strict=True))
 
@@ -122,18 +145,45 @@ def test_width_is_shared_fairly(wanted: list[int], room: int) -> None:
 )
 def test_percentages(values: list[int], expected: list[str]) -> None:
     """A tenth of a percent is the finest step, and something is never shown as nothing, nor a part as all."""
-    assert percentages(values) == expected
+    lines = printed(by_path(*(("/", value) for value in values)), 100)
+    assert [line.split()[2] for line in lines[2:-2]] == expected
 
 
 @pytest.mark.parametrize(
-    ("values", "width", "marks", "expected"),
+    ("values", "length", "encoding", "expected"),
     [
-        ([8, 4, 1, 0], 2, MARKS, ["██", "█", "▎", ""]),
-        ([1000, 1], 4, MARKS, ["████", "▏"]),
-        ([8, 4, 1, 0], 8, "#", ["########", "####", "#", ""]),
-        ([0, 0], 8, MARKS, ["", ""]),
+        ([8, 4, 1, 0], 8, "utf-8", ["████████", "████", "█", ""]),
+        ([64, 33, 2, 1], 8, "utf-8", ["████████", "████▏", "▎", "▏"]),
+        ([1000, 1], 24, "utf-8", ["█" * 24, "▏"]),
+        ([8, 4, 1, 0], 8, "ascii", ["########", "####", "#", ""]),
+        ([1000, 1], 9, "ascii", ["#########", "#"]),
     ],
 )
-def test_bars(values: list[int], width: int, marks: str, expected: list[str]) -> None:
+def test_bars(values: list[int], length: int, encoding: str, expected: list[str]) -> None:
     """The largest value fills the bar, the others their part of it, and only zero leaves it empty."""
-    assert bars(values, width, marks) == expected
+    other = len("path  value  share  ")
+    lines = printed(by_path(*(("/", value) for value in values)), other + length, encoding=encoding)
+    assert [line[other:] for line in lines[2 : 2 + len(values)]] == expected
+
+
+def test_zeroes_have_no_bar() -> None:
+    """Where there is nothing to compare, there are neither bars nor shares."""
+    assert printed(by_path(("/a", 0), ("/b", 0)), 100)[:4] == [
+        "path  value",
+        "────  ─────",
+        "/a        0",
+        "/b        0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (12_345, "12.3 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB"),
+     (5 * 10**18, "5,000.0 PB")],
+)  # fmt: skip
+def test_sizes(count: int, text: str) -> None:
+    """Bytes are told in the unit that keeps them short."""
+    about = Description(("e.csv",), (FormatUse("csv", "", 1, count),), 0, None, None, (), (), (), 0)
+    page = io.StringIO()
+    print_description(about, (), Console(file=page, width=100))
+    assert page.getvalue().startswith(f"1 file · {text} · 0 rows\n")

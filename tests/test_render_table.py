@@ -14,9 +14,8 @@ from rich.console import Console
 
 from mmstats.answer import Row, Stats
 from mmstats.render import WRITERS
-from mmstats.render.caption import Caption
-from mmstats.render.table import print_table
-from mmstats.render.widths import cells
+from mmstats.render.table import Caption, print_table
+from mmstats.render.text import cells
 from tests.test_render_formats import EVERYTHING, NOTHING, TOTAL, answers, quoted
 
 MAY = Caption(datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC), None)
@@ -29,12 +28,13 @@ def by_source(metric: str = "count", groups: int = 4) -> Stats:
     return Stats(metric, ("source", "medium"), rows, groups)
 
 
-def printed(stats: Stats, width: int, caption: Caption = MAY) -> list[str]:
+def printed(stats: Stats, width: int, caption: Caption = MAY, encoding: str = "utf-8") -> list[str]:
     """The lines of the table on a terminal `width` cells wide, without color."""
-    console = Console(file=io.StringIO(), width=width, color_system=None)
+    screen = io.BytesIO()
+    console = Console(file=io.TextIOWrapper(screen, encoding=encoding), width=width, color_system=None)
     print_table(stats, caption, console)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue().split("\n")[:-1]
+    console.file.flush()
+    return screen.getvalue().decode(encoding).split("\n")[:-1]
 
 
 def golden(text: str) -> list[str]:
@@ -236,22 +236,13 @@ def test_color_adds_nothing_but_color(stats: Stats, width: int) -> None:
 @given(stats=answers(), width=st.integers(20, 200))
 def test_other_encodings_can_show_every_answer(encoding: str, stats: Stats, width: int) -> None:
     """Where the terminal's encoding lacks a character its escape is shown, and lines still fit."""
-    screen = io.BytesIO()
-    console = Console(file=io.TextIOWrapper(screen, encoding=encoding), width=width, color_system=None)
-    print_table(stats, MAY, console)
-    console.file.flush()
-    lines = screen.getvalue().decode(encoding).split("\n")
-    assert all(cells(line) <= width for line in lines)
+    assert all(cells(line) <= width for line in printed(stats, width, encoding=encoding))
 
 
 def test_ascii_golden() -> None:
     """A terminal without Unicode gets the same table, drawn with dashes and hashes."""
-    screen = io.BytesIO()
-    console = Console(file=io.TextIOWrapper(screen, encoding="ascii"), width=56, color_system=None)
     rows: list[Row] = [{"path": "/caf\u00e9", "value": 30}, {"path": "/blog/2026/05/an-old-title", "value": 10}]
-    print_table(Stats("count", ("path",), rows, 2), MAY, console)
-    console.file.flush()
-    assert screen.getvalue().decode().split("\n")[:-1] == golden("""
+    assert printed(Stats("count", ("path",), rows, 2), 56, encoding="ascii") == golden("""
 path                        value  share
 --------------------------  -----  -----
 /caf\\xe9                       30  75.0%  ##############

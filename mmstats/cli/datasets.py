@@ -112,7 +112,7 @@ def describe(source: SourceOptions, shown: ShowOptions, *, check: bool) -> ExitC
 
 
 def _page(description: Description, names: Sequence[str], color: str) -> str:
-    from mmstats.render.description import print_description
+    from mmstats.render.pages import print_description
 
     return drawn(lambda console: print_description(description, names, console), color)
 

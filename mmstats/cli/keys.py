@@ -62,7 +62,7 @@ def show_all(shown: ShowOptions) -> None:
 
 
 def _page(keys: Sequence[StoredKey], color: str) -> str:
-    from mmstats.render.keys import print_keys
+    from mmstats.render.pages import print_keys
 
     return drawn(lambda console: print_keys(keys, console), color)
 

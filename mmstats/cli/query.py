@@ -73,9 +73,9 @@ def query(
     with account.phase("show"):
         show(stats, question, form, color)
     if work.stats:
-        from mmstats.render.account import sentences
+        from mmstats.render.pages import account_sentences
 
-        for sentence in sentences(account, cached=cache is not None):
+        for sentence in account_sentences(account, cached=cache is not None):
             terminal.say("stats", sentence)
 
 
@@ -117,7 +117,7 @@ def _show_explanation(explanation: Explanation, form: str, color: str) -> None:
     if form == "json":
         terminal.write_text(explanation.to_json() + "\n")
     else:
-        from mmstats.render.explanation import print_explanation
+        from mmstats.render.pages import print_explanation
 
         terminal.write_page(drawn(lambda console: print_explanation(explanation, console), color))
 

@@ -176,8 +176,7 @@ def show(stats: Stats, query: StatsQuery, form: str, color: str) -> None:
 
 
 def _table(stats: Stats, query: StatsQuery, color: str) -> str:
-    from mmstats.render.caption import Caption
-    from mmstats.render.table import print_table
+    from mmstats.render.table import Caption, print_table
 
     caption = Caption(query.start, query.end, query.event)
     return drawn(lambda console: print_table(stats, caption, console), color)

@@ -1,24 +1,12 @@
-"""An answer for eyes and pipes: a table for the terminal, and text formats that a pipe or a file may take.
+"""An answer for eyes and pipes: a table for a terminal, and text formats for a pipe or a file.
 
-The table is printed by `mmstats.render.table`, which needs Rich and is to be imported only when it is wanted.
+`table` and `pages` need Rich; import them only when something is drawn.
 """
 
 from collections.abc import Callable
 
-from mmstats.answer import Stats, encode
-from mmstats.render.csv import to_csv
-from mmstats.render.markdown import to_markdown
-
-
-def to_json_line(stats: Stats) -> str:
-    """The bytes that HTTP sends, and one final newline."""
-    return stats.to_json() + "\n"
-
-
-def to_ndjson(stats: Stats) -> str:
-    """A compact JSON object a line for every row, nothing for no rows."""
-    return "".join(encode(row) + "\n" for row in stats.rows)
-
+from mmstats.answer import Stats
+from mmstats.render.records import to_csv, to_json_line, to_markdown, to_ndjson
 
 WRITERS: dict[str, Callable[[Stats], str]] = {
     "json": to_json_line,

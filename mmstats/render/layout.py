@@ -1,66 +1,117 @@
-"""Sections of lines and tables below each other, as wide as a terminal is."""
+"""Columns and lines laid out on a console, in sections with a blank line between them."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from rich.console import Console
 from rich.text import Text
 
-from mmstats.render.alphabet import Alphabet
-from mmstats.render.columns import GAP, Column
-from mmstats.render.table import grid, print_line
-from mmstats.render.widths import share_out, wrap
+from mmstats.render.records import NULL
+from mmstats.render.text import Alphabet, cells, shorten, wrap
 
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+GAP = 2  # cells between two columns
 
 
-def print_sections(sections: Iterable[Iterable[Text]], console: Console) -> None:
-    """Print sections with a blank line between them, none for those without lines."""
-    for number, section in enumerate(filter(None, map(list, sections))):
-        if number:
-            print_line(console, Text())
-        for line in section:
-            print_line(console, line)
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: figures stand to the `right`, a `rigid` column is never cut, `style` is Rich's."""
 
+    name: str
+    texts: Sequence[str]
+    right: bool = False
+    rigid: bool = False
+    style: str = ""
 
-class Layout:
-    """How texts and tables are laid out for one width and one encoding."""
+    @cached_property
+    def width(self) -> int:
+        """The cells of its longest text, the name included."""
+        return max(map(cells, (self.name, *self.texts)))
 
-    def __init__(self, alphabet: Alphabet, width: int) -> None:
-        self._alphabet, self._width = alphabet, width
+    def narrowest(self, least: int) -> int:
+        """The width below which it is not cut, where columns may be cut to `least` cells."""
+        return self.width if self.rigid else min(self.width, least)
 
-    def lines(self, text: str, style: str = "", indent: int = 0) -> Iterator[Text]:
-        """`text` in as many lines as it takes, those after the first indented."""
-        spelled = self._alphabet.spelled(text)
-        for number, line in enumerate(wrap(spelled, self._width - indent, self._alphabet.ellipsis)):
-            yield Text(" " * (indent if number else 0) + line, style)
-
-    def table(self, *columns: Column) -> Iterator[Text]:
-        """A table of columns, those that are not rigid cut to fit."""
-        spelled = [
-            Column(one.name, list(map(self._alphabet.spelled, one.texts)), one.right, one.rigid) for one in columns
-        ]
-        loose = [one for one in spelled if not one.rigid]
-        room = self._width - GAP * (len(spelled) - 1) - sum(one.width for one in spelled if one.rigid)
-        widths = iter(share_out([one.width for one in loose], max(room, len(loose))))
-        cut = [one if one.rigid else one.cut(next(widths), self._alphabet.ellipsis) for one in spelled]
-        return grid(cut, self._alphabet.rule)
+    def cut(self, width: int, ellipsis: str) -> "Column":
+        """The same column in at most `width` cells."""
+        if self.width <= width:
+            return self
+        texts = [shorten(text, width, ellipsis) for text in self.texts]
+        return replace(self, name=shorten(self.name, width, ellipsis), texts=texts)
 
 
 def figures(name: str, texts: Sequence[str]) -> Column:
-    """A column of figures."""
+    """A column of figures: to the right and never cut."""
     return Column(name, texts, right=True, rigid=True)
 
 
-def plural(count: int, noun: str) -> str:
-    """So many of something: `1 file`, `1,200 files`."""
-    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
+def span(widths: Sequence[int]) -> int:
+    """The cells that columns of these widths take side by side."""
+    return sum(widths) + GAP * (len(widths) - 1)
 
 
-def size(count: int) -> str:
-    """Bytes in the unit that leaves up to three digits before the point: `999 B`, `1.0 kB`, `12.3 MB`."""
-    if count < 1000:
-        return f"{count} B"
-    tenths, unit = count * 10, 0
-    while tenths >= 10_000 and unit < len(_UNITS) - 1:
-        tenths, unit = (tenths + 500) // 1000, unit + 1
-    return f"{tenths // 10:,}.{tenths % 10} {_UNITS[unit]}"
+def fit(columns: Sequence[Column], width: int, least: int, ellipsis: str) -> list[Column] | None:
+    """`columns` side by side in `width` cells; those that are not rigid give way, down to `least` cells each.
+
+    None where that is not enough.
+    """
+    narrowest = [column.narrowest(least) for column in columns]
+    spare = width - span(narrowest)
+    if spare < 0:
+        return None
+    more = _share_out([column.width - floor for column, floor in zip(columns, narrowest, strict=True)], spare)
+    return [column.cut(floor + extra, ellipsis) for column, floor, extra in zip(columns, narrowest, more, strict=True)]
+
+
+def _share_out(wanted: Sequence[int], room: int) -> list[int]:
+    """`room` cells shared among columns: the short get what they want, the long equal parts of the rest."""
+    given = [0] * len(wanted)
+    for rank, index in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
+        given[index] = min(wanted[index], room // (len(wanted) - rank))
+        room -= given[index]
+    return given
+
+
+class Layout:
+    """What fits one console: lines and tables of its width and in its alphabet."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.alphabet, self.width = Alphabet.of(console.encoding), console.width
+
+    def lines(self, text: str, style: str = "", indent: int = 0) -> Iterator[Text]:
+        """`text` in as many lines as it takes, those after the first indented."""
+        for number, line in enumerate(wrap(self.alphabet.escape(text), self.width - indent, self.alphabet.ellipsis)):
+            yield Text(" " * (indent if number else 0) + line, style)
+
+    def table(self, *columns: Column) -> Iterator[Text]:
+        """A table of `columns`; those that are not rigid are cut to fit, to one cell if need be."""
+        escaped = [replace(column, texts=list(map(self.alphabet.escape, column.texts))) for column in columns]
+        width = max(self.width, span([column.narrowest(1) for column in escaped]))
+        return self.grid(fit(escaped, width, 1, self.alphabet.ellipsis) or escaped)
+
+    def grid(self, columns: Sequence[Column]) -> Iterator[Text]:
+        """A header, a rule under every named column, and the rows; `columns` must fit already."""
+        yield _row(columns, [column.name for column in columns], ["bold"] * len(columns))
+        rules = [self.alphabet.rule * column.width if column.name else "" for column in columns]
+        yield _row(columns, rules, ["dim"] * len(columns))
+        for texts in zip(*(column.texts for column in columns), strict=True):
+            styles = ["dim" if text == NULL else column.style for column, text in zip(columns, texts, strict=True)]
+            yield _row(columns, texts, styles)
+
+    def print_sections(self, sections: Iterable[Iterable[Text]]) -> None:
+        """Print `sections` with a blank line between them, none for those without lines."""
+        for number, section in enumerate(filter(None, map(list, sections))):
+            for line in [Text(), *section] if number else section:
+                # The line fits. Rich, which measures some texts otherwise, must not wrap it.
+                self._console.print(line, soft_wrap=True)
+
+
+def _row(columns: Sequence[Column], texts: Sequence[str], styles: Sequence[str]) -> Text:
+    line = Text()
+    for column, text, style in zip(columns, texts, styles, strict=True):
+        blanks = " " * (column.width - cells(text))
+        line.append(" " * GAP if line else "")
+        line.append(blanks if column.right else "").append(text, style).append("" if column.right else blanks)
+    line.rstrip()
+    return line

@@ -1,44 +1,84 @@
-"""An answer on a terminal too narrow for a table: row by row, a line for each label and one for the value."""
+r"""An answer as text, record by record: JSON, NDJSON, CSV and Markdown.
 
-from collections.abc import Iterator, Sequence
+In Markdown a backslash goes before every character that could be read as markup, links without brackets included.
+Left alone are `_` inside a word and `:` inside a number, which mean nothing there, so that `sign_up` and
+`00:00:00` stay readable. No escape stops what GitHub does to the finished page: it links `@name`, `#1` and
+mail addresses, draws `:smile:`, and like all HTML shows several blanks as one.
+"""
 
-from rich.text import Text
+import re
 
-from mmstats.answer import Stats
-from mmstats.render.alphabet import Alphabet
-from mmstats.render.columns import Column, label_columns, value_column
-from mmstats.render.widths import cells, shorten, wrap
+from mmstats.answer import Stats, encode
+from mmstats.wording import visible
 
+NULL = "null"
 
-def records(stats: Stats, alphabet: Alphabet, width: int) -> Iterator[Text]:
-    """The rows of `stats` below each other in `width` cells, an empty line between; no rows: the names."""
-    columns = [*label_columns(stats, alphabet), _value_column(stats, width)]
-    names = _name_width(columns, width)
-    if not stats.rows:
-        yield from map(Text, wrap(" ".join(column.name for column in columns), width, alphabet.ellipsis))
-    for number in range(len(stats.rows)):
-        if number:
-            yield Text()
-        for column in columns:
-            name = shorten(column.name, names, alphabet.ellipsis)
-            lines = wrap(column.texts[number], width - names - bool(names), alphabet.ellipsis)
-            yield from _entry(name.ljust(names), lines)
+# What CSV must quote: nothing at all, blanks at an end, and what separates fields and lines.
+_QUOTED = re.compile(r'\A\Z|\A\s|[,"\r\n]|\s\Z')
+_MARKUP = re.compile(
+    r"[\\`*\[\]<>&#~|$@]"
+    r"|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"
+    r"|(?<![0-9]):|:(?![0-9])"
+    r"|(?<=[Ww]{3})\."
+)
 
 
-def _value_column(stats: Stats, width: int) -> Column:
-    """The values, their thousands together where there is no room to set them apart."""
-    column = value_column(stats)
-    return column if cells("value ") + column.width <= width else value_column(stats, separator="")
+def to_json_line(stats: Stats) -> str:
+    """The bytes that HTTP sends, and a final newline."""
+    return stats.to_json() + "\n"
 
 
-def _name_width(columns: Sequence[Column], width: int) -> int:
-    """The cells for names: a third of `width` at most, and none where the longest value needs them all."""
-    longest = max(cells(column.name) for column in columns)
-    return max(0, min(longest, width // 3, width - 1 - columns[-1].width))
+def to_ndjson(stats: Stats) -> str:
+    """One compact JSON object per row and line; no rows give no text."""
+    return "".join(encode(row) + "\n" for row in stats.rows)
 
 
-def _entry(name: str, lines: Sequence[str]) -> Iterator[Text]:
-    """`name` and the lines of its text beside it."""
-    for number, line in enumerate(lines):
-        start = name if number == 0 else " " * len(name)
-        yield Text.assemble((start, "bold"), " " if name else "", line)
+def to_csv(stats: Stats) -> str:
+    """A header and one line per row, quoted as in RFC 4180, with LF line ends and the data as it is.
+
+    An unquoted empty field is null, `""` an empty string.
+    """
+    columns = (*stats.labels, "value")
+    lines = [columns, *([row[column] for column in columns] for row in stats.rows)]
+    return "".join(",".join(map(_csv_field, line)) + "\n" for line in lines)
+
+
+def _csv_field(value: str | int | None) -> str:
+    if value is None:
+        return ""
+    text = str(value)
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
+
+
+def to_markdown(stats: Stats) -> str:
+    """A GitHub Flavored Markdown table in which every character of the data means itself.
+
+    Labels stand to the left as in `label_text`, null in italics; values stand to the right as plain digits.
+    """
+    lines = [
+        [*map(_escape_markup, stats.labels), "value"],
+        [*("---" for _ in stats.labels), "---:"],
+        *([*(_markdown_cell(row[name]) for name in stats.labels), str(row["value"])] for row in stats.rows),
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _markdown_cell(label: str | int | None) -> str:
+    return f"*{NULL}*" if label is None else _escape_markup(label_text(label))
+
+
+def _escape_markup(text: str) -> str:
+    return _MARKUP.sub(r"\\\g<0>", text)
+
+
+def label_text(label: str | int | None) -> str:
+    """`label` on one line as tables show it, control characters escaped; no two labels look the same.
+
+    Null is `null`. Double quotes surround the empty string, the string `null`, and what starts with a quote or
+    has a blank at an end.
+    """
+    if label is None:
+        return NULL
+    text = visible(str(label))
+    mistakable = text in ("", NULL) or text.startswith('"') or text != text.strip()
+    return f'"{text}"' if mistakable else text

@@ -1,0 +1,177 @@
+"""Pages for a terminal: a dataset described, a question explained, the stored keys, and what a question took."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from mmstats.api_keys import StoredKey
+from mmstats.render.layout import Column, Layout, figures
+from mmstats.render.records import label_text
+from mmstats.render.text import instant, percentage, plural, size
+from mmstats.reports import TOP, Account, Check, Description, Explanation, Use, count_files, read_bytes, read_rows
+from mmstats.wording import visible
+
+_NAMED_FILES = 20  # in a table of files
+_USES = {Use.READ: "to read", Use.KEPT: "kept from before", Use.OUTSIDE: "outside range or event"}
+
+
+def print_description(description: Description, names: Sequence[str], console: Console) -> None:
+    """Print `description` under the `names` of its dataset, as wide as `console` allows."""
+    layout = Layout(console)
+    sections = [
+        _heading(description, names, layout),
+        _formats(description, layout),
+        _event_columns(description, layout),
+        _events(description, layout),
+        _bad_rows(description, layout),
+    ]
+    if description.check:
+        sections.append(_check(description.check, layout))
+    layout.print_sections(sections)
+
+
+def _heading(about: Description, names: Sequence[str], layout: Layout) -> Iterator[Text]:
+    for name in names:
+        yield from layout.lines(visible(name), "bold")
+    parts = (plural(about.files, "file"), size(about.bytes), plural(about.rows, "row"))
+    yield from layout.lines(f" {layout.alphabet.dot} ".join(parts))
+    if about.first and about.last:
+        yield from layout.lines(f"{instant(about.first)} to {instant(about.last)} UTC")
+    if about.passed_over:
+        yield from layout.lines(f"passed over {plural(about.passed_over, 'file')} of unknown extension", "dim")
+
+
+def _formats(about: Description, layout: Layout) -> Iterator[Text]:
+    uses = about.formats
+    names = [f"{use.format} ({use.compression})" if use.compression else use.format for use in uses]
+    files, sizes = [f"{use.files:,}" for use in uses], [size(use.bytes) for use in uses]
+    return layout.table(Column("format", names), figures("files", files), figures("size", sizes))
+
+
+def _event_columns(about: Description, layout: Layout) -> Iterator[Text]:
+    uses = about.columns
+    nulls = [percentage(use.nulls, about.rows) if about.rows else "" for use in uses]
+    columns = [Column("column", [use.column for use in uses]), figures("null", nulls)]
+    if any(use.sources != (use.column,) for use in uses):
+        columns.append(Column("from", [", ".join(map(visible, use.sources)) for use in uses]))
+    if uses:
+        yield from layout.table(*columns)
+    if about.missing:
+        yield from layout.lines(f"not in the data: {', '.join(about.missing)}", "dim")
+
+
+def _events(about: Description, layout: Layout) -> Iterator[Text]:
+    top = about.events[:TOP]
+    if not top:
+        return
+    yield from layout.table(
+        Column("event", [label_text(name) for name, _ in top]),
+        figures("count", [f"{count:,}" for _, count in top]),
+        figures("share", [percentage(count, about.rows) for _, count in top]),
+    )
+    if about.distinct > len(top):
+        yield from layout.lines(f"{about.distinct:,} different names in all", "dim")
+
+
+def _bad_rows(about: Description, layout: Layout) -> Iterator[Text]:
+    bad = sorted(about.bad_rows.items(), key=lambda item: -item[1])
+    named, rest = bad[:_NAMED_FILES], bad[_NAMED_FILES:]
+    if named:
+        files = Column("left out as unreadable", [visible(file) for file, _ in named])
+        yield from layout.table(files, figures("rows", [f"{rows:,}" for _, rows in named]))
+    if rest:
+        rows = plural(sum(rows for _, rows in rest), "row")
+        yield from layout.lines(f"and {rows} of {len(rest):,} more files", "dim")
+
+
+def _check(check: Check, layout: Layout) -> Iterator[Text]:
+    if check.holds:
+        yield from layout.lines("check: every file and every row can be read")
+        return
+    yield from layout.lines(f"check: {plural(check.total, 'fault')}", "bold")
+    for fault in check.faults:
+        # Not a table: what is wrong is a sentence, and must not be cut.
+        parts = (visible(fault.file), fault.where, visible(fault.what))
+        yield from layout.lines(": ".join(part for part in parts if part), indent=2)
+    if check.total > len(check.faults):
+        yield from layout.lines(f"and {check.total - len(check.faults):,} more", "dim")
+
+
+def print_explanation(explanation: Explanation, console: Console) -> None:
+    """Print what a question would read and the engine's plan, as wide as `console` allows."""
+    layout = Layout(console)
+    # Not wrapped: a step's indent tells what it belongs to.
+    plan = [Text(layout.alphabet.escape(visible(step)), "dim") for step in explanation.plan]
+    layout.print_sections(
+        [_cost(explanation, layout), _uses(explanation, layout), _files_to_read(explanation, layout), plan]
+    )
+
+
+def _cost(about: Explanation, layout: Layout) -> Iterator[Text]:
+    if about.answer_kept:
+        yield from layout.lines("the answer is kept from before: no file is read", "bold")
+        return
+    rows = read_rows(about.files)
+    told = "rows that are not counted yet" if rows is None else plural(rows, "row")
+    yield from layout.lines(f"at most {size(read_bytes(about.files))} to read, {told}", "bold")
+    yield from layout.lines(f"columns: {', '.join(about.columns) or 'none'}")
+
+
+def _uses(about: Explanation, layout: Layout) -> Iterator[Text]:
+    files_of = {use: [one for one in about.files if one.use is use] for use in Use if count_files(about.files, use)}
+    return layout.table(
+        Column("files", [_USES[use] for use in files_of]),
+        figures("number", [f"{len(files):,}" for files in files_of.values()]),
+        figures("size", [size(sum(one.size for one in files)) for files in files_of.values()]),
+        figures("to read", [size(read_bytes(files)) for files in files_of.values()]),
+    )
+
+
+def _files_to_read(about: Explanation, layout: Layout) -> Iterator[Text]:
+    """The files to read, the largest readings first."""
+    files = sorted((one for one in about.files if one.use is Use.READ), key=lambda one: -one.bytes)
+    named, rest = files[:_NAMED_FILES], files[_NAMED_FILES:]
+    if named:
+        yield from layout.table(
+            Column("to read", [one.file for one in named]),
+            figures("bytes", [size(one.bytes) for one in named]),
+            figures("rows", ["" if one.rows is None else f"{one.rows:,}" for one in named]),
+        )
+    if rest:
+        yield from layout.lines(f"and {plural(len(rest), 'more file')}", "dim")
+
+
+def print_keys(keys: Sequence[StoredKey], console: Console) -> None:
+    """Print a line for every key, as wide as `console` allows; a name that is too long loses its middle."""
+    layout = Layout(console)
+    table = layout.table(
+        Column("prefix", [key.prefix for key in keys], rigid=True),
+        Column("created (UTC)", [instant(key.created) for key in keys], rigid=True),
+        Column("name", [visible(key.name or "") for key in keys]),
+    )
+    layout.print_sections([table if keys else [Text("no keys; mmstats keys create makes one")]])
+
+
+def account_sentences(account: Account, *, cached: bool) -> Iterator[str]:
+    """What was read to answer a question, what was stored of it, and the time of each phase.
+
+    `cached` says whether there is a cache.
+    """
+    if account.answer_kept:
+        yield "read nothing: the answer was kept"
+    elif account.files:
+        files, rows = account.files, read_rows(account.files)
+        told = "" if rows is None else f", {plural(rows, 'row')}"
+        stored = sum(one.size for one in files)
+        yield (
+            f"read {count_files(files, Use.READ):,} of {plural(len(files), 'file')}, "
+            f"{size(read_bytes(files))} of {size(stored)}{told}; "
+            f"{plural(count_files(files, Use.OUTSIDE), 'file')} outside range or event"
+        )
+        used = plural(count_files(files, Use.KEPT), "file")
+        yield (
+            f"cache: took what was kept of {used}, keeps that of {account.kept:,} more" if cached else "cache: not used"
+        )
+    phases = ", ".join(f"{name} {time:.3f} s" for name, time in account.seconds.items())
+    yield f"time: {phases}; {sum(account.seconds.values()):.3f} s in all"
