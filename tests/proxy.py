@@ -16,7 +16,7 @@ class Proxy:
     `sent` are the bytes that came back from there, `requests` the lines of the requests that went there. Once as many
     bytes as `stall_after` or `cut_after` have come back on a connection, it stays silent or ends. What goes there is
     held back for `delay` seconds; of so many connections as `at_once` something was held back at the same time. Before
-    a request goes there, `before` is called with its line.
+    a request goes there, `before` is called with its line; what comes back passes through `rewrite`.
     """
 
     def __init__(self, port: int) -> None:
@@ -32,6 +32,7 @@ class Proxy:
         self.delay = 0.0
         self.at_once = self._held = 0
         self.before: Callable[[str], None] = lambda _: None
+        self.rewrite: Callable[[bytes], bytes] = lambda answer: answer
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -83,7 +84,7 @@ class Proxy:
     def _answer(self, server: socket.socket, client: socket.socket) -> None:
         passed = 0
         with suppress(OSError):
-            while data := server.recv(1 << 16):
+            while data := self.rewrite(server.recv(1 << 16)):
                 if self.cut_after is not None and passed + len(data) > self.cut_after:
                     client.sendall(data[: max(0, self.cut_after - passed)])
                     break

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -17,16 +17,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from obstore.exceptions import GenericError
 
 import mmstats
+from mmstats.cache import CACHE_VARIABLE
 from mmstats.cli import run
-from mmstats.events.storage import Status, waiting
-from mmstats.events.storage.objects import Objects
-from mmstats.events.storage.trouble import blamed, is_foreign, trouble
-from mmstats.readers.columnar import ColumnarFiles
-from mmstats.readers.source import Source
+from mmstats.storage.errors import is_store_error
 from tests.conftest import WRITERS, Ask, Ran, ndjson
+from tests.objectserver import serving_objects
 from tests.proxy import Proxy, proxied
 from tests.seaweed import ACCESS, SECRET, Seaweed, known
 from tests.serving import PATIENCE, ROOT, until
@@ -254,17 +251,20 @@ def test_keys_among_the_options_are_never_shown(location: str) -> None:
 
 
 def test_a_store_that_goes_when_all_is_read_spoils_no_answer(
-    ask: Ask, location: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, location: str, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What cannot be looked at again is not kept, and that is all."""
-    again = Objects.again
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    looked_at = []
 
-    def cut_off(objects: Objects, paths: Iterable[str]) -> Mapping[str, Status]:
-        proxy.close()
-        return again(objects, paths)
+    def cut_off(line: str) -> None:
+        if line.startswith("HEAD") and "a.ndjson" in line:  # which was listed and read
+            looked_at.append(line)
+            proxy.close()
 
-    monkeypatch.setattr(Objects, "again", cut_off)
+    proxy.before = cut_off
     assert ask(location, "--group-by", "event_name").rows == [{"event_name": "e", "value": 1050}]
+    assert looked_at
 
 
 def test_a_password_in_a_location_is_refused(ask: Ask, s3: Seaweed) -> None:
@@ -278,21 +278,25 @@ def test_a_password_in_a_location_is_refused(ask: Ask, s3: Seaweed) -> None:
 
 
 @pytest.mark.parametrize("extension", FORMATS)
-def test_an_object_that_goes_while_it_is_read(
-    ask: Ask, s3: Seaweed, name: str, extension: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Exit code 3, as if it had never been there."""
+def test_an_object_that_goes_while_it_is_read(ask: Ask, s3: Seaweed, proxy: Proxy, name: str, extension: str) -> None:
+    """Exit code 3, as if it had never been there, whichever request it goes before."""
     key = f"broken/{name}/gone.{extension}"
-    there = s3.put(key, WRITERS[extension](ROWS))
-    first = Source.events
+    for turn in count(1):
+        there = s3.put(key, WRITERS[extension](ROWS))
+        left = turn
 
-    def late(*given: Any, **how: Any) -> Any:
-        s3.client.delete_object(Bucket=s3.bucket, Key=key)
-        return first(*given, **how)
+        def gone(line: str) -> None:
+            nonlocal left
+            left -= line.startswith("GET") and f"gone.{extension}" in line
+            if left == 0:
+                s3.client.delete_object(Bucket=s3.bucket, Key=key)
 
-    monkeypatch.setattr(Source, "events", late)
-    ran = ask(there, "--group-by", "path")
-    assert (ran.code, ran.error) == (3, f"{there}: there is no such object")
+        proxy.before = gone
+        ran = ask(there, "--group-by", "path")
+        if left > 0:
+            assert turn > 1
+            break
+        assert (ran.code, ran.error) == (3, f"{there}: there is no such object")
 
 
 def _version(path: str, rows: int) -> bytes:
@@ -363,17 +367,23 @@ def test_a_file_on_disk_is_not_taken_for_an_object(
     """Whatever its path, an error that quotes it is one of the file."""
     file = tmp_path / folder / "NoSuchKey.parquet"
     file.parent.mkdir()
-    file.write_bytes(_parquet(10))
-    scan = ColumnarFiles.scan
+    scan = pl.scan_parquet
+    for turn in (1, 2):  # for the schema, then for the events
+        file.write_bytes(_parquet(10))
+        left = turn
 
-    def late(part: ColumnarFiles, **how: Any) -> Any:
-        file.unlink(missing_ok=True)
-        return scan(part, **how)
+        def late(*paths: Any, **how: Any) -> pl.LazyFrame:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                file.unlink()
+            return scan(*paths, **how)
 
-    monkeypatch.setattr(ColumnarFiles, "scan", late)
-    ran = ask(file, "--group-by", "path")
-    assert (ran.code, ran.error) == (4, f"{file}: No such file or directory")
-    assert not is_foreign(pl.exceptions.SchemaError(f"data type mismatch for column {folder}: incoming: Int64"))
+        monkeypatch.setattr(pl, "scan_parquet", late)
+        ran = ask(file, "--group-by", "path")
+        assert (ran.code, ran.error) == (4, f"{file}: No such file or directory")
+        assert left <= 0
+    assert not is_store_error(pl.exceptions.SchemaError(f"data type mismatch for column {folder}: incoming: Int64"))
 
 
 def test_schemes_that_nobody_speaks(ask: Ask) -> None:
@@ -393,18 +403,34 @@ def test_without_the_extra_it_is_named(tmp_path: Path) -> None:
         assert re.search(r"InvalidSettings: s3:// needs (obstore|boto3)", done.stderr)
 
 
+# Threads of the library take their time to hand over a result, and the interpreter takes longer than that to end.
+ENDING = """
+import asyncio, sys, threading, time
+import mmstats
+
+wake = asyncio.SelectorEventLoop.call_soon_threadsafe
+
+def slowly(*given, **how):
+    handle = wake(*given, **how)
+    if threading.current_thread().name.startswith("Dummy"):
+        time.sleep(0.3)
+    return handle
+
+class Last:
+    def __del__(self, sleep=time.sleep):
+        sleep(0.6)
+
+asyncio.SelectorEventLoop.call_soon_threadsafe = slowly
+sys.modules["last"] = Last()
+mmstats.stats(sys.argv[1])
+"""
+
+
 def test_a_process_may_end_right_after_its_last_request(s3: Seaweed, tmp_path: Path) -> None:
     """Threads of the library that are still at handing over a result are waited for: they would abort the process."""
-    program = (
-        "import asyncio, time\n"
-        "from mmstats.files.discovery import find_files\n"
-        "wake = asyncio.SelectorEventLoop._write_to_self\n"
-        "asyncio.SelectorEventLoop._write_to_self = lambda loop: (wake(loop), time.sleep(0.2))\n"
-        f"find_files(['s3://{s3.bucket}/there/'])\n"
-    )
-    s3.put("there/a.ndjson", ndjson(ROWS))
+    there = s3.put("there/a.ndjson", ndjson(ROWS))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=False)
+    done = subprocess.run([sys.executable, "-c", ENDING, there], cwd=tmp_path, env=environment, check=False)
     assert done.returncode == 0
 
 
@@ -424,40 +450,64 @@ def test_an_interrupt_ends_a_transfer_that_stalls(s3: Seaweed, proxy: Proxy, tmp
         assert time.monotonic() - started < 8  # before the first try is given up
 
 
-def test_an_interrupt_that_somebody_else_handles_gives_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("handler", "code"), [("lambda *_: None", 0), ("signal.SIG_IGN", 0), ("signal.default_int_handler", -signal.SIGINT)]
+)
+def test_an_interrupt_that_somebody_else_handles_gives_nothing_up(
+    s3: Seaweed, proxy: Proxy, tmp_path: Path, handler: str, code: int
+) -> None:
     """A server that is told to end lets its questions finish."""
-    given_up = []
-    monkeypatch.setattr(waiting, "give_up", lambda: given_up.append(1))
-    hearing, told = socket.socketpair()
-    with hearing, told:
-        for handler in (lambda *_: None, signal.SIG_IGN, signal.default_int_handler):
-            before = signal.signal(signal.SIGINT, handler)
-            told.send(bytes([signal.SIGINT]))
-            waiting._hear(hearing, told)
-            assert bool(given_up) == (handler is signal.default_int_handler)
-            signal.signal(signal.SIGINT, before)
+    there = s3.put("there/a.ndjson", ndjson(ROWS))
+    program = (
+        "import signal, sys, mmstats\n"
+        f"signal.signal(signal.SIGINT, {handler})\n"
+        "print(mmstats.stats(sys.argv[1]).rows[0]['value'])\n"
+    )
+    proxy.delay = 0.5
+    command, environment = [sys.executable, "-c", program, there], {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, **pipes) as process:
+        until(lambda: proxy.requests)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=PATIENCE)[0] == ("" if code else f"{len(ROWS)}\n")
+        assert process.returncode == code
 
 
+@pytest.mark.parametrize("asked_by", ["library", "engine"])
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        ("400 Bad Request: {}", "the store cannot be read"),
-        ("400 Bad Request: <Error><Code>ExpiredToken</Code></Error>", "the credentials have expired"),
-        ("418 I'm a teapot: Connection refused", "the store cannot be read"),
-        ("403 Forbidden: <html>NoSuchBucket</html>", "access denied"),
-        ("429 Too Many Requests: ", "the store is overloaded, and stayed so when asked again"),
-        ("501 Not Implemented: ", "the store failed, and failed again when asked again"),
+        ((400, "Bad Request", ""), "the store cannot be read"),
+        ((400, "Bad Request", "<Error><Code>ExpiredToken</Code></Error>"), "the credentials have expired"),
+        ((418, "I'm a teapot", "Connection refused"), "the store cannot be read"),
+        ((403, "Forbidden", "<html>NoSuchBucket</html>"), "access denied"),
+        ((429, "Too Many Requests", ""), "the store is overloaded, and stayed so when asked again"),
+        ((501, "Not Implemented", ""), "the store failed, and failed again when asked again"),
     ],
 )
-def test_an_answer_is_told_by_its_word_and_status(answer: str, error: str) -> None:
-    """And by nothing else that is in it."""
-    asked = "Generic S3 error: Error performing GET http://tls/NoSuchKey in 1ms"
-    text = f"{asked} - Server returned non-2xx status code: {answer}"
-    assert trouble("s3://b/x", GenericError(text)).message == f"s3://b/x: {error}"
-    assert trouble("s3://b/x", OSError(f"object-store error: {text} (path: s3://b/x)")).message == f"s3://b/x: {error}"
+def test_an_answer_is_told_by_its_word_and_status(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, str, str], error: str, asked_by: str
+) -> None:
+    """And by nothing else that is in it, be it given to a request for the footer or to the engine's own."""
+    there, left = "s3://bucket/tls/NoSuchKey.parquet", {"library": 0, "engine": 1}[asked_by]
+
+    def fault(method: str, path: str) -> tuple[int, str, str] | None:
+        nonlocal left
+        left -= method == "GET" and path.endswith("NoSuchKey.parquet")
+        return answer if left < 0 else None
+
+    with serving_objects("bucket", {"tls/NoSuchKey.parquet": _parquet(1000)}) as server:
+        server.fault = fault
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.endpoint)
+        ran = ask(there, "--group-by", "path", "--storage-option", "max_retries=0")
+    assert (ran.code, ran.error) == (4, f"{there}: {error}")
 
 
-def test_what_all_of_a_scan_share_is_named_where_no_object_is() -> None:
-    """A location as the user would write it."""
-    paths = ["s3://bucket/a/b/x.parquet", "s3://bucket/a/c/y.parquet"]
-    assert blamed(paths, OSError("no connection")) == "s3://bucket/a/"
+def test_what_all_of_a_scan_share_is_named_where_no_object_is(ask: Ask, s3: Seaweed, proxy: Proxy) -> None:
+    """A location as the user would write it: how a transfer broke off does not say of which object."""
+    for key in ("a/b/x.parquet", "a/c/y.parquet"):
+        s3.put(f"shared/{key}", _parquet(20_000))
+    proxy.cut_after = 100_000
+    ran = ask(f"s3://{s3.bucket}/shared/", "--group-by", "path", *IMPATIENT)
+    what = "the transfer broke off, and broke off again when tried again"
+    refused(ran, 4, f"s3://{s3.bucket}/shared/a/: {what}")

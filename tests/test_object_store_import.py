@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,13 +17,11 @@ from mmstats.cli import run
 from mmstats.dataset import Dataset
 from mmstats.engines.local.engine import answer
 from mmstats.errors import NotEvents, OutputError, Unreadable
-from mmstats.events.storage import Storage
-from mmstats.files.listing import Listing
 from mmstats.files.manifest import Manifest, parsed
 from mmstats.limits import Limits
-from mmstats.store import bucket, importing
 from mmstats.store.importing import Imported, import_events
 from tests.importing import BY_PATH, answered, events, put
+from tests.proxy import proxied
 from tests.seaweed import Seaweed, known
 from tests.test_store_crash import ROOT
 
@@ -216,17 +213,20 @@ def test_what_belongs_to_no_state_is_removed_later(
     take(store, source)
     assert objects_of(s3, store) == own | foreign | left
 
-    class Later(datetime):
-        """Two days from now."""
-
-        @classmethod
-        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-            del tz
-            return datetime.now(UTC) + timedelta(days=2)
-
-    monkeypatch.setattr(bucket, "datetime", Later)
-    take(store, source)
+    with proxied(s3.port) as proxy:
+        proxy.rewrite = two_days_ago
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.endpoint)
+        take(store, source)
     assert objects_of(s3, store) == own | foreign
+
+
+def two_days_ago(answer: bytes) -> bytes:
+    """What a store would have answered if all that was written today or yesterday had been so two days before."""
+    now = datetime.now(UTC)
+    for day in (now, now - timedelta(days=1)):
+        for form in ("%a, %d %b %Y", "%Y-%m-%dT"):
+            answer = answer.replace(day.strftime(form).encode(), (day - timedelta(days=2)).strftime(form).encode())
+    return answer
 
 
 def dated(s3: Seaweed, store: str, hours: float) -> dict[str, int | None]:
@@ -285,19 +285,25 @@ def test_an_import_is_overtaken_so_long_that_its_files_are_gone(
     """It begins anew, instead of telling that files of the store are lost."""
     one, other = (put(tmp_path / "in" / f"{name}.ndjson", events(name, 1)) for name in "ab")
     take(store, one, other)
-    rewrite = importing.rewrite
+    put(one, events("d", 1))
 
-    def late(*given: Any, **how: Any) -> Any:
-        monkeypatch.setattr(importing, "rewrite", rewrite)
+    def overtake(line: str) -> None:
+        if ".parquet" not in line:
+            return
+        proxy.before = lambda _: None
         put(other, events("c", 1))
         take(store, other)
         for path in manifest_of(s3, store).superseded:
             s3.client.delete_object(Bucket=s3.bucket, Key=f"{store.rpartition('/')[2]}/{path}")
-        return rewrite(*given, **how)
+        overtaken.append(line)
 
-    monkeypatch.setattr(importing, "rewrite", late)
-    put(one, events("d", 1))
-    assert take(store, one).replaced == 1
+    overtaken: list[str] = []
+    with proxied(s3.port) as proxy:
+        proxy.before = overtake
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.endpoint)
+        assert take(store, one).replaced == 1
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint)
+    assert overtaken
     assert asked(store) == answered(tmp_path / "in")
 
 
@@ -313,17 +319,21 @@ def test_stores_of_several_places_are_asked_together(store: str, tmp_path: Path)
         )
 
 
-def test_a_store_is_asked_while_an_import_ends(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_is_asked_while_an_import_ends(
+    s3: Seaweed, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The manifest may be replaced between the listing and its being read: what it says then is answered."""
     take(store, put(tmp_path / "a.ndjson", events("a", 5)))
-    add_store = Listing.add_store
 
-    def late(self: Listing, folder: str, *storage: Storage) -> None:
-        take(store, put(tmp_path / "b.ndjson", events("b", 5)))
-        add_store(self, folder, *storage)
+    def replace_it(line: str) -> None:
+        if "_mmstats.json" in line:
+            proxy.before = lambda _: None
+            take(store, put(tmp_path / "b.ndjson", events("b", 5)))
 
-    monkeypatch.setattr(Listing, "add_store", late)
-    assert {row["path"] for row in answer(BY_PATH, Dataset((store,))).rows} == {"a", "b"}
+    with proxied(s3.port) as proxy:
+        proxy.before = replace_it
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.endpoint)
+        assert {row["path"] for row in answer(BY_PATH, Dataset((store,))).rows} == {"a", "b"}
 
 
 def test_a_damaged_manifest_is_refused(s3: Seaweed, store: str, tmp_path: Path) -> None:

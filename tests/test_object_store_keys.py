@@ -2,18 +2,20 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import obstore
 import polars as pl
 import pytest
 
 import mmstats
-from mmstats.events.storage.storages import Storages
-from mmstats.events.storage.url import read_url
-from mmstats.files.discovery import find_files
+from mmstats.storage import ObjectStores
+from mmstats.storage.url import read_url
 from tests.conftest import WRITERS, Ask
 from tests.seaweed import ACCESS, SECRET, Seaweed, known
 
@@ -150,12 +152,13 @@ def test_an_endpoint_that_is_to_be_ignored_is_ignored(
     if by == "environment":
         monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE")
     proxy, wanted = gate
-    objects = Storages({"proxy_url": proxy, "max_retries": "0"}).of(read_url("s3://events/x.parquet"))
+    there, options = "s3://events/x.parquet", {"proxy_url": proxy, "max_retries": "0"}
     with pytest.raises(mmstats.MmstatsError):
-        objects.find("x.parquet")
+        mmstats.stats(there, storage_options=options)
     here = len(wanted)
+    scan_options = ObjectStores(options).of(read_url(there)).scan_options
     with pytest.raises(OSError, match="object-store error"):
-        pl.scan_parquet("s3://events/x.parquet", glob=False, **objects.scan).collect_schema()
+        pl.scan_parquet(there, glob=False, **scan_options).collect_schema()
     assert set(wanted) == {"CONNECT s3.eu-west-1.amazonaws.com:443"}
     assert 0 < here < len(wanted)
     monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false")
@@ -182,10 +185,17 @@ def test_questions_at_once_are_asked_of_their_own_endpoints(
     (nobody / "credentials").write_text(RIGHT.format("default"))
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint)
     other = s3.endpoint.replace("127.0.0.1", "localhost")
+    from_url = obstore.store.from_url
+
+    def slowly(*given: Any, **how: Any) -> Any:
+        time.sleep(0.02)  # in which the environment names no other endpoint than the option
+        return from_url(*given, **how)
+
+    monkeypatch.setattr(obstore.store, "from_url", slowly)
 
     def ask_often(endpoint: str) -> bool:
         named = {"endpoint": endpoint} if endpoint else {}
-        return all(find_files([location], storage_options={**named, "region": f"r{turn}"}).files for turn in range(100))
+        return all(answers(location, **named, region=f"r{turn}") for turn in range(5))
 
     with ThreadPoolExecutor() as threads:
         assert all(threads.map(ask_often, [other, "", other, ""]))

@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -20,12 +19,10 @@ from mmstats.dataset import Dataset
 from mmstats.engines.local import describe
 from mmstats.engines.local.engine import answer
 from mmstats.errors import NotEvents
-from mmstats.events.storage.storages import Storages
-from mmstats.events.storage.url import read_url
-from mmstats.files.discovery import find_files
 from mmstats.question.read import read_question
 from tests.conftest import WRITERS, Ask, ndjson
 from tests.drawn import Drawn, datasets, questions
+from tests.objectserver import serving_objects
 from tests.seaweed import Seaweed, known
 
 ROWS = [
@@ -152,16 +149,17 @@ def tree(s3: Seaweed, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
 
 
 @pytest.mark.parametrize("pattern", GLOBS)
-def test_a_location_means_the_same_as_on_disk(tree: tuple[Path, str], pattern: str) -> None:
+def test_a_location_means_the_same_as_on_disk(tree: tuple[Path, str], ask: Ask, pattern: str) -> None:
     """Folders, globs, what is hidden, and what is passed over."""
     folder, there = tree
 
-    def found(root: str, options: dict[str, str] | None = None) -> tuple[list[str], int] | str:
-        try:
-            listing = find_files((f"{root}{pattern}",), storage_options=options)
-        except NotEvents:
+    def found(root: str) -> tuple[list[str], int] | str:
+        ran = ask(f"{root}{pattern}", "--explain")
+        if ran.code:
+            assert ran.code == 3
             return "nothing"
-        return sorted(file.path.removeprefix(root) for file in listing.files), listing.unknown
+        files = sorted(one["file"].removeprefix(root) for one in ran.answer["uses"])
+        return files, describe.describe(Dataset((f"{root}{pattern}",))).passed_over
 
     assert found(there) == found(f"{folder}/")
 
@@ -212,13 +210,12 @@ def test_places_are_mixed_in_one_dataset(s3: Seaweed, prefix: str, tmp_path: Pat
 
 def test_a_tag_is_the_same_with_quotes_and_without() -> None:
     """Azure lists it without, tells it with them of one object, and wants them in a condition."""
-    objects = Storages({"account_name": "me", "account_key": "c2VjcmV0"}).of(read_url("az://bucket/"))
-    statuses = []
-    for tag in ("0x8D1", '"0x8D1"'):
-        objects.note({"path": "x", "size": 1, "e_tag": tag, "last_modified": datetime(2026, 5, 1, tzinfo=UTC)})
-        assert objects.tags == {"az://bucket/x": '"0x8D1"'}
-        statuses.append(objects.status("az://bucket/x"))
-    assert statuses[0] == statuses[1]
+    objects = {"x/a.parquet": WRITERS["parquet"](ROWS), "x/b.ndjson": ndjson(ROWS)}
+    with serving_objects("me/bucket", objects, is_azure=True) as server:
+        options = {"account_name": "me", "account_key": "c2VjcmV0", "endpoint": f"{server.endpoint}/me"}
+        for location, times in {"az://bucket/x/": 2, "az://bucket/x/a.parquet": 1, "az://bucket/x/b.ndjson": 1}.items():
+            answered = mmstats.stats(location, group_by="path", storage_options=options)
+            assert sum(int(row["value"]) for row in answered.rows) == times * len(ROWS)  # type: ignore[arg-type]
 
 
 def test_rows_that_cannot_be_read_are_named_by_their_object(s3: Seaweed, prefix: str, ask: Ask) -> None:

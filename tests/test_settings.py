@@ -390,5 +390,5 @@ def test_cheap_to_import() -> None:
     """The settings load neither an engine nor a terminal nor what only the reading of files needs."""
     program = "import sys, mmstats.settings; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    strangers = {"polars", "platformdirs", "tomllib", "typer", "rich", "mmstats.events"}
+    strangers = {"polars", "platformdirs", "tomllib", "typer", "rich", "mmstats.files"}
     assert not strangers & set(loaded.split())

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mmstats.errors import NotEvents, Unreadable
-from mmstats.events.storage.url import scheme_of
 from mmstats.files.listing import KNOWN, Listing, is_hidden, standard_input
 from mmstats.files.manifest import is_store
+from mmstats.storage.url import scheme_of
 from mmstats.wording import nearest, visible
 
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from pathlib import PurePath
 from urllib.parse import unquote
 
-from mmstats.events.storage import Storage
-from mmstats.events.storage.disk import DISK
+from mmstats.storage import Storage
+from mmstats.storage.disk import DISK
 from mmstats.wording import visible
 
 TEXT_FORMATS = frozenset({"ndjson", "json", "csv", "tsv"})

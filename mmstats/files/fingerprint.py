@@ -11,9 +11,9 @@ from pathlib import Path
 
 from mmstats.dataset import Dataset
 from mmstats.errors import DatasetError, NotEvents, Unreadable
-from mmstats.events.storage import Status, Storage
 from mmstats.files.discovery import find_files
 from mmstats.files.event_file import EventFile
+from mmstats.storage import Status, Storage
 from mmstats.wording import visible
 
 # A file may change twice within one tick of its file system's clock and look the same; clocks of whole seconds are old.
@@ -53,8 +53,8 @@ def identify(dataset: Dataset) -> Identity:
         digest.update(_bytes(status))
         settled = settled and _settled(status, time.time_ns())
     for storage, paths in _by_storage(listing.files).items():
-        for trace in storage.traces(path for path in paths if path not in dataset.locations):
-            digest.update(trace.encode("utf-8", "surrogateescape"))
+        for fingerprint in storage.folder_fingerprints(path for path in paths if path not in dataset.locations):
+            digest.update(fingerprint.encode("utf-8", "surrogateescape"))
     return Identity(digest.hexdigest(), len(listing.files), settled, changed)
 
 
@@ -72,7 +72,7 @@ def still_settled(files: Iterable[EventFile], settle_ns: int) -> dict[str, str]:
     statuses: dict[str, Status] = {}
     for storage, paths in _by_storage(files).items():
         with suppress(DatasetError):  # an answer is not worth less because what it was made of cannot be kept
-            statuses |= storage.again(paths)
+            statuses |= storage.current_status(paths)
     return _known(statuses, settle_ns)
 
 
@@ -96,7 +96,7 @@ def unchanged(files: Iterable[EventFile]) -> Iterator[None]:
     found = {file.path: file.storage.status(file.path) for file in files}
     yield
     for storage, paths in _by_storage(files).items():
-        now = storage.again(paths)
+        now = storage.current_status(paths)
         for path in paths:
             if now.get(path) != found[path]:
                 raise _changed(path)

@@ -12,8 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from mmstats.errors import NotEvents, Unreadable
-from mmstats.events.storage import Storage
-from mmstats.events.storage.disk import DISK
 from mmstats.files.event_file import (
     BINARY,
     COMPRESSIONS,
@@ -28,6 +26,8 @@ from mmstats.files.event_file import (
 )
 from mmstats.files.manifest import read_manifest
 from mmstats.files.text_file import open_bytes
+from mmstats.storage import Storage
+from mmstats.storage.disk import DISK
 from mmstats.wording import visible
 
 _HEAD = 1 << 16
@@ -127,17 +127,17 @@ class Listing:
         manifest = read_manifest(folder, storage)
         columns = frozenset(manifest.columns)
         for file in manifest.files:
-            path = storage.below(folder, file.path)
-            real = storage.absolute(path)
+            path = storage.join(folder, file.path)
+            real = storage.canonical(path)
             if real not in self.seen:
                 self.seen.add(real)
-                storage.promise(path, file.bytes)
+                storage.register(path, file.bytes)
                 stored = Stored(file.rows, *file.span, columns)
                 self.files.append(EventFile(path, Format("parquet"), stored=stored, storage=storage))
 
     def add(self, path: str, input_format: str | None, *, named: bool, storage: Storage = DISK) -> None:
         """Take up one file; `named` when the user named this very file, so that it can't be passed over."""
-        real = storage.absolute(path)
+        real = storage.canonical(path)
         if real in self.seen:
             return
         self.seen.add(real)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mmstats.errors import Unreadable
-from mmstats.events.storage import Storage
-from mmstats.events.storage.disk import DISK
+from mmstats.storage import Storage
+from mmstats.storage.disk import DISK
 from mmstats.wording import visible
 
 MANIFEST = "_mmstats.json"
@@ -104,9 +104,9 @@ def read_manifest(folder: str, storage: Storage = DISK) -> Manifest:
 
     Raises Unreadable, naming it, for one that cannot be read, is damaged or of a version that is not known here.
     """
-    path = storage.below(folder, MANIFEST)
+    path = storage.join(folder, MANIFEST)
     try:
-        return parsed(path, storage.latest(path))
+        return parsed(path, storage.read(path))
     except OSError as error:
         raise Unreadable(f"{visible(path)}: {error.strerror}") from None
 

@@ -6,15 +6,15 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from mmstats.errors import NotEvents
-from mmstats.events.storage.storages import Storages
-from mmstats.events.storage.url import read_url
 from mmstats.files.event_file import format_of
 from mmstats.files.listing import Listing, is_hidden
 from mmstats.files.manifest import MANIFEST
+from mmstats.storage import ObjectStores
+from mmstats.storage.url import read_url
 from mmstats.wording import visible
 
 if TYPE_CHECKING:
-    from mmstats.events.storage.objects import Objects
+    from mmstats.storage.objects import Objects
 
 
 class KeyPattern:
@@ -89,7 +89,7 @@ class Prefixes:
     """Locations in the object stores of one dataset."""
 
     def __init__(self, options: Mapping[str, str]) -> None:
-        self._storages = Storages(options)
+        self._stores = ObjectStores(options)
 
     def take(self, location: str, input_format: str | None, listing: Listing) -> None:
         """Take up the event files of a location; an object that is there wins over a prefix and a glob of its name.
@@ -97,7 +97,7 @@ class Prefixes:
         Raises NotEvents when it names nothing, Unreadable when the store cannot be read.
         """
         url = read_url(location)
-        objects = self._storages.of(url)
+        objects = self._stores.of(url)
         if url.key and not url.key.endswith("/") and objects.find(url.key, location):
             listing.add(objects.path(url.key), input_format, named=True, storage=objects)
             return
@@ -123,7 +123,7 @@ def _prefix(objects: "Objects", location: str, listing: Listing) -> Iterator[str
     start = len(prefix) + 1 if prefix else 0
     own = f"{prefix}/{MANIFEST}".lstrip("/")
     sizes: dict[str, int] = {}
-    for page in objects.list(prefix, asked=location):
+    for page in objects.list(prefix, location=location):
         sizes |= {one["path"]: one["size"] for one in page}
         if own in sizes:  # a store: its manifest says the rest
             listing.add_store(objects.path(prefix), objects)

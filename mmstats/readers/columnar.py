@@ -8,12 +8,12 @@ from typing import Any
 import polars as pl
 
 from mmstats.errors import DatasetError, Unreadable
-from mmstats.events.storage import Storage
-from mmstats.events.storage.trouble import blamed, is_foreign, trouble
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.readers import types
 from mmstats.readers.projection import REQUIRED, STORE_SCHEMA, VISITOR, VISITOR_HASH, Projection, hashed
 from mmstats.readers.report import ReadLog
+from mmstats.storage import Storage
+from mmstats.storage.errors import failed_path, is_store_error, store_error
 from mmstats.wording import is_encodable, visible
 
 # What the engine raises when it cannot decode a file; a panic is one, though no Exception.
@@ -42,7 +42,7 @@ def scan_of(files: Sequence[EventFile], **how: Any) -> pl.LazyFrame:
     """A scan of files of one storage and format."""
     paths, how = list(map(scanned_path, files)), {"glob": False, "hive_partitioning": False, **how}
     if files[0].format.name == "parquet":
-        return pl.scan_parquet(paths, **how, **files[0].storage.scan)
+        return pl.scan_parquet(paths, **how, **files[0].storage.scan_options)
     return pl.scan_ipc(paths, **how)
 
 
@@ -51,7 +51,7 @@ def scanned_path(file: EventFile) -> str:
 
     Raises Unreadable when it cannot be had.
     """
-    return file.path if file.format.name == "parquet" else file.storage.near(file.path)
+    return file.path if file.format.name == "parquet" else file.storage.local_copy(file.path)
 
 
 def read_stream(file: EventFile) -> pl.DataFrame:
@@ -65,10 +65,10 @@ def read_stream(file: EventFile) -> pl.DataFrame:
 def unreadable(file: EventFile, error: BaseException) -> DatasetError:
     """The error for a file that the engine could not decode, in one line."""
     kind = "Parquet" if file.format.name == "parquet" else "Arrow IPC"
-    if is_foreign(error):
-        return trouble(str(file), error)
+    if is_store_error(error):
+        return store_error(str(file), error)
     try:
-        if not file.storage.head(file.path, 1):  # the system says best why it does not open a file
+        if not file.storage.read_head(file.path, 1):  # the system says best why it does not open a file
             return Unreadable(f"{file}: an empty file is not {kind}")
     except OSError as fault:
         return Unreadable(f"{file}: {fault.strerror}")
@@ -81,7 +81,7 @@ def is_stream(file: EventFile) -> bool:
     if file.format.name != "arrow":
         return False
     try:
-        return file.storage.head(file.path, 4) == b"\xff\xff\xff\xff"
+        return file.storage.read_head(file.path, 4) == b"\xff\xff\xff\xff"
     except OSError as error:
         raise Unreadable(f"{file}: {error.strerror}") from None
 
@@ -228,9 +228,9 @@ class ColumnarFiles:
 
     def blamed(self, error: BaseException) -> DatasetError | None:
         """What an error of the engine comes from: the way to a file, or the first that it cannot decode, if any."""
-        if is_foreign(error):  # reading again would take as long again
-            paths = [file.path for file in self.files if file.storage.scan]
-            return trouble(blamed(paths, error), error) if paths else None
+        if is_store_error(error):  # reading again would take as long again
+            paths = [file.path for file in self.files if file.storage.scan_options]
+            return store_error(failed_path(paths, error), error) if paths else None
         for part in self.split():
             try:
                 raw = part.scan().select(name for name in self.shape.raw if name in self.schema)
@@ -304,6 +304,6 @@ def _expect(files: Iterable[EventFile]) -> None:
         if not file.stored:
             (footers if file.format.name == "parquet" else wholes).setdefault(file.storage, []).append(file.path)
     for storage, paths in footers.items():
-        storage.expect(paths)
+        storage.prefetch_footers(paths)
     for storage, paths in wholes.items():
-        storage.bring(paths)
+        storage.prefetch(paths)

@@ -8,7 +8,6 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from mmstats.errors import DatasetError
-from mmstats.events.storage.trouble import is_foreign
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import check_as_found
 from mmstats.readers.bad_rows import count_bad_rows
@@ -17,6 +16,7 @@ from mmstats.readers.projection import VISITOR, Projection, hashed
 from mmstats.readers.report import ReadLog
 from mmstats.readers.statistics import count_by_statistics
 from mmstats.readers.text_files import read_texts
+from mmstats.storage.errors import is_store_error
 
 
 class Scan:
@@ -101,7 +101,7 @@ def blamed(opened: Sequence[Scan]) -> Iterator[None]:
     try:
         yield
     except (*ENGINE_FAULTS, OSError) as error:
-        if not is_foreign(error):  # what cannot be decoded may be of two versions
+        if not is_store_error(error):  # what cannot be decoded may be of two versions
             check_as_found(file for events in opened for file in events.files)
         faults = (events.blamed(error) for events in opened)
         fault = next((one for one in faults if one), None)
@@ -110,7 +110,7 @@ def blamed(opened: Sequence[Scan]) -> Iterator[None]:
         raise fault from None
     except KeyboardInterrupt:  # the engine's threads may wait for a store, and the end of the process for them
         for storage in {file.storage for events in opened for file in events.files}:
-            storage.give_up()
+            storage.cancel()
         raise
 
 

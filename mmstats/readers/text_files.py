@@ -110,7 +110,7 @@ class _Crew:
     def _stop(self) -> None:
         self._stopped = True
         for line in self._lines:
-            line.file.storage.give_up()
+            line.file.storage.cancel()
         self._pool.shutdown(cancel_futures=True)
         for line in self._lines:
             line.found.put(None)

@@ -20,12 +20,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mmstats.errors import DatasetError, NotEvents, OutputError
-from mmstats.events.storage.changes import Changes
-from mmstats.events.storage.objects import Objects
-from mmstats.events.storage.storages import Storages
-from mmstats.events.storage.url import read_url
 from mmstats.files.manifest import FILE_NAME, MANIFEST, Manifest, StoreFile, parsed
 from mmstats.limits import Limits
+from mmstats.storage import ObjectStores
+from mmstats.storage.catalog import ObjectWriter
+from mmstats.storage.objects import Objects
+from mmstats.storage.url import read_url
 from mmstats.store.home import Overtaken
 from mmstats.wording import visible
 
@@ -59,8 +59,8 @@ def check_free(location: str, options: Mapping[str, str]) -> None:
     """Raise OutputError where a store cannot be because there is something else."""
     objects, prefix = _place(location, options)
     with _writing():
-        found = Changes(objects).read(f"{prefix}{MANIFEST}", location) is not None
-        pages = iter(()) if found else objects.list(prefix.rstrip("/"), asked=location)
+        found = ObjectWriter(objects).read(f"{prefix}{MANIFEST}", location) is not None
+        pages = iter(()) if found else objects.list(prefix.rstrip("/"), location=location)
         if any(one["size"] or one["path"] != prefix.rstrip("/") for page in pages for one in page):  # or it is a folder
             hint = "--to names a store or a new prefix"
             raise OutputError(f"{visible(location)}: holds other objects and is no store", hint=hint)
@@ -72,7 +72,7 @@ def _place(location: str, options: Mapping[str, str]) -> tuple[Objects, str]:
         if url.is_web:
             raise OutputError(f"{visible(location)}: is no place for a store", hint="--to names a folder or a prefix")
         prefix = url.key.strip("/")
-        return Storages(options).of(url), f"{prefix}/" if prefix else ""
+        return ObjectStores(options).of(url), f"{prefix}/" if prefix else ""
 
 
 @contextmanager
@@ -90,14 +90,14 @@ class StoreBucket:
     def __init__(self, objects: Objects, prefix: str, scratch: Path, abandoned: timedelta) -> None:
         self._objects, self._prefix, self._scratch = objects, prefix, scratch
         self._abandoned = abandoned
-        self._changes = Changes(objects)
+        self._writer = ObjectWriter(objects)
         self._at = objects.path(f"{prefix}{MANIFEST}")
         with _writing():
-            content = self._changes.read(f"{prefix}{MANIFEST}")
+            content = self._writer.read(f"{prefix}{MANIFEST}")
         self._is_new = content is None
         self.manifest = Manifest() if content is None else parsed(self._at, content)
         self._superseded = {} if content is None else self._dated(self.manifest.superseded)
-        self.scan: Mapping[str, Any] = objects.scan
+        self.scan: Mapping[str, Any] = objects.scan_options
 
     def new_file(self) -> Path:
         """Where to write a file, here until it is taken up, under a name that no other has or had."""
@@ -116,27 +116,27 @@ class StoreBucket:
             for file in manifest.files:
                 new = self._scratch / Path(file.name).stem
                 if new.exists():
-                    self._changes.write(f"{self._prefix}{file.path}", new)
+                    self._writer.upload(f"{self._prefix}{file.path}", new)
             kept = {file.path for file in manifest.files}
             gone = {file.path: None for file in self.manifest.files if file.path not in kept}
             self._replace(replace(manifest, superseded={**self._superseded, **gone}))
 
     def _replace(self, manifest: Manifest) -> None:
         key = f"{self._prefix}{MANIFEST}"
-        if not self._changes.replace(key, manifest.to_json().encode("ascii"), is_new=self._is_new):
+        if not self._writer.replace(key, manifest.to_json().encode("ascii"), is_new=self._is_new):
             raise Overtaken
         self._is_new = False
 
     def is_overtaken(self) -> bool:
         """Whether another import has changed the store since it was opened."""
-        opened = self._changes.tag(self._at)
+        opened = self._objects.etags.get(self._at)
         with _writing():
-            self._changes.read(f"{self._prefix}{MANIFEST}")
-        return self._changes.tag(self._at) != opened
+            self._writer.read(f"{self._prefix}{MANIFEST}")
+        return self._objects.etags.get(self._at) != opened
 
     def _dated(self, superseded: Mapping[str, int | None]) -> dict[str, int | None]:
         """The files that were superseded, none of them by the manifest that is to be written."""
-        written = int(self._changes.written(self._at).timestamp())
+        written = int(self._objects.modified[self._at].timestamp())
         oldest = (datetime.now(UTC) - _FORGOTTEN).timestamp()
         dated = {path: written if since is None else since for path, since in superseded.items()}
         return {path: since for path, since in dated.items() if since > oldest}
@@ -146,14 +146,14 @@ class StoreBucket:
         if self._is_new:
             return
         before = datetime.now(UTC) - _READ
-        is_old = self._changes.written(self._at) < before
+        is_old = self._objects.modified[self._at] < before
         due = {path for path, since in self._superseded.items() if since is not None and since < before.timestamp()}
         if not due and not is_old:
             return
         with suppress(DatasetError):  # one may be let write who is not let list or remove
             left = self._left()
             wanted = set() if is_old else left - due
-            self._changes.remove([f"{self._prefix}{path}" for path in sorted(left - wanted)])
+            self._writer.delete([f"{self._prefix}{path}" for path in sorted(left - wanted)])
             self._superseded = {path: self._superseded.get(path) for path in sorted(wanted)}
 
     def _left(self) -> set[str]:

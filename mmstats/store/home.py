@@ -6,9 +6,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from mmstats.events.storage.url import scheme_of
 from mmstats.files.manifest import Manifest, StoreFile
 from mmstats.limits import Limits
+from mmstats.storage.url import scheme_of
 
 
 class Overtaken(Exception):

@@ -8,9 +8,9 @@ from hashlib import blake2b
 
 from mmstats.dataset import Dataset
 from mmstats.errors import NotEvents, Unreadable
-from mmstats.events.storage.url import scheme_of
 from mmstats.files.event_file import EventFile
 from mmstats.files.manifest import StoreSource
+from mmstats.storage.url import scheme_of
 from mmstats.wording import visible
 
 _BLOCK = 1 << 20
@@ -37,7 +37,7 @@ class FoundSource:
 
     def check_unchanged(self) -> None:
         """Raise Unreadable when the file has been written to since it was found."""
-        now = self.file.storage.again([self.file.path]).get(self.file.path)
+        now = self.file.storage.current_status([self.file.path]).get(self.file.path)
         if now is None or now.identity != self.moment:
             raise Unreadable(f"{self.file}: changed while it was imported", hint="import it when it is complete")
 
@@ -48,7 +48,7 @@ def outside(files: Iterable[EventFile], store: str) -> list[EventFile]:
     Raises NotEvents for files of another store, which are rewritten and renamed there as it grows.
     """
     within = os.path.realpath(store) + os.sep if scheme_of(store) is None else f"{store.rstrip('/')}/"
-    found = [file for file in files if not file.storage.absolute(file.path).startswith(within)]
+    found = [file for file in files if not file.storage.canonical(file.path).startswith(within)]
     for file in found:
         if file.stored:
             folder = visible(file.path.rsplit("/", 2)[0])
@@ -66,7 +66,7 @@ def found_source(file: EventFile, dataset: Dataset, advance: Callable[[int], Non
     """
     moment = file.storage.status(file.path).identity
     digest = _digest(file, advance)
-    location = f"-#{digest}" if file.name else file.storage.absolute(file.path)
+    location = f"-#{digest}" if file.name else file.storage.canonical(file.path)
     read_as = {"map": dict(sorted(dataset.columns.items())), "timestamp_unit": dataset.timestamp_unit}
     read_as["input_format"] = file.format.name
     return FoundSource(file, location, digest, json.dumps(read_as, separators=(",", ":")), moment)
@@ -74,7 +74,7 @@ def found_source(file: EventFile, dataset: Dataset, advance: Callable[[int], Non
 
 def _digest(file: EventFile, advance: Callable[[int], None]) -> str:
     """What stands for the content of a file: what its storage says of it, else a digest of its bytes."""
-    known = file.storage.tag(file.path)
+    known = file.storage.content_id(file.path)
     if known:
         advance(file.size)
         return known

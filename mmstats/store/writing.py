@@ -6,10 +6,10 @@ from datetime import date
 import polars as pl
 
 from mmstats.errors import OutputError, Unreadable
-from mmstats.events.storage.trouble import is_foreign, trouble
 from mmstats.files.manifest import VERSION, StoreFile
 from mmstats.readers.columnar import ENGINE_FAULTS
 from mmstats.readers.projection import IMPORTED_FROM, INSTANT, STORE_SCHEMA, VISITOR_HASH, hashed
+from mmstats.storage.errors import is_store_error, store_error
 from mmstats.store.folder import flush
 from mmstats.store.home import Home
 from mmstats.wording import visible
@@ -97,8 +97,8 @@ def _read(home: Home, file: StoreFile, gone: set[int]) -> pl.DataFrame:
     try:
         return rows.filter(~pl.col(IMPORTED_FROM).is_in(sorted(gone))).collect(engine="streaming")
     except (*ENGINE_FAULTS, OSError) as fault:
-        if is_foreign(fault):
-            raise trouble(path, fault) from None
+        if is_store_error(fault):
+            raise store_error(path, fault) from None
         if isinstance(fault, FileNotFoundError):
             raise Unreadable(f"{visible(path)}: the store has lost this file", hint=_RESTORE) from None
         why = visible(" ".join(str(fault).split()))[:200]
