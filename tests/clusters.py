@@ -85,7 +85,6 @@ def spark(folder: Path, **settings: str) -> Iterator[Cluster]:
         "spark.sql.parquet.datetimeRebaseModeInRead": "LEGACY",
         "spark.sql.parquet.int96RebaseModeInRead": "LEGACY",
         "spark.sql.timestampType": "TIMESTAMP_NTZ",
-        "spark.hadoop.mapreduce.input.linerecordreader.line.maxlength": "200",
         **settings,
     }
     command = [str(home / "bin" / "spark-submit"), "--master", "local-cluster[2,1,512]", "--driver-memory", "1g"]

@@ -119,8 +119,8 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A file of one event."""
-    path = tmp_path / "a.csv"
-    path.write_text("timestamp,event_name\n2026-05-04,a\n")
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"timestamp": ["2026-05-04"], "event_name": ["a"]}).write_parquet(path)
     return path
 
 

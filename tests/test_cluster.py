@@ -1,10 +1,9 @@
 """What an engine on a cluster promises: the local engine's answers and errors, or a refusal that says why."""
 
-import gzip
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import BytesIO
 from pathlib import Path
 from threading import Thread
 
@@ -17,8 +16,8 @@ from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 from mmstats.dataset import Dataset
 from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
-from mmstats.engines.spark import asked
-from mmstats.engines.spark.scans import Scan
+from mmstats.engines.spark import cluster as engine
+from mmstats.engines.spark.scan import Scan
 from mmstats.errors import DatasetError, MmstatsError
 from mmstats.question.query import StatsQuery
 from mmstats.readers.report import ReadLog
@@ -47,17 +46,17 @@ def same(cluster: Cluster, dataset: Dataset, *queries: StatsQuery) -> list[Told]
     return said
 
 
-def write(folder: Path, name: str, content: str | bytes) -> Path:
-    """A file in a folder, made where it is not there."""
+def write(folder: Path, name: str, *events: Mapping[str, object]) -> Path:
+    """A Parquet file of events in a folder, made where it is not there."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    content = BytesIO()
+    pl.DataFrame(events).write_parquet(content)
+    path.write_bytes(content.getvalue())  # Polars itself takes no name that is not UTF-8
     return path
 
 
-def ndjson(*events: object) -> str:
-    """Events as lines of JSON."""
-    return "".join(json.dumps(event) + "\n" for event in events)
+EVENT = {"timestamp": AT, "event_name": "a"}
 
 
 def test_both_executors_work(spark: Cluster, tmp_path: Path) -> None:
@@ -141,6 +140,14 @@ def test_text_timestamps_on_spark(spark: Cluster, tmp_path: Path) -> None:
     test_text_timestamps(spark, tmp_path, None)
 
 
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_timestamp_with_an_exponent_is_refused(cluster: Cluster, tmp_path: Path, skip: bool) -> None:
+    """A form that the local engine reads and the cluster does not is refused, and never left out as a bad row."""
+    write(tmp_path, "a.parquet", {**EVENT, "timestamp": "2026-05-04"}, {**EVENT, "timestamp": "1.7e9"})
+    with pytest.raises(DatasetError, match=r"a\.parquet: 1 row in a form that engines read differently"):
+        engine_for(read_engine(cluster.address))(StatsQuery(), Dataset((str(tmp_path),), skip_bad_rows=skip))
+
+
 TYPED_TIMES = {
     "us": pl.Series([AT, None, datetime.fromisoformat("1969-12-31T23:59:59.999999")], dtype=pl.Datetime("us")),
     "ms": pl.Series([AT, None, datetime.fromisoformat("1969-12-31T23:59:59")], dtype=pl.Datetime("ms")),
@@ -183,9 +190,10 @@ def test_schemas_folders_and_names(cluster: Cluster, tmp_path: Path) -> None:
     both.write_parquet(folder / "é [1].parquet")
     frame = pl.DataFrame({"timestamp": at, "event_name": ["x", "z"], "my `os`.x": [7, None], "source": [True, False]})
     frame.write_parquet(tmp_path / "b.parquet")
-    write(tmp_path, "country=FR/c.ndjson", ndjson({"timestamp": "2026-05-04", "event": "x", "country": "IT"}))
-    write(tmp_path, "country=FR/d.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "x"}))
-    write(tmp_path, "country=FR/e.csv", 'event_name,timestamp,os\r\n"x, ""y""",2026-05-04,\r\nz,2026-05-04,""\r\n')
+    write(tmp_path, "country=FR/c.parquet", {"timestamp": "2026-05-04", "event": "x", "country": "IT"})
+    write(tmp_path, "country=FR/d.parquet", {"timestamp": "2026-05-04", "event_name": "x"})
+    awkward = [{"event_name": 'x, "y"', "timestamp": AT, "os": None}, {"event_name": "z", "timestamp": AT, "os": ""}]
+    write(tmp_path, "country=FR/e.parquet", *awkward)
     same(
         cluster,
         Dataset((str(tmp_path),), columns={"os": "my `os`.x"}),
@@ -194,91 +202,53 @@ def test_schemas_folders_and_names(cluster: Cluster, tmp_path: Path) -> None:
     )
 
 
-def test_json_values(cluster: Cluster, tmp_path: Path) -> None:
-    """Values of JSON have the text that the local engine gives them, and the first of equal keys counts."""
-    values = [
-        1,
-        -0,
-        1.5,
-        10.0,
-        0.001,
-        1e3,
-        True,
-        None,
-        "",
-        "é\U0001f600\n",
-        "a\\/b",
-        [1, "x"],
-        {"a": [1, {"b": None}]},
-        7,
-    ]
-    lines = [
-        json.dumps({"timestamp": "2026-05-04", "event_name": "a", "path": value}) for value in values if value != 1e3
-    ]
-    lines += ['{ "timestamp" : "2026-05-04" , "event_name":"a","path":1.50,"path":"second"}', "", " \t"]
-    lines += ['{"properties":{"path":"deeper"},"event_name":"a","timestamp":1777889412.123456}']
-    lines += ['{"event_name":"a","timestamp":1777889412,"path":"\\ud83d\\ude00\\u0041"}']
-    write(tmp_path, "a.ndjson.gz", gzip.compress("\n".join(lines).encode()))
-    same(cluster, Dataset((str(tmp_path),)), StatsQuery(group_by=("path",)), StatsQuery(interval="day"))
-
-
 BAD = {
-    "broken.ndjson": '{"timestamp":"2026-05-04","event_name":"a"}\n{"timestamp":\n',
-    "list.ndjson": '{"timestamp":"2026-05-04","event_name":"a"}\n[1]\n{"timestamp":"2026-05-04","event_name":"a"} x\n',
-    "none.ndjson": '{"timestamp":"2026-05-04","event_name":"a"}\n{"event_name":"a"}\n',
-    "half.ndjson": '{"timestamp":"2026-05-04","event_name":"\\ud800"}\n{"timestamp":"2026-05-04","event_name":"a"}\n',
-    "nameless.ndjson": '{"timestamp":"2026-05-04","name":"a"}\n',
-    "short.csv": "timestamp,event_name\n2026-05-04,a\n2026-05-04\n",
-    "long.csv": "timestamp,event_name\n2026-05-04,a,b\n",
-    "again.csv": "timestamp,event_name\n2026-05-04,a\ntimestamp,event_name\n",
-    "open.csv": 'timestamp,event_name\n2026-05-04,a\n2026-05-04,"a\n',
-    "bytes.csv": b"timestamp,event_name\n2026-05-04,\xff\n",
-    "bytes at the end.csv": b"timestamp,event_name\r\n2026-05-04,caf\xe9\r\n2026-05-04,b\r\n",
-    "bytes.ndjson": b'{"timestamp":"2026-05-04","event_name":"\xff"}\n{"timestamp":"2026-05-04","event_name":"a"}\n',
-    "nameless.csv": "timestamp,name\n2026-05-04,a\n",
-    "damaged.parquet": b"PAR1 and no more",
-    "empty.ndjson": "",
-    "header.csv": "timestamp,event_name\n",
+    "null": [EVENT, {**EVENT, "timestamp": None}],
+    "no instant": [{**EVENT, "timestamp": "2026-05-04"}, {**EVENT, "timestamp": "never"}],
+    "nameless": [{"timestamp": AT, "name": "a"}],
+    "empty": [],
 }
+BYTES = [{**EVENT, "path": b"ok"}, {**EVENT, "path": b"\xff"}]
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_bad_rows(sail: Cluster, tmp_path: Path, name: str) -> None:
-    """What cannot be read has the local engine's error, naming file and line, and is counted by file where asked."""
-    write(tmp_path, name, BAD[name])
-    query = StatsQuery(group_by=("event_name",))
-    same(sail, Dataset((str(tmp_path),)), query)
-    if not name.startswith("bytes"):
-        same(sail, Dataset((str(tmp_path),), skip_bad_rows=True), query)
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_rows(cluster: Cluster, tmp_path: Path, kind: str) -> None:
+    """What cannot be read has the local engine's error, naming file and row, and is counted by file where asked."""
+    write(tmp_path, "a.parquet", EVENT)
+    frame = pl.DataFrame(BAD[kind] or [EVENT])
+    (frame if BAD[kind] else frame.clear()).write_parquet(tmp_path / f"{kind}.parquet")
+    query = StatsQuery(group_by=("event_name", "path"))
+    same(cluster, Dataset((str(tmp_path),)), query)
+    same(cluster, Dataset((str(tmp_path),), skip_bad_rows=True), query)
 
 
-@pytest.mark.parametrize("name", ["bytes.csv", "bytes at the end.csv", "bytes.ndjson"])
-def test_sail_passes_over_no_invalid_text(sail: Cluster, tmp_path: Path, name: str) -> None:
-    """Sail cannot read on behind bytes that are no text, which is said."""
-    write(tmp_path, name, BAD[name])
-    dataset = Dataset((str(tmp_path),), skip_bad_rows=True)
-    with pytest.raises(DatasetError, match="text that is not valid UTF-8, which no cluster is asked of"):
-        engine_for(read_engine(sail.address))(StatsQuery(group_by=("event_name",)), dataset)
+def test_bytes_that_are_no_text(cluster: Cluster, tmp_path: Path) -> None:
+    """A row whose bytes are no text is bad; Sail cannot read on behind it, which is said."""
+    write(tmp_path, "a.parquet", *BYTES)
+    query = StatsQuery(group_by=("path",))
+    same(cluster, Dataset((str(tmp_path),)), query)
+    skipping = Dataset((str(tmp_path),), skip_bad_rows=True)
+    if cluster.executors_url:  # Apache Spark
+        same(cluster, skipping, query)
+    else:
+        said = told(cluster.address, query, skipping)
+        assert said[1] == f"{tmp_path / 'a.parquet'}: text that is not valid UTF-8, which no cluster is asked of"
 
 
-@pytest.mark.parametrize(
-    "name", ["broken.ndjson", "short.csv", "bytes.csv", "bytes at the end.csv", "bytes.ndjson", "nameless.ndjson"]
-)
-def test_bad_rows_on_spark(spark: Cluster, tmp_path: Path, name: str) -> None:
-    """Apache Spark says the same of them."""
-    write(tmp_path, name, BAD[name])
-    query = StatsQuery(group_by=("event_name",))
-    same(spark, Dataset((str(tmp_path),)), query)
-    same(spark, Dataset((str(tmp_path),), skip_bad_rows=True), query)
+def test_no_parquet(cluster: Cluster, tmp_path: Path) -> None:
+    """A file that is not what its name says is unreadable, as it is here."""
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 and no more")
+    (said,) = same(cluster, Dataset((str(tmp_path),)), StatsQuery())
+    assert said[0] == "Unreadable"
 
 
-def test_a_text_that_spark_takes_for_compressed(spark: Cluster, tmp_path: Path) -> None:
-    """A file is refused of which Apache Spark would read nothing for its name, and a bad row elsewhere hide that."""
-    write(tmp_path, "a.bz2", "timestamp,event_name\n2026-05-04,a\n")
-    write(tmp_path, "b.csv", "timestamp,event_name\n2026-05-04,a\n2026-05-04\n")
-    dataset = Dataset((str(tmp_path / "a.bz2"), str(tmp_path / "b.csv")), input_format="csv", skip_bad_rows=True)
-    with pytest.raises(DatasetError, match="a name that Spark does not read"):
-        engine_for(read_engine(spark.address))(StatsQuery(), dataset)
+def damage(path: Path, column: int) -> None:
+    """Destroy the last bytes of a column of a file."""
+    chunk = pq.read_metadata(path).row_group(0).column(column)
+    content = bytearray(path.read_bytes())
+    end = chunk.data_page_offset + chunk.total_compressed_size
+    content[end - 20 : end] = b"\xff" * 20
+    path.write_bytes(content)
 
 
 def test_a_damaged_file_with_a_bad_row(sail: Cluster, tmp_path: Path) -> None:
@@ -286,59 +256,76 @@ def test_a_damaged_file_with_a_bad_row(sail: Cluster, tmp_path: Path) -> None:
     path = tmp_path / "events.parquet"
     table = pa.table({"timestamp": [AT, None], "event_name": ["a", "b"], "source": ["x" * 99, "y" * 99]})
     pq.write_table(table, path, compression="zstd", use_dictionary=False)
-    chunk = pq.read_metadata(path).row_group(0).column(2)
-    content = bytearray(path.read_bytes())
-    end = chunk.data_page_offset + chunk.total_compressed_size
-    content[end - 20 : end] = b"\xff" * 20
-    path.write_bytes(content)
+    damage(path, 2)
     (said,) = same(sail, Dataset((str(path),), skip_bad_rows=True), StatsQuery(group_by=("source",)))
     assert said[0] == "Unreadable"
+
+
+def test_a_damaged_file_is_named(cluster: Cluster, tmp_path: Path) -> None:
+    """Of many files the one that nobody can read is named, in the local engine's words."""
+    for name in "abcde":
+        write(tmp_path, f"é {name}.parquet", *({**EVENT, "source": f"{one * 7919 % 997}"} for one in range(500)))
+    damage(tmp_path / "é d.parquet", 2)
+    (said,) = same(cluster, Dataset((str(tmp_path),)), StatsQuery(group_by=("source",)))
+    assert said[0] == "Unreadable"
+    assert "é d.parquet" in str(said[1])
 
 
 def test_a_file_that_changes_while_it_is_asked_of(
     sail: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows that come between the judging of a file and the answer are not left out in silence."""
-    path = write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
-    judged = asked.judge
+    path = write(tmp_path, "a.parquet", EVENT)
+    check_rows = engine.check_rows
 
     def judge(scans: Sequence[Scan], log: ReadLog) -> None:
-        judged(scans, log)
-        with path.open("a") as file:
-            file.write("broken\n")
+        check_rows(scans, log)
+        write(tmp_path, "a.parquet", {**EVENT, "timestamp": None})
 
-    monkeypatch.setattr(asked, "judge", judge)
+    monkeypatch.setattr(engine, "check_rows", judge)
     said = told(sail.address, StatsQuery(), Dataset((str(path),)))
     assert said == ("Unreadable", f"{path}: changed while it was read", "ask again when it is complete")
 
 
 REFUSED = {
-    "array.json": '[{"timestamp":"2026-05-04","event_name":"a"}]',
-    "quoted.csv": 'timestamp,event_name\n2026-05-04,"two\nlines"\n',
-    "deep.ndjson": ndjson({"timestamp": "2026-05-04", "event_name": "a", "properties": {"a": [[[[1]]]]}}),
-    "exponent.ndjson": '{"timestamp":1.7e9,"event_name":"a"}\n',
-    "twice.ndjson": '{"timestamp":"2026-05-04","event_name":{"a":1,"a":2}}\n',
-    "zstd.csv.zst": pa.compress(b"timestamp,event_name\n2026-05-04,a\n", "zstd", asbytes=True),
+    "a.ndjson": "NDJSON",
+    "a.ndjson.gz": "NDJSON",
+    "a.json": "JSON",
+    "a.csv": "CSV",
+    "a.csv.zst": "CSV",
+    "a.tsv": "TSV",
+    "a.arrow": "Arrow IPC",
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_engines_read_differently_is_refused(cluster: Cluster, tmp_path: Path, name: str) -> None:
-    """What the cluster may read otherwise is refused with a hint, never answered without it."""
-    write(tmp_path, name, REFUSED[name])
-    with pytest.raises(DatasetError, match="no cluster is asked of") as refused:
-        engine_for(read_engine(cluster.address))(StatsQuery(group_by=("event_name",)), Dataset((str(tmp_path),)))
-    assert name in str(refused.value)
-    assert "without --engine" in refused.value.hint
+def test_other_formats_than_parquet_are_refused(ask: Ask, tmp_path: Path, name: str) -> None:
+    """Text and Arrow IPC are refused before a server is asked, with exit 4, the file's name and the way to Parquet."""
+    write(tmp_path, "0.parquet", EVENT)
+    (tmp_path / name).write_bytes(b"whatever is in it")
+    ran = ask(tmp_path, "--no-cache", "--engine", "sc://127.0.0.1:1")
+    assert (ran.code, ran.error) == (4, f"{tmp_path / name}: {REFUSED[name]}, which no cluster is asked of")
+    assert "hint: import first: 'mmstats import DATA --to STORE' writes Parquet; or ask without --engine" in ran.err
 
 
-def test_names_that_plans_use_are_refused(sail: Cluster, tmp_path: Path) -> None:
+def test_what_was_refused_is_answered_once_imported(sail: Cluster, tmp_path: Path) -> None:
+    """Text that no cluster is asked of is one that it answers from when it is in a store."""
+    text = tmp_path / "a.ndjson"
+    text.write_text('{"timestamp":"2026-05-04","event_name":"a","path":"first","path":"second"}\n')
+    take(tmp_path / "store", text)
+    (said,) = same(sail, Dataset((str(tmp_path / "store"),)), StatsQuery(group_by=("path",)))
+    assert "first" in str(said[0])
+
+
+def test_names_that_plans_use_are_refused(ask: Ask, tmp_path: Path) -> None:
     """A column whose name ends as those of a plan's own do is refused, and is never taken for one of them."""
-    write(tmp_path, "a.csv", "timestamp,event_name,fits'\n2026-05-04,a,b\n")
-    with pytest.raises(DatasetError, match='a column named "fits\'", which no cluster is asked of'):
-        engine_for(read_engine(sail.address))(
-            StatsQuery(group_by=("os",)), Dataset((str(tmp_path),), columns={"os": "fits'"})
-        )
+    write(tmp_path, "a.parquet", {**EVENT, "instant'": "b"})
+    asked = ("--group-by", "os", "--map", "os=instant'", "--no-cache", "--engine", "sc://127.0.0.1:1")
+    ran = ask(tmp_path, *asked)
+    assert (ran.code, ran.error) == (
+        4,
+        f'{tmp_path / "a.parquet"}: a column named "instant\'", which no cluster is asked of',
+    )
 
 
 @pytest.mark.parametrize(
@@ -356,7 +343,7 @@ def test_types_without_a_common_text_are_refused(
 
 def test_a_store_is_read_by_its_manifest(cluster: Cluster, tmp_path: Path) -> None:
     """A store answers through a cluster as it does here, with what lies beside its files left alone."""
-    source = write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event": "x", "anonymous_id": "v"}))
+    source = write(tmp_path, "a.parquet", {"timestamp": AT, "event": "x", "anonymous_id": "v"})
     take(tmp_path / "store", source)
     stray = tmp_path / "store" / "day=2026-05-04" / "stray.parquet"
     pl.DataFrame({"timestamp": [AT], "event_name": ["stray"]}).write_parquet(stray)
@@ -365,16 +352,16 @@ def test_a_store_is_read_by_its_manifest(cluster: Cluster, tmp_path: Path) -> No
 
 
 def test_a_dataset_without_visitors(cluster: Cluster, tmp_path: Path) -> None:
-    """A dataset without the column of visitors answers 0 and says so, in every format."""
-    write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
-    pl.DataFrame({"timestamp": [AT], "event_name": ["b"]}).write_parquet(tmp_path / "b.parquet")
+    """A dataset without the column of visitors answers 0 and says so."""
+    write(tmp_path, "a.parquet", EVENT)
+    write(tmp_path, "b.parquet", {**EVENT, "timestamp": "2026-05-04"})
     said = same(cluster, Dataset((str(tmp_path),)), StatsQuery(metric="uniques"))
     assert "no column 'anonymous_id'" in said[0][2][0]
 
 
 def test_through_the_command_line(cluster: Cluster, ask: Ask, tmp_path: Path) -> None:
     """`--engine` and `MMSTATS_ENGINE` name the engine, and what a limit cut off is told."""
-    write(tmp_path, "a.ndjson", ndjson(*({"timestamp": "2026-05-04", "event_name": f"e{one}"} for one in range(5))))
+    write(tmp_path, "a.parquet", *({**EVENT, "event_name": f"e{one}"} for one in range(5)))
     options = ("--group-by", "event_name", "--limit", "2", "--no-cache")
     here = ask(tmp_path, *options)
     there = ask(tmp_path, *options, "--engine", cluster.address)
@@ -384,7 +371,7 @@ def test_through_the_command_line(cluster: Cluster, ask: Ask, tmp_path: Path) ->
 
 def test_a_server_of_something_else(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What answers but does not speak Spark Connect is told in one line, with what to look at."""
-    write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
+    write(tmp_path, "a.parquet", EVENT)
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         monkeypatch.setattr(BaseHTTPRequestHandler, "log_message", lambda *_: None)
         Thread(target=server.serve_forever, daemon=True).start()
@@ -397,7 +384,7 @@ def test_a_server_of_something_else(ask: Ask, tmp_path: Path, monkeypatch: pytes
 
 def test_through_the_server(sail: Cluster, tmp_path: Path) -> None:
     """`serve --engine` answers through the cluster, and no parameter of a request can choose another engine."""
-    write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
+    write(tmp_path, "a.parquet", EVENT)
     with serving("--data", str(tmp_path), "--engine", sail.address) as server:
         assert server.stats().json == {"metric": "count", "rows": [{"value": 1}]}
         assert "engine" in server.stats(engine="local").faults
@@ -405,9 +392,9 @@ def test_through_the_server(sail: Cluster, tmp_path: Path) -> None:
 
 def test_a_session_that_the_server_forgot_is_opened_anew(sail: Cluster, tmp_path: Path) -> None:
     """An engine that is asked again when its session is over answers all the same."""
-    from mmstats.engines.spark.asked import Cluster as Engine
+    from mmstats.engines.spark.cluster import Cluster as Engine
 
-    write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
+    write(tmp_path, "a.parquet", EVENT)
     engine = Engine(read_engine(sail.address))
     for _ in range(2):
         assert engine.answer(StatsQuery(), Dataset((str(tmp_path),))).rows == [{"value": 1}]
@@ -446,13 +433,13 @@ def test_files_of_many_writers(cluster: Cluster, tmp_path: Path) -> None:
     assert said[1] == 3
 
 
-def test_what_only_the_cluster_cannot_read_is_named(cluster: Cluster, tmp_path: Path) -> None:
-    """Of many files the one that only the cluster cannot read is named; no other is read here."""
+def test_what_only_the_cluster_cannot_read_is_named(spark: Cluster, tmp_path: Path) -> None:
+    """Of many files the one that only the cluster cannot read, for want of a codec, is named; no other is read here."""
     for name in "abcde":
-        text = gzip.compress(ndjson({"timestamp": "2026-05-04", "event_name": name}).encode())
-        write(tmp_path, f"é {name}.ndjson.gz", text + (b"\0" * 512 if name == "d" else b""))
-    with pytest.raises(DatasetError, match=r"é d\.ndjson\.gz: a form that the cluster cannot read") as refused:
-        engine_for(read_engine(cluster.address))(StatsQuery(), Dataset((str(tmp_path),)))
+        frame = pl.DataFrame([EVENT])
+        frame.write_parquet(tmp_path / f"é {name}.parquet", compression="brotli" if name == "d" else "zstd")
+    with pytest.raises(DatasetError, match=r"é d\.parquet: a form that the cluster cannot read") as refused:
+        engine_for(read_engine(spark.address))(StatsQuery(group_by=("event_name",)), Dataset((str(tmp_path),)))
     assert "without --engine" in refused.value.hint
 
 
@@ -460,31 +447,15 @@ def test_a_fault_of_the_cluster_has_no_file_read_here(
     sail: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cluster that fails without a word of a file is not a reason to read the dataset on this machine."""
-    from mmstats.engines.spark import asked, blame
+    from mmstats.engines.spark import bad_rows
 
     def lost(*_: object) -> None:
         raise SparkConnectGrpcException(
             f"<_MultiThreadedRendezvous of RPC that terminated with: UNAVAILABLE {tmp_path}>"
         )
 
-    monkeypatch.setattr(asked, "judge", lost)
-    monkeypatch.setattr(blame, "read_through", None)
-    write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
+    monkeypatch.setattr(engine, "check_rows", lost)
+    monkeypatch.setattr(bad_rows, "read_through", None)
+    write(tmp_path, "a.parquet", EVENT)
     with pytest.raises(DatasetError, match="UNAVAILABLE"):
         engine_for(read_engine(sail.address))(StatsQuery(), Dataset((str(tmp_path),)))
-
-
-def test_a_header_of_any_length_is_no_event(cluster: Cluster, tmp_path: Path) -> None:
-    """A header is known as one however long it is, and wherever its characters lie."""
-    for blanks in (65_530, 65_531):
-        name = "é" * (blanks // 2) + "x" * (blanks % 2)
-        at = f"timestamp=2026-05-04/{blanks}.csv"
-        write(tmp_path, at, f"event_name,{name},path\na,,b\n")
-    same(cluster, Dataset((str(tmp_path),)), StatsQuery(group_by=("event_name", "path")))
-
-
-def test_lines_that_end_as_they_did_on_old_machines_are_refused(cluster: Cluster, tmp_path: Path) -> None:
-    """Lines that end in a carriage return alone are one line to a cluster, which is not asked."""
-    write(tmp_path, "a.csv", "timestamp,event_name\r2026-05-04,a\r2026-05-04,b\r")
-    with pytest.raises(DatasetError, match="no cluster is asked of"):
-        engine_for(read_engine(cluster.address))(StatsQuery(), Dataset((str(tmp_path),)))

@@ -20,7 +20,7 @@ from pyspark.errors import AnalysisException
 from mmstats.dataset import Dataset
 from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
-from mmstats.engines.spark import channel
+from mmstats.engines.spark import session as sessions
 from mmstats.errors import Unreadable
 from mmstats.question.query import StatsQuery
 from tests.clusters import Cluster
@@ -173,7 +173,7 @@ def test_the_session_of_a_program_stays_its_own(sail: Cluster, data: Path) -> No
 
 def test_a_mute_server_is_given_up(ask: Ask, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes the connection and says nothing has so many seconds; then that is what is said."""
-    monkeypatch.setitem(channel._SECONDS, "Config", 0.5)
+    monkeypatch.setitem(sessions._TIMEOUTS, "Config", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"sc://127.0.0.1:{mute.getsockname()[1]}"
         ran = ask(data, "--engine", address)
@@ -225,21 +225,21 @@ def test_a_plan_that_is_refused_is_told_once(spark: Cluster) -> None:
     """The client logs its own errors, with the plan and the stack of the server, but not those of an engine."""
     from pyspark.logger import PySparkLogger
 
-    from mmstats.engines.spark.connection import Session
-    from mmstats.engines.spark.faults import explained
+    from mmstats.engines.spark.errors import translated
+    from mmstats.engines.spark.session import Session
 
     address = read_engine(spark.address)
     session = Session(address)
     logged = Mock()
     log = PySparkLogger.getLogger("SQLQueryContextLogger")
     with patch.object(log, "handle", lambda record: log.filter(record) and logged(record)):
-        with pytest.raises(Unreadable, match="UNRESOLVED_COLUMN"), explained(address):
+        with pytest.raises(Unreadable, match="UNRESOLVED_COLUMN"), translated(address):
             session.spark.sql("SELECT 1 + absent").collect()
         assert not logged.called
         with pytest.raises(AnalysisException):
             session.spark.sql("SELECT 1 + absent").collect()
         assert logged.called
-    session.end()
+    session.close()
 
 
 def test_apache_spark_is_opened_by_its_token(

@@ -13,12 +13,12 @@ from pyspark.sql.connect.conf import RuntimeConf
 from mmstats.dataset import Dataset
 from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
-from mmstats.engines.spark.connection import Session
+from mmstats.engines.spark.session import Session
 from mmstats.errors import Unreadable
 from mmstats.files.event_file import EventFile
 from mmstats.question.query import StatsQuery
 from tests.clusters import Cluster
-from tests.test_cluster import ndjson, same, told, write
+from tests.test_cluster import same, told
 
 OLD = [datetime(1500, 1, 1), datetime(1582, 10, 10), datetime(1890, 1, 1), datetime(2026, 5, 4, 12)]  # noqa: DTZ001
 DAYS = [instant.date() for instant in OLD]
@@ -43,17 +43,6 @@ def test_old_instants_in_96_bits(spark: Cluster, tmp_path: Path) -> None:
     same(spark, Dataset((str(tmp_path),)), *ASKED)
 
 
-@pytest.mark.parametrize("suffix", ["ndjson", "csv"])
-def test_long_lines(spark: Cluster, tmp_path: Path, suffix: str) -> None:
-    """No line is too long for a server that is set to pass over long ones."""
-    rows = [("2026-05-04", "a", "x" * 500), ("2026-05-04", "b", "")]
-    lines = [dict(zip(("timestamp", "event_name", "path"), row, strict=True)) for row in rows]
-    text = "timestamp,event_name,path\n" + "".join(",".join(row) + "\n" for row in rows)
-    write(tmp_path, f"a.{suffix}", text if suffix == "csv" else ndjson(*lines))
-    (said,) = same(spark, Dataset((str(tmp_path),)), StatsQuery())
-    assert '"value":2' in str(said[0])
-
-
 def keep(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """Have servers let nobody set a setting, which has a value of its own."""
     set_up, get = RuntimeConf.set, RuntimeConf.get
@@ -73,7 +62,7 @@ def keep(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
 def test_a_setting_that_is_right_need_not_be_set(sail: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that lets nobody set what is set as it should be is fine."""
     keep(monkeypatch, "spark.sql.ansi.enabled", "FALSE")
-    Session(read_engine(sail.address)).end()
+    Session(read_engine(sail.address)).close()
 
 
 def test_a_setting_that_stays_wrong_is_named(sail: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,28 +108,17 @@ def test_old_instants_that_spark_may_have_moved(
         engine_for(read_engine(spark.address))(ASKED[0], dataset)
 
 
-@pytest.mark.parametrize(("name", "change"), [("a.parquet", 1), ("a.parquet", -1), ("a.ndjson", 1)])
+@pytest.mark.parametrize("change", [1, -1])
 def test_an_old_copy_on_the_cluster(
-    spark: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, change: int
+    spark: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: int
 ) -> None:
     """A file that has another size there than here is another file, and refused."""
-    if name.endswith("parquet"):
-        parquet(tmp_path / name, OLD[-1:], wide=False)
-    else:
-        write(tmp_path, name, ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
-    here = (tmp_path / name).stat().st_size + change
+    parquet(tmp_path / "a.parquet", OLD[-1:], wide=False)
+    here = (tmp_path / "a.parquet").stat().st_size + change
     monkeypatch.setattr(EventFile, "size", property(lambda _: here))
-    with pytest.raises(Unreadable, match=f"{name}: {here} bytes here, {here - change} on the cluster") as refused:
+    with pytest.raises(Unreadable, match=f"a.parquet: {here} bytes here, {here - change} on the cluster") as refused:
         engine_for(read_engine(spark.address))(StatsQuery(), Dataset((str(tmp_path),)))
     assert "same paths" in refused.value.hint
-
-
-def test_a_text_that_grows(spark: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A text that has grown since it was listed is answered."""
-    path = write(tmp_path, "a.ndjson", ndjson({"timestamp": "2026-05-04", "event_name": "a"}))
-    monkeypatch.setattr(EventFile, "size", property(lambda _: path.stat().st_size - 1))
-    answered = engine_for(read_engine(spark.address))(StatsQuery(), Dataset((str(tmp_path),)))
-    assert answered.rows == [{"value": 1}]
 
 
 def test_bytes_of_a_fixed_size(cluster: Cluster, tmp_path: Path) -> None:

@@ -1,9 +1,8 @@
 """An engine on a cluster: any server that speaks Spark Connect, such as Apache Spark or Sail.
 
-The dataset is planned here, as for the local engine: its files are listed, their footers or headers looked at, by the
-same code and with the same errors. All rows are read on the cluster, and only those of the answer travel. What the
-cluster would read otherwise than the contract says it is not asked: `texts` tells which lines that may be, and `judge`
-has this machine look at the files that hold them.
+It reads Parquet alone. Files are listed and their footers read here, as for the local engine; all rows are read on the
+cluster, and only those of the answer travel. What clusters might read otherwise than the contract says is refused, text
+above all: their readers take the last of repeated keys, pass over what follows an object, and close an open quote.
 """
 
 import contextlib
@@ -22,41 +21,41 @@ from mmstats.question.query import StatsQuery
 from mmstats.reports import Account
 
 if TYPE_CHECKING:
-    from mmstats.engines.spark.asked import Cluster
+    from mmstats.engines.spark.cluster import Cluster
 
 _clusters: "dict[EngineAddress, Cluster]" = {}
 
 
 def engine(address: EngineAddress) -> Engine:
-    """The engine on the cluster at an address, which is asked nothing yet.
+    """The engine on the cluster at an address, which is not connected to yet.
 
-    Raises InvalidSettings when the client is not installed, and where a token would be sent for anybody to read.
+    Raises InvalidSettings when the client is not installed, and where a token would be sent unencrypted.
     """
     try:
-        with program_of_a_file(), _no_log():
-            from mmstats.engines.spark.asked import Cluster
-    except ImportError as missing:
+        with client_importable():
+            from mmstats.engines.spark.cluster import Cluster
+    except ImportError as error:
         raise InvalidSettings(
-            f"the engine {address} needs a client that is not installed ({missing.name})",
+            f"the engine {address} needs a client that is not installed ({error.name})",
             hint="pip install 'mmstats[spark]'",
         ) from None
     try:
-        known = address.with_token(os.environ.get(TOKEN_VARIABLE, ""))
-    except ValueError as fault:
-        raise InvalidSettings(f"{TOKEN_VARIABLE} {fault}") from None
-    if known.has_secrets and not (known.is_encrypted or known.is_loopback):
-        sent = "a token" if known.token else "headers"
+        address = address.with_token(os.environ.get(TOKEN_VARIABLE, ""))
+    except ValueError as error:
+        raise InvalidSettings(f"{TOKEN_VARIABLE} {error}") from None
+    if address.has_secrets and not (address.is_encrypted or address.is_loopback):
+        secret = "a token" if address.token else "headers"
         raise InvalidSettings(
-            f"the engine {address} would be sent {sent} that anybody between can read",
+            f"the engine {address} would be sent {secret} that anybody between can read",
             hint=f"use TLS: '{address}/;use_ssl=true'",
         )
-    cluster = _clusters.setdefault(known, Cluster(known))  # its session lasts from one question to the next
+    cluster = _clusters.setdefault(address, Cluster(address))  # its session lasts from one question to the next
 
     def answer(
         query: StatsQuery,
         dataset: Dataset,
         account: Account | None = None,
-        cache: Cache | None = None,  # noqa: ARG001 - nothing is learnt here
+        cache: Cache | None = None,  # noqa: ARG001 - no partial results are kept
     ) -> Stats:
         with (account or Account()).phase("ask the cluster"):
             return cluster.answer(query, dataset)
@@ -65,27 +64,14 @@ def engine(address: EngineAddress) -> Engine:
 
 
 @contextlib.contextmanager
-def program_of_a_file() -> Iterator[None]:
-    """Inside the block, what `python -c` runs has a file: the client takes a program without for its own doctests."""
-    main = sys.modules["__main__"]
-    if hasattr(main, "__file__"):
-        yield
-        return
-    main.__file__ = "-c"
+def client_importable() -> Iterator[None]:
+    """Inside the block `__main__` has a file, as the client demands, and gRPC loads without a log on the console."""
+    defaults = ((vars(sys.modules["__main__"]), "__file__", "-c"), (os.environ, "GRPC_VERBOSITY", "NONE"))
+    missing = [(where, name, value) for where, name, value in defaults if name not in where]
+    for where, name, value in missing:
+        where[name] = value
     try:
         yield
     finally:
-        del main.__file__
-
-
-@contextlib.contextmanager
-def _no_log() -> Iterator[None]:
-    """Inside the block, gRPC is loaded without its log, which goes to the console, unless somebody wants one."""
-    if "GRPC_VERBOSITY" in os.environ:
-        yield
-        return
-    os.environ["GRPC_VERBOSITY"] = "NONE"
-    try:
-        yield
-    finally:
-        del os.environ["GRPC_VERBOSITY"]
+        for where, name, _ in missing:
+            del where[name]

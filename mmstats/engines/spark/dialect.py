@@ -1,55 +1,63 @@
-"""In what the servers that speak Spark Connect differ, as far as it matters here."""
+"""What the servers that speak Spark Connect differ in, and the name of a file on each."""
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from mmstats.engines.spark.errors import refused
+from mmstats.files.event_file import EventFile
+from mmstats.wording import is_encodable
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one kind of server wants to be spoken to."""
+    """One kind of server."""
 
     name: str
-    quote: str  # makes a character of a path mean itself in a pattern
-    declared: bool  # told the types of columns of Parquet, it reads no others; if not, it is fine with all of them
-    mixed: bool  # reads several compressions at once
-    trusting: bool  # takes strings of Parquet for text, whatever they are
-    possessive: bool  # its regular expressions know possessive quantifiers
-    disk: str  # what a local path begins with
-    unread: str  # a regular expression found in the paths that it does not read
-    origin: str = ""  # the column that tells of each row the path of its file
-    lengths: str = ""  # the format of files that tells their lengths as its machines see them
-    schemes: Mapping[str, str | None] = field(default_factory=dict)  # those of stores; None has other addresses there
+    glob_quote: str  # makes a character literal in a glob
+    declares_types: bool  # columns of Parquet are read by declared types, and no others; else by the file's own
+    trusts_strings: bool  # takes the strings of Parquet for UTF-8 unchecked
+    local_prefix: str  # of a path on disk
+    unread_paths: str  # a regular expression that is found in paths that it does not read
+    metadata_column: str = ""  # holds the path of a row's file
+    listing_format: str = ""  # reads the path and length of files as the cluster's machines see them
+    schemes: Mapping[str, str | None] = field(default_factory=dict)  # of object stores; None is not known by its URL
 
-    def regex(self, possessive: str) -> str:
-        """A regular expression whose groups repeat possessively, as the server knows it."""
-        return possessive if self.possessive else possessive.replace("*+", "*").replace("}+", "}")
+    def path(self, file: EventFile) -> str:
+        """The server's name for a file; raises Unreadable for an object store that it knows by another URL."""
+        scheme, separator, rest = file.path.partition("://")
+        if not separator:
+            return self.local_prefix + os.path.abspath(file.path)  # noqa: PTH100 - symbolic links stay as they are
+        named = self.schemes.get(scheme, scheme)
+        if named is None:
+            raise refused(file, f"a location in {scheme}://, which {self.name} knows by another address")
+        return f"{named}://{rest}"
 
-    def pattern(self, path: str) -> str:
-        """A path as a pattern that matches it alone."""
-        return "".join(self.quote.format(one) if one in "\\[]{}*?" else one for one in path)
+    def glob(self, file: EventFile) -> str:
+        """A glob that matches the file alone; raises Unreadable for one that the server would not read."""
+        if not is_encodable(file.path) or re.search(self.unread_paths, file.path):
+            raise refused(file, f"a name that {self.name} does not read")
+        return "".join(self.glob_quote.format(char) if char in "\\[]{}*?" else char for char in self.path(file))
 
 
 _HIDDEN = r"(?:^|/)[_.][^/]*\Z"
 SPARK = Dialect(
     "Spark",
-    "\\{}",
-    declared=True,
-    mixed=True,
-    trusting=True,
-    possessive=True,
-    disk="file://",
-    unread=rf"{_HIDDEN}|:[^/]*\Z|\.(?i:bz2|deflate|lz4|snappy|passthrough)\Z",  # it takes such for compressed
-    origin="_metadata",
-    lengths="binaryFile",
+    glob_quote="\\{}",
+    declares_types=True,
+    trusts_strings=True,
+    local_prefix="file://",
+    unread_paths=rf"{_HIDDEN}|:[^/]*\Z",
+    metadata_column="_metadata",
+    listing_format="binaryFile",
     schemes={"s3": "s3a", "az": None},
 )
 SAIL = Dialect(
     "Sail",
-    "[{}]",
-    declared=False,
-    mixed=False,
-    trusting=False,
-    possessive=False,
-    disk="",
-    unread=rf"{_HIDDEN}|[\x00-\x1f\x7f]",
+    glob_quote="[{}]",
+    declares_types=False,
+    trusts_strings=False,
+    local_prefix="",
+    unread_paths=rf"{_HIDDEN}|[\x00-\x1f\x7f]",
 )

@@ -1,0 +1,117 @@
+"""A cluster as an engine: one session for all questions, and the way of one question through it."""
+
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+
+import polars as pl
+
+from mmstats.answer import Stats
+from mmstats.dataset import Dataset
+from mmstats.engine_address import EngineAddress
+from mmstats.engines.finish import VALUE, Rows, stats_of
+from mmstats.engines.local.plan import wanted_of
+from mmstats.engines.spark import plan
+from mmstats.engines.spark.bad_rows import blame_file, check_rows
+from mmstats.engines.spark.errors import CLUSTER_ERRORS, is_mixed_up, refused, translated
+from mmstats.engines.spark.parquet import parquet_scans
+from mmstats.engines.spark.scan import Scan, check_sizes, union_all
+from mmstats.engines.spark.session import Session
+from mmstats.errors import InvalidParams
+from mmstats.files.fingerprint import unchanged
+from mmstats.question.query import StatsQuery
+from mmstats.readers.source import Source, open_events
+from mmstats.readers.timestamps import TIMESTAMP
+from mmstats.wording import visible
+
+_OTHER_FORMATS = {"arrow": "Arrow IPC", "csv": "CSV", "json": "JSON", "ndjson": "NDJSON", "tsv": "TSV"}
+
+
+class Cluster:
+    """The cluster at an address."""
+
+    def __init__(self, address: EngineAddress) -> None:
+        self._address = address
+        self._session: Session | None = None
+        self._lock = Lock()
+
+    def answer(self, query: StatsQuery, dataset: Dataset) -> Stats:
+        """Answer a question over a dataset.
+
+        Raises DatasetError when the events cannot be had, or not through a cluster.
+        """
+        if "-" in dataset.locations:
+            raise InvalidParams({"data": ["must not be '-': no cluster sees this machine's standard input"]})
+        # One question at a time: Sail mixes up two that are planned in one session at once.
+        with self._lock, open_events(dataset, wanted_of(query)) as source, unchanged(source.files):
+            _refuse(source)
+            try:
+                with translated(self._address):
+                    rows = self._rows(query, source)
+            except KeyboardInterrupt:
+                if self._session and not self._session.interrupt():
+                    self._session = None
+                raise
+        return stats_of(query, rows, source)
+
+    def _rows(self, query: StatsQuery, source: Source) -> Rows:
+        """The rows, asked for once more in a new session where the server has mixed up two plans."""
+        if self._session and not self._session.is_alive():
+            self._session = None
+        self._session = self._session or Session(self._address)
+        try:
+            return _run(query, source, self._session)
+        except CLUSTER_ERRORS as error:
+            if not is_mixed_up(error):
+                raise
+        session, self._session = self._session, None
+        session.close()
+        source.log.begin_anew()
+        self._session = Session(self._address)
+        return _run(query, source, self._session)
+
+
+def _refuse(source: Source) -> None:
+    """Raise Unreadable for what clusters might read otherwise than the contract says."""
+    for file in source.files:
+        if file.format.name != "parquet":
+            raise refused(file, _OTHER_FORMATS[file.format.name])
+        for name in source.shape.raw:
+            if name.endswith("'"):  # as do the columns that plans add
+                raise refused(file, f"a column named {visible(name)!r}")
+
+
+def _run(query: StatsQuery, source: Source, session: Session) -> Rows:
+    """Scan, check for bad rows, aggregate; a file that the cluster cannot read is named."""
+    scans: list[Scan] = []
+    try:
+        scans += parquet_scans(source.files, source.shape, source.log, session)
+        check_sizes([file for scan in scans for file in scan.files], session)
+        check_rows(scans, source.log)
+        return _aggregated(query, scans)
+    except CLUSTER_ERRORS as error:
+        if not is_mixed_up(error):
+            blame_file(scans, source, error)
+        raise
+
+
+def _aggregated(query: StatsQuery, scans: Sequence[Scan]) -> Rows:
+    """The rows of the answer, or as many as the limit may leave; only then the groups are counted by a second query."""
+    if not scans:
+        frame = _frame(query, [] if query.labels else [(0,)])
+        return Rows(frame, frame.height)
+    events = union_all([scan.events() for scan in scans])
+    rows = plan.aggregated(query, events)
+    if query.limit is None or query.fill:
+        frame = _frame(query, rows.toArrow())
+        return Rows(frame, frame.height)
+    # Not as Arrow, which asks the server twice: first for the types, and planning takes as long each time.
+    frame = _frame(query, plan.limited(query, rows, query.limit).collect())
+    return Rows(frame, plan.groups(query, events).count() if frame.height > query.limit else frame.height)
+
+
+def _frame(query: StatsQuery, rows: Any) -> pl.DataFrame:
+    """Rows of the cluster, an Arrow table or tuples, as a frame with a Datetime for a bucket."""
+    schema = {**dict.fromkeys(query.labels, pl.String()), **({"bucket": pl.Int64()} if query.interval else {})}
+    frame = pl.DataFrame(rows, {**schema, VALUE: pl.Int64()}, orient="row")
+    return frame.cast({"bucket": TIMESTAMP}) if query.interval else frame

@@ -1,0 +1,126 @@
+"""Parquet on a cluster: files of one schema, written alike, are one scan of the columns that the question reads."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+import polars as pl
+from pyarrow import parquet
+
+from mmstats.engines.spark.errors import refused
+from mmstats.engines.spark.expressions import is_string, quoted
+from mmstats.engines.spark.scan import Bounds, Scan, read_parquet
+from mmstats.engines.spark.session import Session
+from mmstats.files.event_file import EventFile
+from mmstats.readers.columnar import ColumnarFiles, group_by_schema, unreadable
+from mmstats.readers.projection import Projection
+from mmstats.readers.report import ReadLog
+from mmstats.wording import visible
+
+# Spark's names of the types whose values it gives the text that the contract says.
+_INTEGERS = {"Int8": "tinyint", "Int16": "smallint", "Int32": "int", "Int64": "bigint"}
+_UNSIGNED = {"UInt8": "smallint", "UInt16": "int", "UInt32": "bigint", "UInt64": "decimal(20,0)"}
+_TYPES = {"Binary": "binary", "Boolean": "boolean", "Date": "date", **_INTEGERS, **_UNSIGNED}
+_SPARK_VERSION = b"org.apache.spark.version"
+# By whether timestamps are INT96: Spark's first version with today's calendar, and the footer's key for the one before.
+_REFORM = {False: (b"3.0.0", b"org.apache.spark.legacyDateTime"), True: (b"3.1.0", b"org.apache.spark.legacyINT96")}
+_REBASED_BEFORE = datetime(1901, 1, 1)  # noqa: DTZ001 - in some time zones until 1900
+_INT96: Bounds = (datetime(1678, 1, 1), datetime(2262, 1, 1))  # noqa: DTZ001 - what 64 bits of nanoseconds hold
+
+
+def parquet_scans(files: Sequence[EventFile], shape: Projection, log: ReadLog, session: Session) -> Iterator[Scan]:
+    """The scans that Parquet files take, as few as their schemas, writers and folders allow.
+
+    Raises what `parts_of` raises, and Unreadable for a type whose values a cluster would write otherwise.
+    """
+    groups: dict[object, tuple[ColumnarFiles, list[EventFile]]] = {}
+    for part in group_by_schema(files, shape, log):
+        schema = tuple(part.schema.items())
+        for file in part.files:
+            values = _partition_values(file, part)
+            folders = tuple(values) if session.dialect.metadata_column else tuple(values.items())
+            # Without declared types no files are read together whose Arrow types differ, if only in offset sizes.
+            arrow = () if session.dialect.declares_types else _footer(file).schema.to_arrow_schema()
+            types = tuple((field.name, str(field.type)) for field in arrow)
+            key = (part.is_stored, file.storage, schema, types, _timestamps(file, part), folders)
+            groups.setdefault(key, (part, []))[1].append(file)
+    for part, group in groups.values():
+        yield _scan(replace(part, files=tuple(group)), session)
+
+
+def _scan(part: ColumnarFiles, session: Session) -> Scan:
+    """The scan of files that are written alike."""
+    first, dialect = part.files[0], session.dialect
+    columns = {name: part.schema[name] for name in part.shape.raw if part.schema.get(name, pl.Null) != pl.Null}
+    (timestamp,) = part.shape.columns.sources("timestamp")
+    for name, dtype in columns.items():
+        # A server that is told no type makes no text of bytes of a fixed size.
+        untold = dtype == pl.Binary and not dialect.declares_types
+        is_fixed = untold and _physical_type(_footer(first), name) == "FIXED_LEN_BYTE_ARRAY"
+        if _declared_type(dtype) is None or is_fixed or (dtype.is_temporal() and name != timestamp):
+            raise refused(first, f"column {visible(name)!r} is {dtype}")
+    nulls = dict.fromkeys(name for name in part.shape.raw if name in part.schema and name not in columns)
+    int96, comparable = _timestamps(first, part)
+    if int96 and dialect.declares_types:
+        columns[timestamp] = pl.Datetime("us")
+    schema = _declared_schema(columns, part) if dialect.declares_types else ""
+    # Values of folders are constants, but for those that differ: these are looked up by the path of a row's file.
+    values = {name: {file.partition[name] for file in part.files} for name in _partition_values(first, part)}
+    constants = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
+    varying = [name for name in values if name not in constants]
+    read = partial(read_parquet, session=session, schema=schema, partition_columns=varying)
+    columns |= dict.fromkeys(varying, pl.String())
+    return Scan(part.files, read, columns, constants | nulls, part.shape, dialect, comparable)
+
+
+def _partition_values(file: EventFile, part: ColumnarFiles) -> dict[str, str | None]:
+    """What the folders of a file say of columns that the question may read and the file lacks."""
+    names = [name for name in part.shape.raw if name not in part.schema]
+    return {name: file.partition[name] for name in names if name in file.partition}
+
+
+def _declared_type(dtype: pl.DataType) -> str | None:
+    """Spark's name for a type, None for one whose values it would give another text."""
+    if is_string(dtype):
+        return "string"
+    if isinstance(dtype, pl.Datetime):
+        return "bigint" if dtype.time_unit == "ns" else "timestamp"
+    return _TYPES.get(str(dtype))
+
+
+def _declared_schema(columns: dict[str, pl.DataType], part: ColumnarFiles) -> str:
+    """The columns to read, at least one, or there would be no rows."""
+    declared = [f"{quoted(name)} {_declared_type(dtype)}" for name, dtype in columns.items()]
+    others = (f"{quoted(name)} {_declared_type(dtype)}" for name, dtype in part.schema.items() if _declared_type(dtype))
+    return ", ".join(declared) or next(others, "")
+
+
+def _timestamps(file: EventFile, part: ColumnarFiles) -> tuple[bool, Bounds]:
+    """Whether a file's timestamps are INT96, and the bounds within which every engine reads them the same.
+
+    Spark moves old ones of its legacy calendar, however it is set; of INT96 the local engine reads what fits 64 bits.
+    """
+    (name,) = part.shape.columns.sources("timestamp")
+    dtype = part.schema.get(name)
+    if file.stored or not isinstance(dtype, pl.Datetime | pl.Date):
+        return False, (None, None)
+    footer = _footer(file)
+    metadata = footer.metadata or {}
+    int96 = _physical_type(footer, name) == "INT96"
+    reformed, legacy = _REFORM[int96]
+    is_legacy = legacy in metadata or metadata.get(_SPARK_VERSION, reformed) < reformed
+    first, end = _INT96 if int96 and dtype == pl.Datetime("ns") else (None, None)
+    return int96, (_REBASED_BEFORE if is_legacy else first, end)
+
+
+def _physical_type(footer: parquet.FileMetaData, name: str) -> str:
+    columns = map(footer.schema.column, range(footer.num_columns))
+    return next((column.physical_type for column in columns if column.name == column.path == name), "")
+
+
+def _footer(file: EventFile) -> parquet.FileMetaData:
+    try:
+        return parquet.read_metadata(file.storage.footer(file.path))
+    except (NotImplementedError, OSError, ValueError) as error:
+        raise unreadable(file, error) from None
