@@ -1,4 +1,4 @@
-"""API keys of this server: their form, and the file that keeps a digest of each."""
+"""API keys of this server: their form, and the file that stores a digest of each."""
 
 import json
 import os
@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from mmstats.errors import InvalidSettings, OutputError
 from mmstats.wording import visible
@@ -46,9 +45,9 @@ class Key:
 
 
 def read_key(text: str) -> Key:
-    """The key that `text` is, all of it.
+    """The key that the whole text is.
 
-    Raises ValueError, whose message ends the sentence "this parameter …" and does not repeat the text.
+    Raises ValueError with the rest of the sentence "this option …"; it does not repeat the text.
     """
     found = _KEY.fullmatch(text)
     if not found:
@@ -58,7 +57,7 @@ def read_key(text: str) -> Key:
 
 
 def new_key(env: str = "local") -> Key:
-    """A key of kind `rk` that nobody has: its secret is 190 random bits.
+    """A new key of kind `rk`, whose secret is 190 random bits.
 
     Raises ValueError for an `env` that is not of lower-case letters and digits.
     """
@@ -71,7 +70,7 @@ def new_key(env: str = "local") -> Key:
 def read_prefix(text: str) -> str:
     """`text` when it may be the prefix of a key.
 
-    Raises ValueError, whose message ends the sentence "this parameter …" and does not repeat the text.
+    Raises ValueError with the rest of the sentence "this option …"; it does not repeat the text.
     """
     if not _SHAPES["prefix"].fullmatch(text):
         raise ValueError("must be the 8 letters and digits before a key's secret")
@@ -81,7 +80,7 @@ def read_prefix(text: str) -> str:
 def read_name(text: str) -> str:
     """`text` when it may be the name of a key.
 
-    Raises ValueError, whose message ends the sentence "this parameter …".
+    Raises ValueError with the rest of the sentence "this option …".
     """
     if not text.strip():
         raise ValueError("must not be empty")
@@ -93,13 +92,13 @@ def read_name(text: str) -> str:
 
 
 def conceal(text: str) -> str:
-    """`text` with whatever looks like a key, or begins like one, cut after its kind."""
+    """`text` with everything that looks like a key, or begins like one, cut after the kind."""
     return _LIKE_A_KEY.sub(lambda found: f"{found[1] or found[2]}…", text)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """What is kept of a key: a salted SHA-256 of its text, in hexadecimal, beside its prefix and its name if any.
+    """A key as it is stored: its prefix, its name if it has one, and a salted SHA-256 of its text in hexadecimal.
 
     Raises ValueError for a field that is not of its shape.
     """
@@ -120,7 +119,7 @@ class StoredKey:
 
     @classmethod
     def of(cls, key: Key, name: str | None, created: datetime) -> "StoredKey":
-        """What to keep of a key that was made at an instant."""
+        """The stored form of a key that was created at an instant."""
         import secrets
 
         instant = created.astimezone(UTC).replace(microsecond=0, tzinfo=None)
@@ -128,7 +127,7 @@ class StoredKey:
         return cls(key.prefix, name, f"{instant.isoformat()}Z", salt, _digest(salt, key))
 
     def matches(self, key: Key) -> bool:
-        """Whether this was kept of `key`; the time it takes tells nothing of how much of it is right."""
+        """Whether it is the stored form of `key`, compared in constant time."""
         import hmac
 
         return hmac.compare_digest(self.digest, _digest(self.salt, key))
@@ -141,17 +140,16 @@ def _digest(salt: str, key: Key) -> str:
 
 
 KEYS_VARIABLE = "MMSTATS_KEYS_FILE"
-KEYS_FILE = "keys.json"
 VERSION = 1
-_PATIENCE = 10  # seconds that another writer may take
+LOCK_SECONDS = 10  # that another writer may take
 _DAMAGED = "restore it, or move it away and make new keys with mmstats keys create"
 _ELSEWHERE = f"{KEYS_VARIABLE} may name another file to keep keys in"
 
 
 def keys_file(environ: Mapping[str, str]) -> Path:
-    """Where the keys are kept: in the file that the environment names, else in the user's configuration.
+    """The file of the keys: the one that the environment names, else one in the user's configuration folder.
 
-    Raises InvalidSettings where neither is a place that stays the same from every folder.
+    Raises InvalidSettings where neither is a path that is the same from every working directory.
     """
     try:
         if environ.get(KEYS_VARIABLE):
@@ -161,14 +159,14 @@ def keys_file(environ: Mapping[str, str]) -> Path:
     from platformdirs import user_config_dir
 
     folder = Path(user_config_dir("mmstats"))
-    # Else whoever wrote the working directory would say which keys are known.
+    # Else a file that somebody else put into the working directory could add keys.
     if not folder.is_absolute():
         raise InvalidSettings("there is no configuration folder to keep keys in", hint=f"set {KEYS_VARIABLE}")
-    return folder / KEYS_FILE
+    return folder / "keys.json"
 
 
 class KeyFile:
-    """The stored keys at a path, in the order in which they were made."""
+    """The stored keys at a path, in the order in which they were added."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -179,10 +177,10 @@ class KeyFile:
         Raises InvalidSettings, naming the file, for one that cannot be read or understood.
         """
         try:
-            # A pipe or a device would be read for ever.
+            # Reading a pipe or a device may never end.
             if self.path.exists() and not self.path.is_file():
                 raise self._refused("not a file", _ELSEWHERE)
-            return _parsed(self.path.read_bytes())
+            return _parse(self.path.read_bytes())
         except FileNotFoundError:
             return ()
         except OSError as fault:
@@ -215,20 +213,20 @@ class KeyFile:
 
     @contextmanager
     def _locked(self) -> Iterator[Path]:
-        """The file to replace, at the end of links that lead to it, while nobody else writes it."""
+        """Keep others from writing the file; gives the file to replace, to which the path may be a link."""
         from filelock import FileLock, Timeout
 
         target = Path(os.path.realpath(self.path))
         lock = target.with_name(f"{target.name}.lock")
         try:
-            _make(target.parent)
+            _make_private(target.parent)
             if target.exists() and not target.is_file():  # beside a device is no place for a lock
                 raise self._unwritable("not a file")
-            with FileLock(lock, timeout=_PATIENCE, mode=0o600):
-                _as_owned(lock, target)
+            with FileLock(lock, timeout=LOCK_SECONDS, mode=0o600):
+                _keep_owner(lock, target)
                 yield target
         except Timeout:
-            raise self._unwritable(f"another process has held {lock} for {_PATIENCE} seconds") from None
+            raise self._unwritable(f"another process has held {lock} for {LOCK_SECONDS} seconds") from None
         except FileExistsError:
             raise self._unwritable("a file stands where its folder should be") from None
         except OSError as fault:
@@ -241,39 +239,37 @@ class KeyFile:
         return OutputError(visible(f"{self.path}: cannot be written: {fault}"), hint=_ELSEWHERE)
 
 
-def _parsed(content: bytes) -> tuple[StoredKey, ...]:
+def _parse(content: bytes) -> tuple[StoredKey, ...]:
     try:
-        kept = json.loads(content.decode("utf-8-sig"))
+        stored = json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8") from None
-    if not isinstance(kept, dict) or not isinstance(kept.get("keys"), list):
+    if not isinstance(stored, dict) or not isinstance(stored.get("keys"), list):
         raise ValueError("it holds no list of keys")
-    if kept.get("version") != VERSION:
+    if stored.get("version") != VERSION:
         raise ValueError(f"its version is not {VERSION}")
-    keys = tuple(_stored(entry, number) for number, entry in enumerate(kept["keys"], 1))
+    keys = []
+    for number, entry in enumerate(stored["keys"], 1):
+        try:
+            keys.append(StoredKey(**entry))
+        except TypeError:
+            raise ValueError(f"key {number} has not the fields of a key") from None
+        except ValueError as fault:
+            raise ValueError(f"key {number} {fault}") from None
     if len({key.prefix for key in keys}) < len(keys):
         raise ValueError("two keys have the same prefix")
-    return keys
+    return tuple(keys)
 
 
-def _stored(entry: Any, number: int) -> StoredKey:
-    try:
-        return StoredKey(**entry)
-    except TypeError:
-        raise ValueError(f"key {number} has not the fields of a key") from None
-    except ValueError as fault:
-        raise ValueError(f"key {number} {fault}") from None
-
-
-def _make(folder: Path) -> None:
+def _make_private(folder: Path) -> None:
     """Make a folder and those above it, each for its owner alone."""
     if not folder.is_dir():
-        _make(folder.parent)
+        _make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _replace(target: Path, keys: Sequence[StoredKey]) -> None:
-    """Write the file whole or not at all; whose it was, it stays."""
+    """Write the file whole or not at all; it keeps its owner."""
     text = json.dumps({"version": VERSION, "keys": list(map(asdict, keys))}, indent=2) + "\n"
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     temporary = Path(name)
@@ -282,16 +278,16 @@ def _replace(target: Path, keys: Sequence[StoredKey]) -> None:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        _as_owned(temporary, target)
+        _keep_owner(temporary, target)
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def _as_owned(temporary: Path, target: Path) -> None:
-    """Give the owner what is the owner's: a server must still read the file that root has added a key to."""
-    temporary.chmod(0o600)  # a umask may have taken even that
+def _keep_owner(temporary: Path, target: Path) -> None:
+    """Give a file the owner of the one that it replaces: a server must still read what root has written."""
+    temporary.chmod(0o600)  # a umask may have taken the owner's own rights
     if target.exists():
         old = target.stat()
         if old.st_uid != temporary.stat().st_uid:

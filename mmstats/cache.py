@@ -1,6 +1,6 @@
-"""What is kept in the user's cache folder: entries by key, whole or not at all, the least recently used dropped first.
+"""The cache in the user's cache folder: entries by key, written whole, the least recently used dropped first.
 
-Nothing in it is missed when it is gone, and nothing that cannot be kept is an error.
+It may be deleted at any time, and a write that fails is no error.
 """
 
 import contextlib
@@ -16,8 +16,8 @@ from mmstats.wording import read_size, visible
 CACHE_VARIABLE = "MMSTATS_CACHE_DIR"
 SIZE_VARIABLE = "MMSTATS_CACHE_SIZE"
 MOST_BYTES = 512 << 20
-_KEPT = "kept"  # the folder of entries in it
-_LARGEST_SHARE = 8  # an entry may take an eighth of all
+_KEPT = "kept"  # the folder of the entries
+_LARGEST_SHARE = 8  # an entry may take an eighth of the cache
 _DIGEST_BYTES = 16
 
 
@@ -31,9 +31,9 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 
 
 def user_cache(environ: Mapping[str, str]) -> "Cache":
-    """The user's cache of answers and parts of them.
+    """The user's cache of answers and partial aggregates.
 
-    Raises InvalidSettings for a size in the environment that is none.
+    Raises InvalidSettings for a variable in the environment that is no size.
     """
     size = environ.get(SIZE_VARIABLE)
     try:
@@ -43,7 +43,7 @@ def user_cache(environ: Mapping[str, str]) -> "Cache":
 
 
 def replace_file(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all, whoever writes it at the same time; its folder is made for its owner alone.
+    """Write a file whole or not at all, also while others write it; its folder is made for its owner alone.
 
     Raises OSError when it cannot be written.
     """
@@ -66,7 +66,7 @@ class Cache:
         self.folder, self.most_bytes = folder, most_bytes
 
     def find(self, key: str) -> bytes | None:
-        """The content kept under a key; an entry that is damaged is dropped."""
+        """The content of the entry under a key, None where there is none; a damaged entry is dropped."""
         file = self.folder / key
         with contextlib.suppress(OSError):
             kept = file.read_bytes()
@@ -78,9 +78,9 @@ class Cache:
         return None
 
     def keep(self, key: str, content: bytes) -> bool:
-        """Keep content under a key, and drop what was not used for longest where all is more than there may be.
+        """Store content under a key, and drop the least recently used entries if the cache is too large.
 
-        False where it cannot be kept.
+        Returns whether it could be stored.
         """
         if len(content) > self.most_bytes // _LARGEST_SHARE:
             return False
@@ -99,9 +99,9 @@ class Cache:
             return []
 
     def clear(self) -> None:
-        """Drop all entries, and what a process that was killed has left.
+        """Drop all entries, and the temporary files of processes that were killed.
 
-        Raises OSError for one that cannot be.
+        Raises OSError for one that cannot be dropped.
         """
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             for entry in os.scandir(self.folder):

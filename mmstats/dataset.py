@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmstats.limits import Limits
-from mmstats.wording import did_you_mean, one_of
+from mmstats.options import Option, add_pair, add_text, excludes, switch
+from mmstats.wording import did_you_mean
 
 TIMESTAMP_UNITS = ("s", "ms", "us", "ns")
+INPUT_FORMATS = ("parquet", "ndjson", "json", "csv", "tsv", "arrow")
 
 EVENT_COLUMNS: tuple[str, ...] = (
     "timestamp",
@@ -31,44 +33,22 @@ EVENT_COLUMNS: tuple[str, ...] = (
 )
 
 
-def read_mapping(text: str) -> tuple[str, str]:
-    """The event column and the data's name for it that `column=name` gives; the name may hold further `=`.
-
-    Raises ValueError, whose message ends the sentence "--map …".
-    """
-    column, equals, name = text.partition("=")
-    if not equals:
-        raise ValueError(f"must be column=name, such as event_name=type, not {text!r}")
-    if not column:
-        raise ValueError(f"has no event column before the '=' in {text!r}")
-    if not name:
-        raise ValueError(f"has no name after the '=' in {text!r}")
-    return read_column(column), name
+def sample_folder() -> str:
+    """Where the bundled sample lies: in the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "sample_data"
+    return str(installed if os.path.isdir(installed) else package.parent / "sample_data")
 
 
-def read_column(text: str) -> str:
-    """The event column that `text` names.
-
-    Raises ValueError, whose message ends the sentence "this setting …".
-    """
-    if text in EVENT_COLUMNS:
-        return text
-    # `event` is what others call the event's name, but by its letters event_id is nearer.
-    meant = did_you_mean("event_name" if text == "event" else text, EVENT_COLUMNS)
-    known = f"event columns: {', '.join(EVENT_COLUMNS)}"
-    raise ValueError(f"names {text!r}, which is no event column; {meant or known}")
-
-
-INPUT_FORMATS = ("parquet", "ndjson", "json", "csv", "tsv", "arrow")
-OPTIONS = {"input_format": INPUT_FORMATS, "timestamp_unit": TIMESTAMP_UNITS}
+SAMPLE = (sample_folder(),)
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Where events are and how they are to be read.
+    """Where events are and how they are read.
 
-    `columns` maps event columns to the data's names; `timestamp_unit` is of numeric timestamps, by default told from
-    their magnitude; `trust_partitions` lets `day=` and the like folders decide which files a range needs;
+    `columns` maps event columns to the data's names; `timestamp_unit` is that of numeric timestamps, by default guessed
+    from their magnitude; `trust_partitions` lets `day=` and the like folders decide which files a range needs;
     `storage_options` say how object stores are reached, and are never shown, since keys may be among them;
     `limits` change how the work is done.
     """
@@ -85,20 +65,99 @@ class Dataset:
     @property
     def is_sample(self) -> bool:
         """Whether it is the bundled sample."""
-        return self.locations == (sample_folder(),)
+        return self.locations == SAMPLE
 
 
-def read_option(name: str, text: str | None, faults: dict[str, list[str]]) -> str | None:
-    """The value of one of `OPTIONS`; what is wrong with it is added to the faults."""
-    try:
-        return None if text is None else one_of(text, OPTIONS[name])
-    except ValueError as fault:
-        faults[name] = [str(fault)]
-        return None
+def read_column(text: str) -> str:
+    """The event column that `text` names.
+
+    Raises ValueError with the rest of the sentence "this option …".
+    """
+    if text in EVENT_COLUMNS:
+        return text
+    # `event` is what others call the event's name, but by its letters event_id is nearer.
+    meant = did_you_mean("event_name" if text == "event" else text, EVENT_COLUMNS)
+    known = f"event columns: {', '.join(EVENT_COLUMNS)}"
+    raise ValueError(f"names {text!r}, which is no event column; {meant or known}")
 
 
-def sample_folder() -> str:
-    """Where the bundled sample lies: in the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "sample_data"
-    return str(installed if os.path.isdir(installed) else package.parent / "sample_data")
+def read_mapping(text: str) -> tuple[str, str]:
+    """The event column and the data's name for it in `column=name`; the name may hold further `=`.
+
+    Raises ValueError with the rest of the sentence "this option …".
+    """
+    column, equals, name = text.partition("=")
+    if not equals:
+        raise ValueError(f"must be column=name, such as event_name=type, not {text!r}")
+    if not column:
+        raise ValueError(f"has no event column before the '=' in {text!r}")
+    if not name:
+        raise ValueError(f"has no name after the '=' in {text!r}")
+    return read_column(column), name
+
+
+def read_columns(columns: Mapping[str, str]) -> dict[str, str]:
+    """The data's names for event columns, as a mapping says them.
+
+    Raises ValueError with an argument for each thing that is wrong.
+    """
+    faults: list[str] = []
+    for column, name in columns.items():
+        try:
+            read_column(column)
+        except ValueError as fault:
+            faults += fault.args
+        else:
+            faults += [] if name else [f"has an empty name for {column}"]
+    if faults:
+        raise ValueError(*faults)
+    return dict(columns)
+
+
+def _read_storage_option(text: str) -> tuple[str, str]:
+    """The name and the value in `KEY=VALUE`; the value may be a key, so that no message repeats it."""
+    name, equals, value = text.partition("=")
+    name = name.strip().lower()
+    if not equals or not name:
+        raise ValueError("must be KEY=VALUE")
+    return name, value
+
+
+DATA = Option(
+    "data",
+    "A file, folder, s3:// prefix or glob of events, or - for stdin; may be repeated.",
+    metavar="LOCATION",
+    default=(),
+    nonempty=True,
+    add=add_text,
+)
+TIMESTAMP_UNIT = Option(
+    "timestamp_unit", "The unit of numeric timestamps, by default guessed from their size.", choices=TIMESTAMP_UNITS
+)
+INPUT_FORMAT = Option("input_format", "The format of the data, whatever its names say.", choices=INPUT_FORMATS)
+SOURCE: tuple[Option, ...] = (
+    DATA,
+    switch("sample", "Read the bundled sample."),
+    Option(
+        "map",
+        "Read an event column from another of the data's columns; may be repeated.",
+        read_mapping,
+        metavar="COLUMN=NAME",
+        default={},
+        add=add_pair,
+    ),
+    INPUT_FORMAT,
+    TIMESTAMP_UNIT,
+    switch("skip_bad_rows", "Leave out rows that cannot be read, and say how many."),
+    switch("trust_partitions", "Let day=YYYY-MM-DD folders decide which files a range needs."),
+    Option(
+        "storage_option",
+        "How object stores are reached, such as endpoint or region; may be repeated.",
+        _read_storage_option,
+        metavar="KEY=VALUE",
+        default={},
+        add=add_pair,
+    ),
+)
+
+SAMPLE_ALONE = excludes("sample", "data", "cannot be given with --data")

@@ -1,7 +1,7 @@
-"""A bound on the memory that a computation takes: the process is looked at while it computes, and stopped over it.
+"""A bound on the memory that a computation takes: a thread measures the process, and stops what passes the bound.
 
-The memory is the engine's, of which Python knows nothing, so what counts is what the operating system says is resident
-in the whole process. It is seen every 20 ms: what is taken between two looks, and until the engine stops, comes on top.
+Python does not know the engine's memory, so that the resident memory of the whole process counts, as the operating
+system tells it. It is measured every 20 ms: what is taken in between, and until the engine stops, comes on top.
 """
 
 import os
@@ -16,54 +16,53 @@ from mmstats.errors import TooMuchMemory
 
 T = TypeVar("T")
 
-_LOOK_SECONDS = 0.02
-_AGAIN_SECONDS = 1.0
+_INTERVAL_SECONDS = 0.02
+_REPEAT_SECONDS = 1.0
 
 
 class Watch:
-    """A thread that calls `stop` when the process takes more than `size` bytes, and again while it goes on."""
+    """A thread that calls `stop` when the process takes more than `size` bytes, and again as long as it does."""
 
     def __init__(self, size: int, stop: Callable[[], None]) -> None:
         self.passed = False
         self._size, self._stop = size, stop
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread = threading.Thread(target=self._measure, daemon=True)
 
     def start(self) -> None:
-        """Look from now on."""
+        """Measure from now on."""
         self._thread.start()
 
     def end(self) -> None:
-        """Look no more; an interrupt that is due comes before this returns."""
+        """Stop measuring; an interrupt that is due comes before this returns."""
         self._over.set()
         self._thread.join()
         time.sleep(0)
 
-    def _look(self) -> None:
+    def _measure(self) -> None:
         resident = _resident()
-        while not self._over.wait(_LOOK_SECONDS):
+        while not self._over.wait(_INTERVAL_SECONDS):
             if resident() > self._size:
                 self.passed = True
                 self._stop()
-                self._over.wait(_AGAIN_SECONDS)
+                self._over.wait(_REPEAT_SECONDS)
 
 
 def _resident() -> Callable[[], int]:
-    """A function that tells how many bytes of this process are resident."""
-    import psutil  # only who asks for a bound waits for it
+    """A function that measures how many bytes of this process are resident."""
+    import psutil  # not at the top: only a question with a bound needs it
 
     process = psutil.Process()
     return lambda: process.memory_info().rss
 
 
 def bounded(size: int | None, compute: Callable[[], T]) -> T:
-    """What `compute` gives, stopped when the process takes more than `size` bytes; None is no bound.
+    """The result of `compute`, which is stopped when the process takes more than `size` bytes; None is no bound.
 
-    It is stopped by an interrupt that we raise ourselves, the one thing that ends a streaming query of Polars in the
-    middle: one of `LazyFrame.collect(background=True)` goes on after its `cancel`, and takes more memory, and Python
-    cannot end a thread. Only the main thread can be stopped so. A function and not a context manager, since an
-    interrupt may come twice, the second time at the entry of an `__exit__`, before that could tell ours from a
-    person's.
+    It is stopped by an interrupt that we raise ourselves, since nothing else ends a streaming query of Polars: one of
+    `LazyFrame.collect(background=True)` goes on after its `cancel` and takes more memory, and Python cannot end a
+    thread. Only the main thread can be stopped so. This is a function and not a context manager: an interrupt may come
+    twice, and the second time at the entry of an `__exit__`, before that could tell ours from a person's.
 
     Raises TooMuchMemory.
     """
@@ -88,7 +87,7 @@ def bounded(size: int | None, compute: Callable[[], T]) -> T:
 
 @contextmanager
 def fatal_above(size: int | None, code: int) -> Iterator[None]:
-    """End the process at once, with this exit code, when it takes more than `size` bytes meanwhile; None is no bound.
+    """End the process at once, with an exit code, when it takes more than `size` bytes in the block; None is no bound.
 
     For a process that has nothing to clean up, whatever its main thread does.
     """
@@ -106,7 +105,7 @@ def fatal_above(size: int | None, code: int) -> Iterator[None]:
 
 
 def _interrupt() -> None:
-    """Interrupt the main thread, also in a system call that waits, which a signal raised in ours would not end."""
+    """Interrupt the main thread, also in a system call that waits: a signal in this thread would not end that."""
     if hasattr(signal, "pthread_kill"):  # not on Windows
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:
@@ -114,6 +113,6 @@ def _interrupt() -> None:
 
 
 def can_be_bounded() -> bool:
-    """Whether `bounded` works here: in the main thread, where an interrupt means what Python makes of it."""
+    """Whether `bounded` works here: in the main thread, where an interrupt has Python's own handler."""
     in_main = threading.current_thread() is threading.main_thread()
     return in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,17 +1,17 @@
-"""What is told beside an answer: how it would be computed, what that took, and what is in a dataset."""
+"""Reports beside an answer: how it would be computed, what computing it took, and what is in a dataset."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
 from mmstats.answer import encode
 
 DESCRIPTION_VERSION = 1
-TOP = 10  # event names shown; more are kept, to be offered by completion
-REMEMBERED = 1_000
-NAMED_FAULTS = 20
+TOP = 10  # event names that are shown
+MAX_EVENT_NAMES = 1_000  # event names in a description, which completion offers
+MAX_FAULTS = 20  # faults that a check lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class FormatUse:
 
 @dataclass(frozen=True, slots=True)
 class ColumnUse:
-    """An event column that the data has: the data's columns that serve as it, and in how many rows it is null."""
+    """An event column that the data has: the data's columns that it is read from, and in how many rows it is null."""
 
     column: str
     sources: tuple[str, ...]
@@ -35,7 +35,7 @@ class ColumnUse:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that does not hold: `where` in the file, or empty when it concerns the whole of it, and what."""
+    """What is wrong in a file, and `where`, which is empty when it is wrong with the whole file."""
 
     file: str
     where: str
@@ -44,7 +44,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What judging every row has found: how much does not hold, and the first `NAMED_FAULTS` of it."""
+    """What a check of every row has found: the number of faults, and the first `MAX_FAULTS` of them."""
 
     total: int
     faults: tuple[Fault, ...]
@@ -61,8 +61,8 @@ class Description:
 
     `rows`, nulls, range and events are of the rows that can be read; `bad_rows` counts the others by file. `first` and
     `last` are instants in ISO 8601, None without rows or outside the years 1 to 9999. `events` are the most frequent
-    names with their counts, at most `REMEMBERED` of `distinct` (null is counted among the former, not the latter).
-    `passed_over` are files of unknown extension. `check` is None when nobody asked for one.
+    names with their counts, at most `MAX_EVENT_NAMES` of `distinct` (null is one of the former, not of the latter).
+    `passed_over` counts files of unknown extension. `check` is None for a description without one.
     """
 
     locations: tuple[str, ...]
@@ -90,64 +90,61 @@ class Description:
 
     @property
     def holds(self) -> bool:
-        """Whether no check has found anything wrong."""
+        """Whether no check has found a fault."""
         return self.check is None or self.check.holds
 
     def to_json(self) -> str:
-        """All of it as one compact object, without a final newline."""
+        """The description as one compact object, without a final newline."""
+        columns = [
+            {
+                "column": use.column,
+                "from": use.sources,
+                "nulls": use.nulls,
+                "null_share": round(use.nulls / self.rows, 6) if self.rows else None,
+            }
+            for use in self.columns
+        ]
+        top = [{"event_name": name, "count": count} for name, count in self.events[:TOP]]
+        bad_files = [{"file": file, "rows": rows} for file, rows in self.bad_rows.items()]
+        check = self.check and {
+            "holds": self.check.holds,
+            "total": self.check.total,
+            "faults": [{**asdict(fault), "where": fault.where or None} for fault in self.check.faults],
+        }
         return encode(
             {
                 "version": DESCRIPTION_VERSION,
                 "locations": self.locations,
                 "files": self.files,
                 "bytes": self.bytes,
-                "formats": [_format_use(use) for use in self.formats],
+                "formats": [{**asdict(use), "compression": use.compression or None} for use in self.formats],
                 "passed_over": self.passed_over,
                 "rows": self.rows,
                 "first": self.first,
                 "last": self.last,
-                "columns": [self._column(use) for use in self.columns],
+                "columns": columns,
                 "missing": self.missing,
-                "events": {"distinct": self.distinct, "top": self._top()},
-                "bad_rows": {"total": sum(self.bad_rows.values()), "files": self._bad_files()},
-                "check": None if self.check is None else _check(self.check),
+                "events": {"distinct": self.distinct, "top": top},
+                "bad_rows": {"total": sum(self.bad_rows.values()), "files": bad_files},
+                "check": check,
             }
         )
-
-    def _column(self, use: ColumnUse) -> dict[str, object]:
-        share = round(use.nulls / self.rows, 6) if self.rows else None
-        return {"column": use.column, "from": use.sources, "nulls": use.nulls, "null_share": share}
-
-    def _top(self) -> list[dict[str, object]]:
-        return [{"event_name": name, "count": count} for name, count in self.events[:TOP]]
-
-    def _bad_files(self) -> list[dict[str, object]]:
-        return [{"file": file, "rows": rows} for file, rows in self.bad_rows.items()]
-
-
-def _format_use(use: FormatUse) -> dict[str, object]:
-    return {"format": use.format, "compression": use.compression or None, "files": use.files, "bytes": use.bytes}
-
-
-def _check(check: Check) -> dict[str, object]:
-    named = [{"file": fault.file, "where": fault.where or None, "what": fault.what} for fault in check.faults]
-    return {"holds": check.holds, "total": check.total, "faults": named}
 
 
 EXPLANATION_VERSION = 1
 
 
 class Use(StrEnum):
-    """What is done with a file to answer a question."""
+    """How a file is used to answer a question; the values are those of the JSON."""
 
     READ = "read"
-    KEPT = "kept"  # what is kept of it is used instead
-    OUTSIDE = "outside"  # range and event leave nothing of it
+    CACHED = "kept"  # its partial aggregates are in the cache
+    PRUNED = "outside"  # no row of it can match range and event
 
 
 @dataclass(frozen=True, slots=True)
 class FileUse:
-    """A file, its `size` in bytes as stored, and how much of it is read: bytes at most, rows where that is known."""
+    """A file, its `size` in bytes as stored, and what is read of it: at most so many bytes, rows where it is known."""
 
     file: str
     use: Use
@@ -160,64 +157,70 @@ class FileUse:
 class Explanation:
     """How a question would be answered.
 
-    With `answer_kept` no file is read. `columns` are the event columns that are read of the files, `plan` is how the
-    engine goes about it, in its own words.
+    If the answer is cached, no file is read. `columns` are the event columns that are read of the files; `plan` is the
+    engine's own.
     """
 
     engine: str
-    answer_kept: bool
+    answer_cached: bool
     columns: tuple[str, ...]
     files: tuple[FileUse, ...]
     plan: tuple[str, ...]
 
-    def from_kept(self) -> "Explanation":
-        """The same where the answer itself is kept."""
-        files = tuple(FileUse(one.file, Use.KEPT, one.size) for one in self.files)
-        return replace(self, answer_kept=True, files=files, plan=())
+    def from_cache(self) -> "Explanation":
+        """The same where the answer itself is cached."""
+        files = tuple(FileUse(one.file, Use.CACHED, one.size) for one in self.files)
+        return replace(self, answer_cached=True, files=files, plan=())
 
     def to_json(self) -> str:
-        """All of it as one compact object, without a final newline."""
+        """The explanation as one compact object, without a final newline."""
         return encode(
             {
                 "version": EXPLANATION_VERSION,
                 "engine": self.engine,
-                "answer_kept": self.answer_kept,
+                "answer_kept": self.answer_cached,
                 "columns": self.columns,
                 "files": {"found": len(self.files), **{use.value: count_files(self.files, use) for use in Use}},
                 "bytes": {"stored": sum(one.size for one in self.files), "read": read_bytes(self.files)},
                 "rows": read_rows(self.files),
-                "uses": [
-                    {"file": one.file, "use": one.use.value, "size": one.size, "bytes": one.bytes, "rows": one.rows}
-                    for one in self.files
-                ],
+                "uses": [asdict(one) for one in self.files],
                 "plan": self.plan,
             }
         )
 
 
 @dataclass(slots=True)
-class Account:
-    """What answering one question took, filled on the way.
+class Profile:
+    """What answering one question took: files, and seconds by phase.
 
-    `advance` is told of bytes read. Only where it is `itemized` are the `files` accounted for. `kept` is how many
-    files' parts are kept from now on; `seconds` are by phase, in their order.
+    The engine calls `advance` with the bytes that it has read, and sets the rest; `files` only if `with_files`.
+    `files_stored` counts those whose partial aggregates it has added to the cache.
     """
 
     advance: Callable[[int], None] = lambda _: None
-    itemized: bool = False
+    with_files: bool = False
     files: tuple[FileUse, ...] = ()
-    kept: int = 0
-    answer_kept: bool = False
+    files_stored: int = 0
+    answer_cached: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
+    _phase: str = ""
+    _began: float = 0.0
+
+    def begin(self, phase: str) -> None:
+        """A phase begins, and the one before it ends; an empty name is none."""
+        now = time.perf_counter()
+        if self._phase:
+            self.seconds[self._phase] = self.seconds.get(self._phase, 0.0) + now - self._began
+        self._phase, self._began = phase, now
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Add the time that the block takes to a phase."""
-        begin = time.perf_counter()
+        """The block is a phase."""
+        self.begin(name)
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
+            self.begin("")
 
 
 def count_files(files: Sequence[FileUse], use: Use) -> int:

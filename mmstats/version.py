@@ -1,4 +1,4 @@
-"""Which mmstats this is: its version, and its build, for which alone cache entries are good."""
+"""The version of mmstats, and its build: a cache entry is used only by the build that made it."""
 
 import os
 from functools import cache
@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 @cache
 def build_id() -> str:
-    """A digest of the version, and of the program's files, which change without it where it is worked on."""
+    """A digest of the version and of the program's files, which change without it during development."""
     files = []
     for folder, _, names in os.walk(Path(__file__).parent):
         paths = (Path(folder, name) for name in names if name.endswith(".py"))

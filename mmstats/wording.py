@@ -1,12 +1,12 @@
-"""Words for people: what a misspelt name meant, text made safe to show, amounts of memory."""
+"""Words for people: suggestions for misspelt names, text made safe to show, amounts of memory."""
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The one of `known` that `name` most resembles, or None when none is near."""
+    """The one of `known` that `name` most resembles, or None when none is similar."""
     import difflib  # costs 3 ms and is needed only after a mistake
 
     folded = {_fold(candidate): candidate for candidate in known}
@@ -20,63 +20,52 @@ def did_you_mean(name: str, known: Iterable[str], form: str = "{}") -> str:
     return f"did you mean {form.format(candidate)}?" if candidate else ""
 
 
-def one_of(text: str, choices: Sequence[str]) -> str:
-    """`text` when it is one of the choices.
-
-    Raises ValueError, whose message ends the sentence "this parameter …".
-    """
-    if text in choices:
-        return text
-    meant = did_you_mean(text, choices)
-    raise ValueError(f"must be {' or '.join(choices)}, not {text!r}" + (f"; {meant}" if meant else ""))
-
-
 def _fold(name: str) -> str:
     return name.casefold().replace("-", "").replace("_", "")
 
 
 # Cc: controls and escapes. Cf: bidirectional and other invisible marks. Zl, Zp: line breaks. Cs: lone surrogates.
-_UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
 _JOINERS = frozenset("\u200c\u200d")  # they shape Persian words and emoji, and reorder nothing
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def visible(text: str) -> str:
     """`text` with every character that would act on a terminal, or hide in it, written as its escape."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(map(_seen, text))
+    return "".join(map(_visible, text))
 
 
-def _seen(char: str) -> str:
-    if unicodedata.category(char) not in _UNSEEN or char in _JOINERS:
+def _visible(char: str) -> str:
+    if unicodedata.category(char) not in _INVISIBLE or char in _JOINERS:
         return char
-    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(char) or _escape(ord(char))
-
-
-def _escape(point: int) -> str:
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    point = ord(char)
     if point < 0x100:
         return f"\\x{point:02x}"
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
 def is_encodable(text: str) -> bool:
-    """Whether a text has UTF-8: names whose bytes are none have surrogates for them."""
+    """Whether a text can be written as UTF-8; a file name of other bytes has surrogates, which cannot."""
     return text.encode("utf-8", "replace").decode() == text
 
 
 _BINARY = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _DECIMAL = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS = {"bytes": 1, **_BINARY, **_DECIMAL}
-# One letter is binary, as elsewhere where memory is bounded.
+# A unit of one letter is binary, as other programs read it where they bound memory.
 _READ: dict[str, int] = {"": 1, "b": 1} | {name.lower(): size for name, size in (_BINARY | _DECIMAL).items()}
 _READ |= {name[0].lower(): size for name, size in _BINARY.items()}
 _SIZE = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,6}))? ?([a-z]*)", re.ASCII | re.IGNORECASE)
 
 
 def read_size(text: str) -> int:
-    """The bytes that a text says.
+    """The number of bytes that a text such as `700MiB` names.
 
-    Raises ValueError, whose message ends the sentence "this parameter …".
+    Raises ValueError with the rest of the sentence "this option …".
     """
     match = _SIZE.fullmatch(text)
     unit = _READ.get(match[3].lower()) if match else None
@@ -90,7 +79,7 @@ def read_size(text: str) -> int:
 
 
 def size_text(size: int) -> str:
-    """The bytes in the unit that says them exactly with the least number, as `700 MiB`; else nearly, as `1.3 GiB`."""
+    """A number of bytes in the unit in which it is the least whole number, as `700 MiB`; else rounded, as `1.3 GiB`."""
     number, unit = min((size // unit, name) for name, unit in _UNITS.items() if size % unit == 0)
     if number < 10_000:
         return f"{number} {unit}"

@@ -1,4 +1,4 @@
-"""The parts of README.md that the program can tell: `python -m tests.readme` writes them anew.
+"""The generated parts of README.md: `python -m tests.readme` writes them anew.
 
 A `console` block is run, line by line that begins with `$`, on the bundled sample from an empty folder. A line
 `<!-- generated: NAME -->` is followed by what `SECTIONS` makes of NAME, up to `<!-- end -->`.
@@ -108,7 +108,7 @@ def run(command: str, folder: str) -> str:
     return done.stdout
 
 
-def _answered(block: re.Match[str]) -> str:
+def _with_output(block: re.Match[str]) -> str:
     commands = [line for line in block[1].splitlines() if line.startswith("$ ")]
     with tempfile.TemporaryDirectory() as folder:
         shown = [f"{command}\n{run(command[2:], folder)}" for command in commands]
@@ -122,7 +122,7 @@ def generate(text: str) -> str:
         pattern = re.escape(marker) + r"((?:(?!<!-- generated).)*?<!-- end -->\n)?"
         body = f"{marker}\n{section()}\n\n<!-- end -->\n"
         text = re.sub(pattern, lambda _: body, text, count=1, flags=re.DOTALL)  # noqa: B023 - called at once
-    return re.sub(r"```console\n(.*?)```", _answered, text, flags=re.DOTALL)
+    return re.sub(r"```console\n(.*?)```", _with_output, text, flags=re.DOTALL)
 
 
 if __name__ == "__main__":

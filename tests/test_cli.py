@@ -104,7 +104,7 @@ def test_an_unquoted_event_gets_the_hint(arguments: list[str], capsys: pytest.Ca
 
 
 def test_an_unknown_command_offers_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    """A misspelt command gets the one that was meant."""
+    """A misspelt command is refused with the nearest one."""
     assert run(["qurey"]) == 2
     assert capsys.readouterr() == ("", "error: no such command: qurey\nhint: did you mean mmstats query?\n")
 
@@ -119,14 +119,14 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     "arguments", [["--help"], ["query", "-h"], ["query", "--help"], ["import", "-h"]], ids=" ".join
 )
 def test_help_ends_with_three_examples(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Every help teaches by three examples."""
+    """Every help ends with three examples."""
     assert run(arguments) == 0
     examples = capsys.readouterr().out.partition("Examples:\n")[2].partition("\n\n")[0]
     assert examples.count("mmstats ") == 3
 
 
 def test_the_sample_is_announced(capsys: pytest.CaptureFixture[str]) -> None:
-    """With no data named the sample answers and stderr says so; asked for, it needs no saying."""
+    """Without any data the sample is read and stderr says so; with --sample it says nothing."""
     assert run(["query", "--event", "signup"]) == 0
     assert capsys.readouterr() == (SIGNUPS, "note: this is the bundled sample; --data names yours\n")
     assert run(["query", "--event", "signup", "--sample"]) == 0
@@ -157,7 +157,7 @@ def test_data_is_found_where_the_user_says(
 
 
 def test_a_closed_pipe_is_no_error() -> None:
-    """A reader that has seen enough ends the command with code 0 and no message."""
+    """A reader that closes the pipe ends the command with code 0 and no message."""
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
@@ -189,7 +189,7 @@ def test_a_closed_stderr_changes_nothing(arguments: list[str], code: int) -> Non
 
 @pytest.mark.parametrize("arguments", [["query", "--sample"], ["query", "--sample", "--format", "table"]], ids=" ".join)
 def test_a_closed_stdout_is_code_5(arguments: list[str]) -> None:
-    """Without a stdout there is nowhere to answer, which is said."""
+    """Without a stdout the command ends with code 5 and says why."""
     command = " ".join([*MMSTATS, *arguments, ">&-"])
     done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (5, b"error: cannot write to stdout: it is closed\n")
@@ -281,14 +281,14 @@ def test_an_interrupt_is_code_130(tmp_path: Path) -> None:
 
 
 def test_a_bug_is_code_70(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """An error that is ours is shown as one, with its traceback, and ends with code 70."""
-    monkeypatch.setattr("mmstats.engines.finish.ordered", None)
+    """A bug of ours is reported as one, with its traceback, and ends with code 70."""
+    monkeypatch.setattr("mmstats.engines.stages.order", None)
     assert run(["query", "--sample"]) == 70
     assert "Traceback" in capsys.readouterr().err
 
 
 def test_every_format_holds_the_same_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    """JSON, NDJSON, CSV and Markdown answer alike."""
+    """JSON, NDJSON, CSV and Markdown hold the same rows."""
     shown = {}
     for form in ("json", "ndjson", "csv", "markdown"):
         assert run(["query", "--sample", "--event", "signup", "--group-by", "source", "--format", form]) == 0

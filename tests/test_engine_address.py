@@ -1,4 +1,4 @@
-"""Which engine is asked: said by flag, environment or the user's own file, with no secret ever shown."""
+"""Which engine answers: named by flag, environment or the user's own file, with no secret ever shown."""
 
 import pickle
 import socket
@@ -38,7 +38,7 @@ def closed_port() -> int:
     ],
 )
 def test_an_address_shows_no_parameter(text: str, shown: str) -> None:
-    """As text an address is scheme, host and port, and so it is in a representation."""
+    """As text and in its representation an address is scheme, host and port."""
     address = read_engine(text)
     assert str(address) == shown
     assert SECRET not in repr(address)
@@ -65,7 +65,7 @@ def test_an_address_shows_no_parameter(text: str, shown: str) -> None:
     ],
 )
 def test_what_is_no_address_is_refused(text: str, ask: Ask, data: Path) -> None:
-    """Anything else is refused with exit 2, without what may be a secret."""
+    """Anything else is refused with exit 2, and a secret in it is not repeated."""
     ran = ask(data, f"--engine={text}")
     assert ran.code == 2
     assert ran.error.startswith("--engine must be local or sc://HOST:PORT")
@@ -73,7 +73,7 @@ def test_what_is_no_address_is_refused(text: str, ask: Ask, data: Path) -> None:
 
 
 def test_the_environment_names_the_engine(ask: Ask, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`MMSTATS_ENGINE` is asked where no flag names another; a wrong one is refused by name."""
+    """`MMSTATS_ENGINE` names the engine unless a flag does; a wrong one is refused by name."""
     monkeypatch.setenv("MMSTATS_ENGINE", f"sc://127.0.0.1:{closed_port()}")
     assert ask(data).code == 4
     assert ask(data, "--engine", "local").value == 1
@@ -100,7 +100,7 @@ def test_a_found_file_names_no_engine(ask: Ask, data: Path, tmp_path: Path) -> N
 
 
 def test_a_refused_connection_is_said_at_once(ask: Ask, data: Path) -> None:
-    """Where nobody listens the question ends with exit 4 and a hint, instead of being tried for minutes."""
+    """Where nobody listens the question ends with exit 4 and a hint at once, and not after minutes of retries."""
     port = closed_port()
     ran = ask(data, "--engine", f"sc://127.0.0.1:{port}")
     assert ran.code == 4
@@ -135,7 +135,7 @@ def test_a_secret_is_not_sent_in_the_clear(
 def test_a_token_that_no_header_can_hold_is_refused(
     token: str, ask: Ask, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit 2 and the variable's name, where the client would send another token or none."""
+    """A token that the client would change or drop ends with exit 2 and the variable's name."""
     monkeypatch.setenv("MMSTATS_ENGINE_TOKEN", token)
     ran = ask(data, "--engine", "sc://127.0.0.1:1")
     assert (ran.code, ran.error[:30]) == (2, "MMSTATS_ENGINE_TOKEN must be o")
@@ -143,7 +143,7 @@ def test_a_token_that_no_header_can_hold_is_refused(
 
 
 def test_parameters_are_read_as_a_url_is() -> None:
-    """What a URL has to escape is written so, once; all else is meant as it stands, `=` included."""
+    """A parameter is decoded once; what a URL need not escape stands for itself, `=` included."""
     address = read_engine("sc://h:1/;token=kX9/abc?d=e#==%3B%2541+;x-a=b=c")
     assert address.parameters == (("token", "kX9/abc?d=e#==;%41+"), ("x-a", "b=c"))
     assert address.with_token("other") == address
@@ -185,7 +185,7 @@ def test_without_its_client_the_extra_is_named(data: Path, tmp_path: Path) -> No
     assert subprocess.run(command, env=environment, check=False, capture_output=True).returncode == 0
 
 
-def test_the_client_is_imported_only_when_asked(data: Path) -> None:
+def test_the_client_is_imported_only_when_needed(data: Path) -> None:
     """The local engine loads neither the client nor what that brings along."""
     from tests.test_imports import run
 
@@ -195,6 +195,6 @@ def test_the_client_is_imported_only_when_asked(data: Path) -> None:
 
 
 def test_only_the_engine_here_explains(ask: Ask, tmp_path: Path) -> None:
-    """What a cluster would read is told by the cluster; that is said and nothing else answered."""
+    """A cluster cannot be asked to explain: exit 2, and the flag is named."""
     refused = ask(tmp_path, "--engine", "sc://127.0.0.1:1", "--explain")
     assert (refused.code, "--explain" in refused.error) == (2, True)

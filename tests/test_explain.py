@@ -19,7 +19,7 @@ from mmstats.engines.local.engine import answer
 from mmstats.engines.local.explain import explain
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
-from mmstats.reports import Account, Use, count_files, read_rows
+from mmstats.reports import Profile, Use, count_files, read_rows
 from tests.conftest import Ask
 from tests.drawn import NEAR, Drawn, datasets, questions
 
@@ -65,7 +65,7 @@ def uses(explained: dict[str, Any]) -> dict[str, str]:
 @given(datasets(when=NEAR), st.lists(questions(when=NEAR), min_size=1, max_size=3))
 @settings(max_examples=80)
 def test_what_is_explained_is_what_is_done(drawn: Drawn, asking: list[StatsQuery]) -> None:
-    """Every file is read, kept or outside, the same in the explanation before and in the account after."""
+    """Every file is read, kept or outside, the same in the explanation before and in the profile after."""
     with tempfile.TemporaryDirectory() as folder:
         data, cache = Path(folder, "events"), Cache(Path(folder, "cache"))
         data.mkdir()
@@ -73,10 +73,10 @@ def test_what_is_explained_is_what_is_done(drawn: Drawn, asking: list[StatsQuery
         dataset = Dataset((str(data),), limits=LIMITS)
         for query in asking:
             before = explain(query, dataset, cache)
-            account = Account(itemized=True)
-            answer(query, dataset, account, cache)
+            profile = Profile(with_files=True)
+            answer(query, dataset, profile, cache)
             assert [replace(one, rows=None) for one in before.files] == [
-                replace(one, rows=None) for one in account.files
+                replace(one, rows=None) for one in profile.files
             ]
             assert sum(count_files(before.files, use) for use in Use) == len(before.files)
             assert all(one.bytes <= one.size for one in before.files)
@@ -185,7 +185,7 @@ def test_stats_leave_stdout_as_it_is(ask: Ask, daily: Path) -> None:
 
 
 def test_explain_and_stats_exclude_each_other(ask: Ask, daily: Path) -> None:
-    """What answers nothing has nothing to account for, and has no form of an answer."""
+    """What answers nothing has nothing to profile, and has no form of an answer."""
     assert "--stats" in ask(daily, "--explain", "--stats").error
     wrong = ask(daily, "--explain", "--format", "csv")
     assert (wrong.code, "json" in wrong.error) == (2, True)
@@ -199,9 +199,9 @@ def test_explaining_what_is_not_there_is_an_error(ask: Ask, tmp_path: Path) -> N
 def test_rows_read_hold_the_events_counted(daily: Path) -> None:
     """There are at least as many rows read as events answered."""
     query = StatsQuery(group_by=("path",), start=None, end=None)
-    account = Account(itemized=True)
-    stats = answer(query, Dataset((str(daily),)), account)
-    assert sum(row["value"] for row in stats.rows) == read_rows(account.files) == DAYS * ROWS
+    profile = Profile(with_files=True)
+    stats = answer(query, Dataset((str(daily),)), profile)
+    assert sum(row["value"] for row in stats.rows) == read_rows(profile.files) == DAYS * ROWS
 
 
 def test_what_cannot_be_kept_is_not_said_to_be(ask: Ask, daily: Path, monkeypatch: pytest.MonkeyPatch) -> None:

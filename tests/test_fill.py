@@ -14,7 +14,7 @@ from mmstats.dataset import Dataset
 from mmstats.engines.local.engine import answer
 from mmstats.errors import InvalidParams
 from mmstats.limits import Limits
-from mmstats.question.query import Extensions, StatsQuery
+from mmstats.question.query import StatsQuery
 from mmstats.question.read import read_question
 from tests import oracle
 from tests.drawn import NEAR, Drawn, datasets, questions, write
@@ -30,7 +30,7 @@ def ask(folder: Path, moments: Sequence[str], limits: Limits = LIMITS, **texts: 
         for index, moment in enumerate(moments)
     ]
     write(folder / "events.parquet", events)
-    query = read_question({name.rstrip("_"): [text] for name, text in texts.items()}, Extensions(fill=True))
+    query = read_question({"fill": ["true"], **{name.rstrip("_"): [text] for name, text in texts.items()}})
     return answer(query, Dataset((str(folder),), limits=limits))
 
 

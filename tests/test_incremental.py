@@ -21,7 +21,7 @@ from mmstats.engines.local.explain import explain
 from mmstats.errors import BadRow
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
-from mmstats.reports import Account, Use
+from mmstats.reports import Profile, Use
 from tests import oracle
 from tests.drawn import NEAR, Drawn, datasets, questions, write
 from tests.oracle import Event
@@ -77,10 +77,10 @@ def week(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path / "events"
 
 
-def values(query: StatsQuery, data: Path, account: Account | None = None, limits: Limits = LIMITS) -> list[Any]:
+def values(query: StatsQuery, data: Path, profile: Profile | None = None, limits: Limits = LIMITS) -> list[Any]:
     """The values of the answer, with what is kept beside the data."""
     dataset = Dataset((str(data),), limits=limits)
-    return [row["value"] for row in answer(query, dataset, account, Cache(data.parent / "cache")).rows]
+    return [row["value"] for row in answer(query, dataset, profile, Cache(data.parent / "cache")).rows]
 
 
 Read = Callable[..., tuple[list[Any], list[str]]]
@@ -92,7 +92,7 @@ def read(week: Path) -> Read:
     open_ = Path.open
 
     def asked(query: StatsQuery, limits: Limits = LIMITS) -> tuple[list[Any], list[str]]:
-        account, opened = Account(itemized=True), set()
+        profile, opened = Profile(with_files=True), set()
 
         def noted(path: Path, *how: Any, **options: Any) -> Any:
             opened.update({path.stem} if path.parent == week else ())
@@ -100,8 +100,8 @@ def read(week: Path) -> Read:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Path, "open", noted)
-            found = values(query, week, account, limits)
-        names = sorted(Path(one.file).stem for one in account.files if one.use is Use.READ)
+            found = values(query, week, profile, limits)
+        names = sorted(Path(one.file).stem for one in profile.files if one.use is Use.READ)
         assert opened == set(names) or list(week.glob("*.parquet"))  # which Python does not open
         return found, names
 
@@ -225,8 +225,8 @@ def test_rows_read_once_more_are_counted_once(tmp_path: Path) -> None:
     lines = [",".join(("2026-05-01", *[f"{name}{number}" for name in names])) for number in range(3000)]
     (tmp_path / "wide.csv").write_text("\n".join([",".join(("timestamp", *names)), *lines, "bad" + "," * len(names)]))
     asked = StatsQuery(metric="uniques", group_by=names, limit=1)
-    account = Account(itemized=True)
-    stats = answer(asked, Dataset((str(tmp_path / "wide.csv"),), skip_bad_rows=True), account)
+    profile = Profile(with_files=True)
+    stats = answer(asked, Dataset((str(tmp_path / "wide.csv"),), skip_bad_rows=True), profile)
     assert stats.groups == 3000
     assert stats.notices[0].startswith("left out 1 row ")
-    assert account.files[0].rows == 3001
+    assert profile.files[0].rows == 3001

@@ -1,4 +1,4 @@
-"""What API keys promise: their shape, what is kept of them and how safely, and that no secret is shown twice."""
+"""What API keys promise: their form, how safely they are stored, and that no secret is shown twice."""
 
 import json
 import os
@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from mmstats import api_keys
 from mmstats.api_keys import Key, KeyFile, StoredKey, conceal, keys_file, new_key, read_key, read_name, read_prefix
 from mmstats.cli import run
 from mmstats.errors import InvalidSettings, OutputError
+from tests.conftest import Ran
 from tests.test_cli import MMSTATS, on_terminal
 
 ROOT = Path(__file__).parent.parent
@@ -51,37 +51,28 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyFile:
     return KeyFile(path)
 
 
-@dataclass(frozen=True)
-class Done:
-    """How one command line ended and what it wrote."""
-
-    code: int
-    out: str
-    err: str
-
-
-Keys = Callable[..., Done]
+Keys = Callable[..., Ran]
 
 
 @pytest.fixture
 def keys(file: KeyFile, capfd: pytest.CaptureFixture[str]) -> Keys:  # noqa: ARG001 – nobody's own file is touched
     """Run `mmstats keys …`."""
 
-    def keys(*arguments: str) -> Done:
+    def keys(*arguments: str) -> Ran:
         capfd.readouterr()
         code = run(["keys", *arguments])
-        return Done(code, *capfd.readouterr())
+        return Ran(code, *capfd.readouterr())
 
     return keys
 
 
 def stored(prefix: str = KEY.prefix, name: str | None = None) -> StoredKey:
-    """What is kept of a key of some prefix."""
+    """The stored form of a key of some prefix."""
     return StoredKey.of(Key("rk", "live", prefix, SECRET), name, NOON)
 
 
 def mode(path: Path) -> int:
-    """Who may do what with a file."""
+    """The permissions of a file."""
     return stat.S_IMODE(path.stat().st_mode)
 
 
@@ -125,7 +116,7 @@ def test_a_key_with_a_stranger_in_it_is_refused(key: Key, data: st.DataObject) -
     ],
 )
 def test_what_is_no_key(text: str) -> None:
-    """Only the whole of a text, and only in ASCII, is a key."""
+    """A key is a whole text, and in ASCII."""
     with pytest.raises(ValueError, match=r"^must be an API key"):
         read_key(text)
 
@@ -142,7 +133,7 @@ def test_a_new_key() -> None:
 
 
 def test_no_repr_shows_a_secret() -> None:
-    """Neither a key nor what is kept of it shows in a log what would let somebody in."""
+    """The representation of a key, or of its stored form, holds no secret, so that no log does."""
     kept = stored(name="laptop")
     assert repr(KEY) == "Key(kind='rk', env='live', prefix='1aB2cD3e')"
     assert repr(kept) == "StoredKey(prefix='1aB2cD3e', name='laptop', created='2026-05-01T12:00:00Z')"
@@ -150,7 +141,7 @@ def test_no_repr_shows_a_secret() -> None:
 
 @given(KEYS, KEYS)
 def test_only_the_key_itself_matches(key: Key, other: Key) -> None:
-    """What is kept of a key knows that key and no other, and holds nothing of its secret."""
+    """The stored form of a key matches that key and no other, and holds nothing of its secret."""
     kept = StoredKey.of(key, None, NOON)
     assert kept.matches(key)
     assert kept.matches(other) == (other == key)
@@ -166,14 +157,14 @@ def test_every_part_of_a_key_counts(part: str) -> None:
     assert not stored().matches(Key(**{**parts, part: changed[part]}))
 
 
-def test_the_same_key_is_kept_differently_each_time() -> None:
-    """A salt of its own keeps a digest from being looked up."""
+def test_the_same_key_is_stored_differently_each_time() -> None:
+    """Each stored key has a salt of its own, so that its digest is in no table."""
     assert stored().salt != stored().salt
     assert stored().digest != stored().digest
 
 
 def test_the_time_of_a_key_is_in_utc() -> None:
-    """Whatever the zone of the clock, the time that is kept is UTC, to the second."""
+    """The time of a key is stored in UTC, to the second, whatever the zone of the clock."""
     summer = datetime(2026, 5, 1, 1, 30, 15, 999, tzinfo=timezone(timedelta(hours=2)))
     assert StoredKey.of(KEY, None, summer).created == "2026-04-30T23:30:15Z"
 
@@ -191,7 +182,7 @@ def test_the_time_of_a_key_is_in_utc() -> None:
         ("digest", None),
     ],
 )
-def test_what_is_kept_has_its_shape(field: str, value: Any) -> None:
+def test_a_wrong_field_is_refused(field: str, value: Any) -> None:
     """A field of another shape is refused by its name, without its value."""
     kept = stored()
     fields = {name: getattr(kept, name) for name in ("prefix", "name", "created", "salt", "digest")}
@@ -222,7 +213,7 @@ def test_refused_names(name: str, fault: str, keys: Keys, file: KeyFile) -> None
     with pytest.raises(ValueError) as refused:
         read_name(name)
     assert str(refused.value) == fault
-    assert keys("create", "--name", name) == Done(2, "", f"error: --name {fault}\n")
+    assert keys("create", "--name", name) == Ran(2, "", f"error: --name {fault}\n")
     assert not file.path.exists()
 
 
@@ -241,8 +232,8 @@ def test_concealed(key: Key, before: str, after: str) -> None:
     assert conceal(f"no such option: --{key.text} here") == f"no such option: --{key.kind}_… here"
 
 
-def test_where_keys_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The variable says where, from the working directory on; else keys are in the user's configuration."""
+def test_where_keys_are_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable names the file, relative to the working directory; else it is in the user's configuration folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", "/own")
     assert keys_file({"MMSTATS_KEYS_FILE": "/etc/keys.json"}) == Path("/etc/keys.json")
@@ -252,7 +243,7 @@ def test_where_keys_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_no_place_for_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A configuration folder that depends on the working directory, or one that is gone, is no place for keys."""
+    """A relative configuration folder, or a working directory that is gone, is no place for keys."""
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -264,7 +255,7 @@ def test_no_place_for_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         keys_file({"MMSTATS_KEYS_FILE": "k.json"})
 
 
-def test_keys_are_kept_in_order(file: KeyFile) -> None:
+def test_keys_are_stored_in_order(file: KeyFile) -> None:
     """Keys are read as they were added; one that is removed leaves the others as they were."""
     assert file.read() == ()
     added = [stored(prefix, name) for prefix, name in (("bbbbbbbb", None), ("aaaaaaaa", "a"), ("cccccccc", "é\ud800"))]
@@ -277,7 +268,7 @@ def test_keys_are_kept_in_order(file: KeyFile) -> None:
     assert leftovers(file.path) == []
 
 
-def test_a_prefix_is_kept_once(file: KeyFile) -> None:
+def test_a_prefix_is_stored_once(file: KeyFile) -> None:
     """A second key of a prefix is refused, and a prefix that is not there cannot be removed."""
     file.add(stored())
     before = file.path.read_bytes()
@@ -379,10 +370,10 @@ def test_a_write_that_fails_changes_nothing(file: KeyFile, monkeypatch: pytest.M
 
 
 def test_a_lock_that_is_never_released(file: KeyFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A writer that another keeps waiting gives up and names the lock."""
+    """A writer that waits too long for another gives up and names the lock."""
     file.add(stored("aaaaaaaa"))
     lock = file.path.with_name("keys.json.lock")
-    monkeypatch.setattr(api_keys, "_PATIENCE", 0)
+    monkeypatch.setattr(api_keys, "LOCK_SECONDS", 0)
     with FileLock(lock), pytest.raises(OutputError) as refused:
         file.add(stored("bbbbbbbb"))
     assert f"another process has held {lock}" in refused.value.message
@@ -506,7 +497,7 @@ def test_a_folder_that_may_not_be_written_is_code_5(
         folder.mkdir(mode=0o500)
     elif not folder.is_dir():
         pytest.skip("this system has no folder that root may not write to")
-    monkeypatch.setattr(api_keys, "_PATIENCE", 0)  # /proc does not say no, it says not yet
+    monkeypatch.setattr(api_keys, "LOCK_SECONDS", 0)  # /proc does not say no, it says not yet
     monkeypatch.setenv("MMSTATS_KEYS_FILE", str(folder / "keys.json"))
     done = keys("create")
     assert (done.code, done.out) == (5, "")
@@ -531,16 +522,16 @@ def test_a_key_is_shown_once_and_alone(file: KeyFile) -> None:
 
 
 def test_a_taken_prefix_is_not_used_again(keys: Keys, file: KeyFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new key whose prefix another has is thrown away for the next."""
+    """A new key with the prefix of another one is discarded, and the next one taken."""
     file.add(stored())
-    drawn = iter([KEY, Key("rk", "local", "2aB2cD3e", SECRET)])
-    monkeypatch.setattr("mmstats.cli.keys.new_key", lambda: next(drawn))
+    made = iter([KEY, Key("rk", "local", "2aB2cD3e", SECRET)])
+    monkeypatch.setattr("mmstats.cli.keys.new_key", lambda: next(made))
     assert keys("create").out == f"rk_local_2aB2cD3e_{SECRET}\n"
     assert [key.prefix for key in file.read()] == ["1aB2cD3e", "2aB2cD3e"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_key_that_nobody_saw_is_not_kept(file: KeyFile) -> None:
+def test_a_key_that_nobody_saw_is_not_stored(file: KeyFile) -> None:
     """A key that could not be written to stdout, full or closed, does not stay behind."""
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([*MMSTATS, "keys", "create"], stdout=full, stderr=subprocess.PIPE, check=False)
@@ -555,11 +546,11 @@ def test_a_key_that_nobody_saw_is_not_kept(file: KeyFile) -> None:
 
 
 def test_a_list_for_a_pipe(keys: Keys, file: KeyFile) -> None:
-    """A pipe gets JSON, with null for no name and nothing that a key is known by."""
-    assert keys("list") == Done(0, '{"keys":[]}\n', "")
+    """A pipe gets JSON, with null for no name, and neither salt nor digest."""
+    assert keys("list") == Ran(0, '{"keys":[]}\n', "")
     file.add(stored("aaaaaaaa", "é \U0001f511"))
     file.add(stored("bbbbbbbb"))
-    assert keys("list") == Done(
+    assert keys("list") == Ran(
         0,
         '{"keys":[{"prefix":"aaaaaaaa","name":"é \U0001f511","created":"2026-05-01T12:00:00Z"},'
         '{"prefix":"bbbbbbbb","name":null,"created":"2026-05-01T12:00:00Z"}]}\n',
@@ -585,22 +576,23 @@ def test_a_list_for_a_terminal(file: KeyFile) -> None:
 
 @pytest.mark.parametrize("whole", [False, True], ids=["prefix", "whole key"])
 def test_revoke(keys: Keys, file: KeyFile, whole: bool) -> None:
-    """A key is revoked by its prefix or as a whole; what is said of it has no secret, and the others stay."""
+    """A key is revoked by its prefix or as a whole; the message holds no secret, and the others stay."""
     file.add(stored("aaaaaaaa"))
     file.add(stored(name="laptop"))
-    assert keys("revoke", KEY.text if whole else KEY.prefix) == Done(0, "", "note: revoked the key 1aB2cD3e (laptop)\n")
+    assert keys("revoke", KEY.text if whole else KEY.prefix) == Ran(0, "", "note: revoked the key 1aB2cD3e (laptop)\n")
     assert [key.prefix for key in file.read()] == ["aaaaaaaa"]
-    assert keys("revoke", "aaaaaaaa") == Done(0, "", "note: revoked the key aaaaaaaa\n")
+    assert keys("revoke", "aaaaaaaa") == Ran(0, "", "note: revoked the key aaaaaaaa\n")
     assert file.read() == ()
 
 
 def test_revoked_by_somebody_else(keys: Keys, file: KeyFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key that somebody else revokes at the same moment is told as one that is not there."""
+    """A key that somebody else revokes at the same time is reported as one that is not there."""
     file.add(stored())
-    both = file.read()
+    seen = [file.read()]
     file.remove(KEY.prefix)
-    monkeypatch.setattr("mmstats.cli.keys._wanted", lambda *_: both[0])
-    assert keys("revoke", KEY.prefix) == Done(2, "", f"error: no key of prefix 1aB2cD3e is known here\n{LIST}")
+    read = KeyFile.read
+    monkeypatch.setattr(KeyFile, "read", lambda self: seen.pop() if seen else read(self))
+    assert keys("revoke", KEY.prefix) == Ran(2, "", f"error: no key of prefix 1aB2cD3e is known here\n{LIST}")
 
 
 HELP = "mmstats keys{} --help shows how it is used\n"
@@ -642,7 +634,7 @@ def test_a_wrong_command_is_refused(arguments: list[str], message: str, keys: Ke
     """A wrong command ends with code 2, changes nothing and repeats no secret."""
     file.add(stored(name="laptop"))
     before = file.path.read_bytes()
-    assert keys(*arguments) == Done(2, "", message)
+    assert keys(*arguments) == Ran(2, "", message)
     assert SECRET[:-1] not in message
     assert file.path.read_bytes() == before
 
@@ -656,7 +648,7 @@ def test_a_question_leaves_no_trace(keys: Keys, file: KeyFile) -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["create", "-h"], ["list", "--help"], ["revoke", "--help"]])
 def test_help(arguments: list[str], keys: Keys) -> None:
-    """`mmstats keys` alone shows its help; every help teaches by three examples."""
+    """`mmstats keys` alone shows its help; every help ends with three examples."""
     done = keys(*arguments)
     assert (done.code, done.err) == (0, "")
     examples = done.out.partition("Examples:\n")[2].partition("\n\n")[0]

@@ -4,8 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from mmstats.dataset import Dataset
 from mmstats.engines.local.engine import answer
 from mmstats.errors import Unreadable
 from mmstats.question.query import StatsQuery
-from mmstats.reports import Account
+from mmstats.reports import Profile
 
 from .conftest import WRITERS, Ask, Ran, delimited, ndjson
 
@@ -262,12 +260,11 @@ def test_a_file_that_vanishes_is_named(tmp_path: Path, form: str) -> None:
     """A file that was found and is gone when it is to be read is named."""
     path = put(tmp_path / f"a.{form}", WRITERS[form]([EVENT]))
 
-    class Losing(Account):
-        @contextmanager
-        def phase(self, name: str) -> Iterator[None]:
-            with super().phase(name):
-                yield
-            path.unlink(missing_ok=True)
+    class Losing(Profile):
+        def begin(self, phase: str) -> None:
+            super().begin(phase)
+            if phase == "read and group":
+                path.unlink()
 
     with pytest.raises(Unreadable) as lost:
         answer(StatsQuery(group_by=("source",)), Dataset((str(path),)), Losing())

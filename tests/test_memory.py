@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
+import psutil
 import pytest
 
 import mmstats
@@ -82,8 +84,8 @@ def test_a_small_question_has_room(alone: Alone) -> None:
 
 
 @pytest.mark.usefixtures("later")
-def test_a_kept_answer_needs_no_memory(ask: Ask, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that is kept is given again under a bound that computing it would pass."""
+def test_a_cached_answer_needs_no_memory(ask: Ask, many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cached answer is given even under a bound that computing it would pass."""
     monkeypatch.setenv("MMSTATS_CACHE_DIR", str(tmp_path / "cache"))
     question = ("--group-by", "source", "--max-memory")
     assert ask(many, *question, "1MiB").code == 2
@@ -94,7 +96,7 @@ def test_a_kept_answer_needs_no_memory(ask: Ask, many: Path, tmp_path: Path, mon
 
 @pytest.mark.parametrize("size", ["", "12q", "-1", "1e9", "1,000", "0.5", "1  g", "١GB", "GiB", "9" * 99])
 def test_wrong_sizes_are_refused(ask: Ask, size: str) -> None:
-    """What is no size is refused before the data is looked at, and the forms are named."""
+    """A text that is no size is refused before the data is read, and the forms are named."""
     ran = ask("absent", "--max-memory", size)
     assert (ran.code, ran.error) == (2, f"--max-memory {FORMS} {size!r}")
 
@@ -107,7 +109,7 @@ def test_nothing_is_no_bound(ask: Ask, size: str) -> None:
 
 
 def test_all_that_is_wrong_is_said_at_once(ask: Ask) -> None:
-    """A wrong size is told beside a wrong limit."""
+    """A wrong size and a wrong limit are in one error."""
     assert ask("absent", "--max-memory", "2 much", "--limit", "0").error == (
         f"--max-memory {FORMS} '2 much'; --limit must be an integer from 1 to 1000, not '0'"
     )
@@ -145,9 +147,9 @@ def test_sizes(text: str, size: int, shown: str) -> None:
 
 @pytest.fixture
 def growing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that takes 1 byte when it is looked at first, and 1 GiB ever after."""
-    seen = iter([1])
-    monkeypatch.setattr(memory, "_resident", lambda: lambda: next(seen, 1 << 30))
+    """A process that takes 1 byte when it is measured first, and 1 GiB ever after."""
+    sizes = iter([1])
+    monkeypatch.setattr(psutil.Process, "memory_info", lambda _: SimpleNamespace(rss=next(sizes, 1 << 30)))
 
 
 @pytest.mark.usefixtures("growing")
@@ -161,7 +163,7 @@ def test_what_runs_is_stopped() -> None:
 
 @pytest.mark.usefixtures("growing")
 def test_whatever_the_engine_makes_of_it_is_too_much_memory() -> None:
-    """An interrupt that a library has turned into an error of its own is told as what it was."""
+    """An interrupt that a library has turned into an error of its own is still reported as too much memory."""
 
     def compute() -> None:
         try:
@@ -201,7 +203,7 @@ def test_other_errors_stay_what_they_are(error: type[BaseException]) -> None:
 
 
 def test_less_than_the_process_takes_is_refused_at_once() -> None:
-    """A bound below what is taken already computes nothing."""
+    """Under a bound that the process has passed already, nothing is computed."""
     with pytest.raises(TooMuchMemory):
         memory.bounded(1, lambda: pytest.fail("computed"))
 
@@ -235,7 +237,7 @@ def test_python_bounds_too(many: Path) -> None:
 
 @pytest.mark.parametrize("value", [0, -1, True, 1.5, b"1", "x", "0"], ids=repr)
 def test_wrong_sizes_are_refused_in_python(value: Any) -> None:
-    """From Python a wrong bound is an invalid parameter, told with the others."""
+    """From Python a wrong bound is an invalid parameter, reported with the others."""
     with pytest.raises(mmstats.InvalidParams) as refused:
         mmstats.stats("absent", max_memory=value, limit=0)
     assert sorted(refused.value.field_errors) == ["limit", "max_memory"]

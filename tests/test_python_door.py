@@ -22,7 +22,7 @@ SOURCES = ("b", "a", None, "b")
 
 @pytest.fixture(autouse=True)
 def nobodys_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each test in a folder of its own, beyond the reach of anybody's settings."""
+    """Run each test in a folder of its own, without anybody's settings."""
     monkeypatch.chdir(tmp_path)
     for name in ("MMSTATS_DATA", "MMSTATS_CONFIG"):
         monkeypatch.delenv(name, raising=False)
@@ -146,7 +146,7 @@ def test_extensions_are_arguments(events: Path) -> None:
 
 
 def test_columns_map_event_columns_to_the_datas_names(tmp_path: Path) -> None:
-    """A mapping says what the data calls the event columns."""
+    """A mapping gives the data's names for event columns."""
     pl.DataFrame({"at": ["2026-05-01"], "type": ["e"], "who": ["v"]}).write_csv(tmp_path / "odd.csv")
     columns = {"timestamp": "at", "event_name": "type", "anonymous_id": "who"}
     found = mmstats.stats("odd.csv", metric="uniques", group_by="event_name", columns=columns)
@@ -178,7 +178,7 @@ def test_options_of_reading_are_arguments(tmp_path: Path) -> None:
 
 
 def test_the_environment_then_the_sample_are_the_data(events: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With no data named, MMSTATS_DATA is asked, and without it the bundled sample."""
+    """Without an argument the data is MMSTATS_DATA, and without that the bundled sample."""
     assert value(event="signup") == 12
     monkeypatch.setenv("MMSTATS_DATA", str(events))
     assert value() == 4
@@ -337,13 +337,13 @@ def test_data_that_cannot_be_had_is_a_dataset_error(
 
 
 def test_wrong_settings_are_invalid_settings(tmp_path: Path) -> None:
-    """A settings file that cannot be followed raises InvalidSettings, which names it."""
+    """A wrong settings file raises InvalidSettings, which names it."""
     (tmp_path / "mmstats.toml").write_text("data = 5\n")
     with pytest.raises(mmstats.InvalidSettings, match=r"mmstats\.toml"):
         mmstats.stats()
 
 
-def test_the_question_is_judged_before_the_data() -> None:
+def test_the_question_is_checked_before_the_data() -> None:
     """A wrong question about data that is not there is a wrong question."""
     assert list(faults(data="absent/", limit=0)) == ["limit"]
 

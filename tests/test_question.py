@@ -9,20 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmstats.errors import InvalidGroupBy, InvalidParams
+from mmstats.options import Option
 from mmstats.question.instants import instant_text, parse_instant
-from mmstats.question.parameters import DIMENSIONS, INTERVALS, METRICS, PARAMETERS
-from mmstats.question.query import Extensions, StatsQuery
+from mmstats.question.parameters import DIMENSIONS, EXTENSIONS, PARAMETERS
+from mmstats.question.query import StatsQuery
 from mmstats.question.read import read_question
 
-PLAIN = Extensions()
+FIELDS = {"from": "start", "to": "end"}  # where they are not called as their parameters
 
 
-def faults_of(
-    texts: Mapping[str, Sequence[str]], extensions: Extensions = PLAIN, required: Sequence[str] = ()
-) -> dict[str, list[str]]:
+def faults_of(texts: Mapping[str, Sequence[str]], required: Sequence[str] = ()) -> dict[str, list[str]]:
     """What is wrong with each parameter."""
     with pytest.raises(InvalidParams) as refused:
-        read_question(texts, extensions, required=required)
+        read_question(texts, required=required)
     return refused.value.field_errors
 
 
@@ -65,7 +64,7 @@ INSTANTS = [
 
 
 @pytest.mark.parametrize(("text", "instant"), INSTANTS, ids=[text for text, _ in INSTANTS])
-@pytest.mark.parametrize(("name", "field"), [("from", "start"), ("to", "end")])
+@pytest.mark.parametrize(("name", "field"), FIELDS.items())
 def test_instants_are_read_in_every_form(name: str, field: str, text: str, instant: datetime) -> None:
     """Every ISO 8601 form of the contract is read, no zone is UTC, and fractions are floored to the microsecond."""
     assert getattr(read_question({name: [text]}), field) == instant
@@ -84,7 +83,7 @@ def test_instants_are_read_in_every_form(name: str, field: str, text: str, insta
     ],
 )
 def test_what_is_no_instant_is_refused_with_an_example(text: str) -> None:
-    """A text that is no instant is refused, quoted, with a form that would be read."""
+    """A text that is no instant is refused, quoted, with an example."""
     assert fault_of("from", text) == (
         f"must be an ISO 8601 instant such as 2026-05-01 or 2026-05-01T00:00:00Z, not {text!r}"
     )
@@ -107,7 +106,7 @@ def test_instants_outside_the_calendar_are_refused_as_such(text: str) -> None:
     ["2026-05-01T00:00:00 02:00", "2026-05-01 00:00:00 0200", "2026-05-01T00:00:00.5 02", "2026-05-01T00:00 02:00"],
 )
 def test_a_lost_plus_is_refused_with_its_cause(text: str) -> None:
-    """A blank before an offset is told to be a `+` that a client did not percent-encode."""
+    """A blank before an offset is explained as a `+` that a client did not percent-encode."""
     assert fault_of("from", text) == (
         f"has a blank before the offset in {text!r}: a '+' must be percent-encoded as %2B in a URL"
     )
@@ -233,10 +232,17 @@ def test_unknown_parameters_are_refused_with_the_nearest_name(name: str, near: s
     assert fault_of(name, "x") == f"is not a parameter; did you mean {near}?"
 
 
-@pytest.mark.parametrize("name", ["zzz", "", "\u202e", "exact", "fill", "start", "unlimited"])
+@pytest.mark.parametrize("name", ["zzz", "", "\u202e", "start", "unlimited"])
 def test_unknown_parameters_near_nothing_are_refused(name: str) -> None:
     """A parameter that is none, nor near one, is refused; the fields of the question are no parameters."""
     assert fault_of(name, "1").startswith("is not a parameter; ")
+
+
+@pytest.mark.parametrize("name", [extension.name for extension in EXTENSIONS])
+def test_extensions_are_unknown_to_the_api(name: str) -> None:
+    """With the parameters of the API alone, an extension is none of them."""
+    with pytest.raises(InvalidParams, match=f"^{name} is not a parameter; "):
+        read_question({name: ["true"]}, PARAMETERS)
 
 
 ONCE = [parameter.name for parameter in PARAMETERS if not parameter.repeatable]
@@ -245,7 +251,7 @@ GOOD = {"metric": "uniques", "from": "2026-05-01", "to": "2026-05-02", "event": 
 
 @pytest.mark.parametrize("name", ONCE)
 def test_parameters_may_be_given_once_and_not_empty(name: str) -> None:
-    """Each parameter but group_by is refused when repeated, even with the same value, and when empty."""
+    """Each parameter except group_by is refused when repeated, even with the same value, and when empty."""
     assert faults_of({name: [GOOD[name]] * 2}) == {name: ["may be given only once"]}
     assert faults_of({name: [""]}) == {name: ["must not be empty"]}
     read_question({name: [GOOD[name]]})
@@ -285,18 +291,10 @@ def test_choices_are_exact_and_offered(name: str, text: str, fault: str) -> None
     assert fault_of(name, text) == fault
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_every_metric_is_read(name: str) -> None:
-    """Each declared metric is taken."""
-    assert read_question({"metric": [name]}).metric == name
-
-
-@pytest.mark.parametrize("name", INTERVALS)
-def test_every_interval_is_read(name: str) -> None:
-    """Each declared interval is taken, and adds the bucket to the labels."""
-    query = read_question({"interval": [name], "group_by": ["os,path"]})
-    assert query.interval == name
-    assert query.labels == ("bucket", "os", "path")
+def test_an_interval_adds_the_bucket_to_the_labels() -> None:
+    """The labels of a row are its bucket, if there is an interval, then the grouped columns."""
+    assert read_question({"group_by": ["os,path"]}).labels == ("os", "path")
+    assert read_question({"interval": ["day"], "group_by": ["os,path"]}).labels == ("bucket", "os", "path")
 
 
 @pytest.mark.parametrize(
@@ -333,7 +331,7 @@ def test_all_faults_are_said_at_once() -> None:
 
 
 def test_required_parameters_are_missed() -> None:
-    """A door's required parameters that are not given are faults, beside the other ones."""
+    """Required parameters that are missing are faults, beside the other ones."""
     assert faults_of({"limit": ["0"]}, required=("from", "to")) == {
         "limit": ["must be an integer from 1 to 1000, not '0'"],
         "from": ["is required"],
@@ -342,8 +340,8 @@ def test_required_parameters_are_missed() -> None:
     assert faults_of({"from": [""], "to": ["2026-05-01"]}, required=("from", "to")) == {"from": ["must not be empty"]}
 
 
-def test_faults_that_a_door_has_found_are_kept() -> None:
-    """What a door found wrong by itself is said in the same breath, and is not changed."""
+def test_faults_of_the_caller_are_raised_too() -> None:
+    """Faults that the caller has found are raised together with those found here, and are not changed."""
     found = {"format": ["is none"]}
     with pytest.raises(InvalidParams) as refused:
         read_question({"limit": ["x"]}, faults=found)
@@ -351,25 +349,31 @@ def test_faults_that_a_door_has_found_are_kept() -> None:
     assert found == {"format": ["is none"]}
 
 
-def test_extensions_at_odds_with_parameters_are_refused() -> None:
+def test_extensions_that_contradict_parameters_are_refused() -> None:
     """All rows exclude a limit, and filling needs an interval."""
-    assert faults_of({"limit": ["5"]}, Extensions(unlimited=True)) == {
-        "limit": ["cannot be given when all rows are asked for"]
-    }
-    assert faults_of({}, Extensions(fill=True)) == {"fill": ["needs an interval"]}
-    query = read_question({"interval": ["day"]}, Extensions(exact=True, fill=True, unlimited=True))
-    assert query == StatsQuery(interval="day", limit=None, exact=True, fill=True)
+    assert faults_of({"limit": ["5"], "all": ["true"]}) == {"limit": ["cannot be given when all rows are asked for"]}
+    assert faults_of({"fill": ["true"]}) == {"fill": ["needs an interval"]}
+    texts = {"interval": ["day"], **{extension.name: ["true"] for extension in EXTENSIONS}}
+    assert read_question(texts) == StatsQuery(interval="day", limit=None, exact=True, fill=True)
+
+
+@pytest.mark.parametrize("name", [extension.name for extension in EXTENSIONS])
+def test_extensions_are_true_or_false(name: str) -> None:
+    """An extension that is false changes nothing, and one that is anything else is refused."""
+    assert read_question({name: ["false"]}) == StatsQuery()
+    assert [fault_of(name, text) for text in ("", "1", "True")] == ["must be true or false"] * 3
+    assert faults_of({name: ["true", "true"]}) == {name: ["may be given only once"]}
 
 
 def test_no_parameters_are_the_plain_question() -> None:
-    """Nothing given is the question of all defaults."""
+    """No texts are the question of all defaults."""
     assert read_question({}) == StatsQuery()
 
 
 def test_declarations_agree_with_the_question() -> None:
     """Every declared parameter has its field in the question, with the same default, and every field is declared."""
     defaults = {field.name: field.default for field in fields(StatsQuery)}
-    assert {parameter.field: parameter.default for parameter in PARAMETERS} == {
+    assert {FIELDS.get(parameter.name, parameter.name): parameter.default for parameter in PARAMETERS} == {
         name: default for name, default in defaults.items() if name not in {"exact", "fill"}
     }
     assert [parameter.name for parameter in PARAMETERS] == [
@@ -377,18 +381,18 @@ def test_declarations_agree_with_the_question() -> None:
     ]
 
 
-@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda parameter: parameter.name)
-def test_declarations_agree_with_what_is_read(parameter: object) -> None:
+@pytest.mark.parametrize("declared", PARAMETERS, ids=lambda parameter: parameter.name)
+def test_declarations_agree_with_what_is_read(declared: Option) -> None:
     """Declared choices, bounds and defaults are those that are read; each has help, a metavar and a flag."""
-    declared = next(one for one in PARAMETERS if one is parameter)
     assert declared.help.endswith(".")
-    assert declared.metavar
+    assert declared.metavar or declared.choices
     assert declared.flag == "--" + declared.name.replace("_", "-")
     for text in (*declared.choices, *map(str, declared.bounds or ())):
-        read_question({declared.name: [text]})
+        value = getattr(read_question({declared.name: [text]}), declared.name)
+        assert value in (text, (text,), int(text) if declared.bounds else None)
     if declared.bounds:
         low, high = declared.bounds
         assert fault_of(declared.name, str(low - 1)) == fault_of(declared.name, "x").replace("'x'", repr(str(low - 1)))
         fault_of(declared.name, str(high + 1))
     if declared.default is not None and declared.name != "group_by":
-        assert getattr(read_question({declared.name: [str(declared.default)]}), declared.field) == declared.default
+        assert getattr(read_question({declared.name: [str(declared.default)]}), declared.name) == declared.default

@@ -1,4 +1,4 @@
-"""README.md tells what the program does today."""
+"""README.md describes the program as it is."""
 
 import doctest
 import re

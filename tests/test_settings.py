@@ -1,4 +1,4 @@
-"""What the settings promise: who may set what, whose word counts, and how a mistake is told."""
+"""What the settings promise: who may set what, which setting wins, and how a mistake is reported."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ COLUMNS = st.dictionaries(st.sampled_from(EVENT_COLUMNS), NAMES)
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home folder of nobody real, which is also where its owner's configuration is looked for."""
+    """A home folder, in which the user's own configuration is as well."""
     folder = tmp_path / "home"
     (folder / "mmstats").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(folder))
@@ -90,21 +90,20 @@ def test_everything_set(here: Path, home: Path) -> None:
 
 
 def test_declared_once() -> None:
-    """Every setting is declared once, in the order of the fields; `data_from` is none."""
+    """Every setting is declared once, in the order of the fields."""
     fields = [field.name for field in dataclasses.fields(Settings)]
-    assert [*(setting.name for setting in SETTINGS), "data_from"] == fields
+    assert [setting.name for setting in SETTINGS] == fields
     assert all(setting.help.endswith(".") for setting in SETTINGS)
 
 
 def test_found_file_is_nearest(here: Path) -> None:
     """The nearest project file counts, and it alone."""
     project(here, 'format = "csv"\ndata = "far"')
-    near = project(here / "a", 'data = "near"')
+    project(here / "a", 'data = "near"')
     deep = here / "a" / "b" / "c"
     deep.mkdir(parents=True)
     settings = load_settings(deep, {})
     assert settings.data == (str(here / "a" / "near"),)
-    assert settings.data_from == str(near)
     assert settings.format is None
 
 
@@ -117,14 +116,13 @@ def test_relative_folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_precedence_of_data(here: Path, home: Path) -> None:
-    """The variable goes before the project's file, and that before the user's; an empty variable is none."""
-    file = own(home, 'data = "/own"')
-    assert load_settings(here, {}) == Settings(data=("/own",), data_from=str(file))
-    file = project(here, 'data = ["/a", "/b"]')
-    assert load_settings(here, {}) == Settings(data=("/a", "/b"), data_from=str(file))
+    """The variable wins over the project's file, and that over the user's; an empty variable is none."""
+    own(home, 'data = "/own"')
+    assert load_settings(here, {}) == Settings(data=("/own",))
+    project(here, 'data = ["/a", "/b"]')
+    assert load_settings(here, {}) == Settings(data=("/a", "/b"))
     assert load_settings(here, {"MMSTATS_DATA": ""}).data == ("/a", "/b")
-    from_variable = Settings(data=("sub/*.csv",), data_from="MMSTATS_DATA")
-    assert load_settings(here, {"MMSTATS_DATA": "sub/*.csv"}) == from_variable
+    assert load_settings(here, {"MMSTATS_DATA": "sub/*.csv"}) == Settings(data=("sub/*.csv",))
 
 
 def test_merge_by_key(here: Path, home: Path) -> None:
@@ -213,7 +211,7 @@ def test_relative_configuration_folder(here: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
 def test_editors(here: Path, mark: bytes) -> None:
-    """Windows line ends and a byte order mark are read over."""
+    """Windows line ends and a byte order mark are ignored."""
     project(here, mark + b'format = "csv"\r\n[columns]\r\npath = "p"\r\n')
     assert load_settings(here, {}) == Settings(format="csv", columns={"path": "p"})
 
@@ -250,7 +248,7 @@ LOCATIONS = "data must be a string or a list of strings"
     ],
 )
 def test_refused_value(here: Path, text: str | bytes, fault: str) -> None:
-    """A value that cannot be followed is refused in a line that names the file, the setting and the fault."""
+    """A wrong value is refused in a line that names the file, the setting and the fault."""
     file = project(here, text)
     message, _ = refusal(here)
     assert message.startswith(f"{file}: ")
@@ -286,7 +284,7 @@ OWN_MAY = f"config.toml may set: {', '.join(BY_NAME)}"
     ],
 )
 def test_refused_name(here: Path, home: Path, text: str, fault: str, hint: str) -> None:
-    """What a found file may not set is refused, with what it may, what was meant and where that belongs."""
+    """What a project's file may not set is refused, with what it may, the nearest setting and where that belongs."""
     file = project(here, text)
     assert refusal(here) == (f"{file}: {fault}", hint.format(own=home / "mmstats" / "config.toml"))
 
@@ -305,7 +303,7 @@ def test_refused_name(here: Path, home: Path, text: str, fault: str, hint: str) 
     ],
 )
 def test_refused_in_own(here: Path, home: Path, text: str, fault: str, hint: str) -> None:
-    """The user's own configuration is read as strictly as a found one."""
+    """The user's own configuration is read as strictly as a project's file."""
     file = own(home, text)
     message, offered = refusal(here)
     assert message.startswith(f"{file}: {fault}")
@@ -313,7 +311,7 @@ def test_refused_in_own(here: Path, home: Path, text: str, fault: str, hint: str
 
 
 def test_refused_under_the_variable(here: Path) -> None:
-    """A broken file is told even where a variable goes before what it says."""
+    """A broken file is an error even if a variable overrides what it says."""
     project(here, "data = 3")
     assert LOCATIONS in refusal(here, {"MMSTATS_DATA": "events"})[0]
 
@@ -343,7 +341,7 @@ def test_unreadable(here: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @given(st.binary(max_size=40) | st.text(alphabet='=[]{}",.#\n acdtu0\\').map(str.encode))
 def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    """Whatever a file holds, it is followed or refused in one printable line."""
+    """Whatever a file holds, it is read or refused in one printable line."""
     folder = tmp_path_factory.mktemp("bytes")
     project(folder, content)
     try:
@@ -380,14 +378,14 @@ def test_mapping(column: str, name: str) -> None:
     ],
 )
 def test_refused_mapping(text: str, fault: str) -> None:
-    """A `--map` that cannot be followed is refused in words that end the sentence "--map …"."""
+    """A wrong `--map` is refused with the rest of the sentence "--map …"."""
     with pytest.raises(ValueError) as refused:
         read_mapping(text)
     assert str(refused.value) == fault
 
 
 def test_cheap_to_import() -> None:
-    """The settings load neither an engine nor a terminal nor what only the reading of files needs."""
+    """The settings load neither an engine nor a terminal library nor what only reading a file needs."""
     program = "import sys, mmstats.settings; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     strangers = {"polars", "platformdirs", "tomllib", "typer", "rich", "mmstats.files"}

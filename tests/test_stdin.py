@@ -30,7 +30,7 @@ def zstd(data: bytes) -> bytes:
 
 
 def piped(data: bytes, tmp_path: Path, *options: str) -> subprocess.CompletedProcess[bytes]:
-    """A question asked of what comes through a pipe; its temporary files would be left in `tmp_path`."""
+    """Query the data of a pipe; temporary files that are left behind are in `tmp_path`."""
     environment = {"PYTHONPATH": ROOT, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
     command = [*MMSTATS, "query", "--data", "-", *options]
     return subprocess.run(command, input=data, capture_output=True, cwd=tmp_path, env=environment, check=False)
@@ -48,16 +48,16 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("data", TEXTS.values(), ids=TEXTS)
-def test_text_is_told_by_its_first_bytes(data: bytes, tmp_path: Path) -> None:
-    """JSON and CSV, plain or compressed, are told apart without a word, and nothing is left behind."""
+def test_text_formats_are_known_by_their_first_bytes(data: bytes, tmp_path: Path) -> None:
+    """JSON and CSV, plain or compressed, are recognized without an option, and nothing is left behind."""
     done = piped(data, tmp_path, "--group-by", "source")
     assert (done.returncode, done.stdout, done.stderr) == (0, ANSWER, b"")
     assert list(tmp_path.glob("mmstats-*")) == []
 
 
 @pytest.mark.parametrize("form", ["parquet", "arrow"])
-def test_binary_formats_need_a_word(form: str, tmp_path: Path) -> None:
-    """Parquet and Arrow are read when named, and else refused with the word that is missing."""
+def test_binary_formats_need_an_option(form: str, tmp_path: Path) -> None:
+    """Parquet and Arrow are read with --input-format, and else refused with a hint to it."""
     data = WRITERS[form](EVENTS)
     done = piped(data, tmp_path, "--group-by", "source", "--input-format", form)
     assert (done.returncode, done.stdout, done.stderr) == (0, ANSWER, b"")
@@ -72,7 +72,7 @@ def test_nothing_is_no_events(tmp_path: Path) -> None:
 
 
 def test_a_bad_row_is_named_by_its_line(tmp_path: Path) -> None:
-    """A row at fault is named, and nothing of what came through the pipe is left behind."""
+    """A bad row is named, and nothing of the pipe's data is left behind."""
     done = piped(TEXTS["ndjson"] + b'{"timestamp":"soon","event_name":"a"}\n', tmp_path)
     assert done.returncode == 4
     assert done.stderr.startswith(b'error: stdin: line 3: the timestamp "soon" is no instant\n')

@@ -21,7 +21,7 @@ from mmstats.engines.local.explain import explain
 from mmstats.errors import BadRow, NotEvents, OutputError
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
-from mmstats.reports import Account, Use
+from mmstats.reports import Profile, Use
 from mmstats.store.importing import import_events
 
 from .test_blocks import blocks
@@ -60,9 +60,9 @@ def files_of(folder: Path, form: str, *contents: list[Row]) -> list[Path]:
     return paths
 
 
-def ask(folder: Path, account: Account | None = None, *, skip: bool = False, size: int = 2000) -> Stats:
+def ask(folder: Path, profile: Profile | None = None, *, skip: bool = False, size: int = 2000) -> Stats:
     """How many events each path has, the files of a folder read in blocks of about so many bytes."""
-    return answer(BY_PATH, Dataset((str(folder),), skip_bad_rows=skip, limits=blocks(size)), account)
+    return answer(BY_PATH, Dataset((str(folder),), skip_bad_rows=skip, limits=blocks(size)), profile)
 
 
 def threads() -> set[threading.Thread]:
@@ -124,7 +124,7 @@ def test_the_span_of_a_file_is_that_of_all_its_readable_rows(tmp_path: Path, for
     step = timedelta(microseconds=1)
     ranges = [{"end": first}, {"end": first + step}, {"start": last}, {"start": last + step}]
     uses = [explain(replace(BY_PATH, **bounds), dataset, cache).files[0].use for bounds in ranges]
-    assert uses == [Use.OUTSIDE, Use.READ, Use.READ, Use.OUTSIDE]
+    assert uses == [Use.PRUNED, Use.READ, Use.READ, Use.PRUNED]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -154,7 +154,7 @@ def test_bytes_read_are_told_once(tmp_path: Path, form: str) -> None:
     """Progress ends at the size of the files, although the end of a line is looked for ahead."""
     told: list[int] = []
     paths = files_of(tmp_path, form, numbered(9000), numbered(20))
-    ask(tmp_path, Account(advance=told.append), size=70_000)
+    ask(tmp_path, Profile(advance=told.append), size=70_000)
     assert sum(told) == sum(path.stat().st_size for path in paths)
 
 
@@ -171,7 +171,7 @@ def test_no_more_is_read_than_is_soon_taken(tmp_path: Path, monkeypatch: pytest.
         return open_(path, *mode)
 
     monkeypatch.setattr(Path, "open", slow)
-    ask(tmp_path, Account(advance=told.append), size=size)
+    ask(tmp_path, Profile(advance=told.append), size=size)
     assert ahead[-1] <= 8 * size * pl.thread_pool_size()
     assert sum(told) > 100 * size
 
@@ -197,4 +197,4 @@ def test_a_bug_in_a_thread_is_raised_where_the_rows_are_taken(tmp_path: Path) ->
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        ask(tmp_path, Account(advance=failing))
+        ask(tmp_path, Profile(advance=failing))

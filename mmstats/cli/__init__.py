@@ -1,6 +1,7 @@
 """The command line: reads a question, shows an answer, and turns every error into one line and an exit code."""
 
 import errno
+import os
 import traceback
 from collections.abc import Sequence
 
@@ -15,8 +16,6 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; nothing the user can cause shows a traceback."""
     try:
         return _run(arguments)
-    except MmstatsError as error:
-        return _failed(error)
     except (ClosedPipe, BrokenPipeError):
         return ExitCode.ANSWERED
     except KeyboardInterrupt:
@@ -25,24 +24,28 @@ def run(arguments: Sequence[str]) -> int:
         raise
     except BaseException as error:  # a panic of the engine is no Exception
         if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
-            return _failed(OutputError(f"cannot write to stdout: {error.strerror}"))  # the help, or the version
+            error = OutputError(f"cannot write to stdout: {error.strerror}")  # the help, or the version
+        if isinstance(error, MmstatsError):
+            report_error(error)
+            return exit_code_for(error)
         traceback.print_exc()
         say("error", "this is a bug in mmstats, not a fault of yours")
         return ExitCode.BUG
 
 
 def _run(arguments: Sequence[str]) -> int:
+    import typer
     from typer._click.exceptions import ClickException
 
     from mmstats.cli.app import app
     from mmstats.cli.parsing import wrong_usage
 
+    command = typer.main.get_command(app)
+    if "_MMSTATS_COMPLETE" in os.environ:
+        from mmstats.cli.completion import replace_shells
+
+        replace_shells()
     try:
-        return app(list(arguments), prog_name="mmstats", standalone_mode=False) or ExitCode.ANSWERED
+        return command.main(list(arguments), prog_name="mmstats", standalone_mode=False) or ExitCode.ANSWERED
     except ClickException as error:
         raise wrong_usage(error) from None
-
-
-def _failed(error: MmstatsError) -> int:
-    report_error(error)
-    return exit_code_for(error)

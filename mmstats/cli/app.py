@@ -1,18 +1,20 @@
-"""The commands and their options, as the parser knows them; what a command does lives in a module of its own."""
+"""The commands as the parser knows them; what a command does lives in a module of its own."""
 
-from typing import Annotated
+from collections.abc import Callable
+from inspect import Signature
+from typing import Annotated, Any
 
 import typer
 
-from mmstats.cli import options as opt
-from mmstats.cli.completion import Completing
+from mmstats.cli import options
 from mmstats.cli.help import CACHE, DESCRIBE, IMPORT, KEYS, KEYS_CREATE, KEYS_LIST, KEYS_REVOKE, QUERY, ROOT, SERVE
-from mmstats.cli.parsing import Command, Group, KeyCommand, KeyGroup
-from mmstats.render import DESCRIPTION_FORMATS
+from mmstats.cli.parsing import Command, Group
+from mmstats.options import Texts
+from mmstats.question.parameters import QUESTION
 from mmstats.version import __version__
 
 app = typer.Typer(
-    cls=Completing,
+    cls=Group,
     name="mmstats",
     help="Ask the stats query of a hosted analytics API of event files you have: Parquet, NDJSON, CSV or Arrow.",
     epilog=ROOT,
@@ -28,156 +30,90 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _show_help(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
 @app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
-    version: Annotated[  # noqa: ARG001 - acted on by its callback
+    version: Annotated[  # noqa: ARG001 - its callback acts on it
         bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """Show the help when there is no command."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+    _show_help(context)
 
 
-@app.command("query", cls=Command, epilog=QUERY)
-def query_command(
-    metric: opt.Metric = None,
-    from_: opt.From = None,
-    to: opt.To = None,
-    event: opt.Event = None,
-    group_by: opt.GroupBy = None,
-    interval: opt.Interval = None,
-    limit: opt.Limit = None,
-    all_: opt.All = False,
-    exact: opt.Exact = False,
-    fill: opt.Fill = False,
-    data: opt.Data = None,
-    sample: opt.Sample = False,
-    map_: opt.Map = None,
-    input_format: opt.InputFormat = None,
-    timestamp_unit: opt.TimestampUnit = None,
-    skip_bad_rows: opt.SkipBadRows = False,
-    trust_partitions: opt.TrustPartitions = False,
-    storage_option: opt.StorageOption = None,
-    max_memory: opt.MaxMemory = None,
-    engine: opt.Engine = None,
-    no_cache: opt.NoCache = False,
-    explain: opt.Explain = False,
-    stats: opt.Stats = False,
-    format: opt.Format = None,
-    color: opt.Color = None,
-) -> None:
+Run = Callable[..., int | None]
+
+
+def _command(group: typer.Typer, name: str, epilog: str, *tables: options.Table) -> Callable[[Run], Run]:
+    """Make a function a command: its options are those of the tables, and it takes the texts written for each table."""
+
+    def add(run: Run) -> Run:
+        def call(**values: Any) -> int | None:
+            written = {key.rstrip("_"): value for key, value in values.items() if value not in (None, False)}
+            return run(
+                *({one.name: _texts(written[one.name]) for one in table if one.name in written} for table in tables)
+            )
+
+        call.__doc__ = run.__doc__
+        call.__signature__ = Signature(  # type: ignore[attr-defined]
+            [options.parameter(option) for table in tables for option in table]
+        )
+        group.command(name, cls=Command, epilog=epilog)(call)
+        return run
+
+    return add
+
+
+def _texts(value: Any) -> list[str]:
+    return ["true"] if value is True else [value] if isinstance(value, str) else value
+
+
+@_command(app, "query", QUERY, QUESTION, options.QUERY)
+def query_command(question: Texts, texts: Texts) -> None:
     """Count events, or distinct visitors, over a time range, grouped and bucketed."""
-    from mmstats.cli.datasets import SourceOptions
-    from mmstats.cli.query import WorkOptions, query
-    from mmstats.cli.terminal import ShowOptions
-    from mmstats.question.query import Extensions
+    from mmstats.cli.query import query
 
-    once = {"metric": metric, "from": from_, "to": to, "event": event, "interval": interval, "limit": limit}
-    given = {**{name: None if value is None else [value] for name, value in once.items()}, "group_by": group_by}
-    query(
-        given,
-        Extensions(exact=exact, fill=fill, unlimited=all_),
-        SourceOptions(
-            data, sample, map_, input_format, timestamp_unit, skip_bad_rows, trust_partitions, storage_option
-        ),
-        ShowOptions(format, color),
-        WorkOptions(max_memory, engine, no_cache, explain, stats),
-    )
+    query(question, texts)
 
 
-@app.command("describe", cls=Command, epilog=DESCRIBE)
-def describe_command(
-    check: opt.Check = False,
-    data: opt.Data = None,
-    sample: opt.Sample = False,
-    map_: opt.Map = None,
-    input_format: opt.InputFormat = None,
-    timestamp_unit: opt.TimestampUnit = None,
-    storage_option: opt.StorageOption = None,
-    format: opt.DescribeFormat = None,
-    color: opt.Color = None,
-) -> int:
-    """Say what is in a dataset: files, rows, time range, columns, event names, and rows that cannot be read."""
-    from mmstats.cli.datasets import SourceOptions, describe
-    from mmstats.cli.terminal import ShowOptions
+@_command(app, "describe", DESCRIBE, options.DESCRIBE)
+def describe_command(texts: Texts) -> int:
+    """Describe a dataset: files, rows, time range, columns, event names, and rows that cannot be read."""
+    from mmstats.cli.datasets import describe
 
-    return describe(
-        SourceOptions(data, sample, map_, input_format, timestamp_unit, storage_options=storage_option),
-        ShowOptions(format, color, DESCRIPTION_FORMATS),
-        check=check,
-    )
+    return describe(texts)
 
 
-@app.command("import", cls=Command, epilog=IMPORT)
-def import_command(
-    source: opt.Sources,
-    to: opt.Store,
-    map_: opt.Map = None,
-    input_format: opt.InputFormat = None,
-    timestamp_unit: opt.TimestampUnit = None,
-    skip_bad_rows: opt.SkipBadRows = False,
-    storage_option: opt.StorageOption = None,
-) -> None:
-    """Take events into a store, which is faster to ask: sorted, typed Parquet by day."""
-    from mmstats.cli.datasets import SourceOptions, import_
+@_command(app, "import", IMPORT, options.IMPORT)
+def import_command(texts: Texts) -> None:
+    """Import events into a store, which is faster to query: sorted, typed Parquet by day."""
+    from mmstats.cli.datasets import import_
 
-    given = SourceOptions(
-        source, False, map_, input_format, timestamp_unit, skip_bad_rows, storage_options=storage_option
-    )
-    import_(given, to)
+    import_(texts)
 
 
-@app.command("serve", cls=Command, epilog=SERVE)
-def serve_command(
-    data: opt.Served = None,
-    sample: opt.Sample = False,
-    map_: opt.Map = None,
-    input_format: opt.InputFormat = None,
-    timestamp_unit: opt.TimestampUnit = None,
-    skip_bad_rows: opt.SkipBadRows = False,
-    trust_partitions: opt.TrustPartitions = False,
-    storage_option: opt.StorageOption = None,
-    host: opt.Host = None,
-    port: opt.Port = None,
-    extensions: opt.AcceptExtensions = False,
-    no_auth: opt.NoAuth = False,
-    cors_origin: opt.CorsOrigin = None,
-    max_concurrency: opt.MaxConcurrency = None,
-    queue: opt.Queue = None,
-    query_timeout: opt.QueryTimeout = None,
-    max_memory: opt.ServedMemory = None,
-    engine: opt.ServedEngine = None,
-    rate_limit: opt.RateLimit = None,
-    log_format: opt.LogFormat = None,
-) -> int:
+@_command(app, "serve", SERVE, options.SERVE)
+def serve_command(texts: Texts) -> int:
     """Answer the same question over HTTP, as the hosted API does: GET /v1/stats."""
-    from mmstats.cli.datasets import SourceOptions
     from mmstats.cli.serve import serve
 
-    once = {"host": host, "port": port, "max_concurrency": max_concurrency, "queue": queue}
-    once |= {"query_timeout": query_timeout, "max_memory": max_memory, "engine": engine}
-    once |= {"rate_limit": rate_limit, "log_format": log_format}
-    given = {**{name: [value] for name, value in once.items() if value is not None}, "cors_origin": cors_origin or []}
-    source = SourceOptions(
-        data, sample, map_, input_format, timestamp_unit, skip_bad_rows, trust_partitions, storage_option
-    )
-    return serve(given, source, extensions=extensions, auth=not no_auth)
+    return serve(texts)
 
 
-cache = typer.Typer(help="Look at what is kept to answer a question sooner when it is asked again, or drop it.")
+cache = typer.Typer(
+    help="Show how large the cache of answers is, or clear it.",
+    invoke_without_command=True,
+    callback=_show_help,
+)
 app.add_typer(cache, name="cache", cls=Group, epilog=CACHE)
 
 
-@cache.callback(invoke_without_command=True)
-def cache_root(context: typer.Context) -> None:
-    """Show the help when there is no command."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-
-
-@cache.command("info", cls=Command, epilog=CACHE)
+@_command(cache, "info", CACHE)
 def cache_info_command() -> None:
     """Say where the cache is, how many entries it holds and how large it is, as JSON."""
     from mmstats.cli.cache import info
@@ -185,45 +121,39 @@ def cache_info_command() -> None:
     info()
 
 
-@cache.command("clear", cls=Command, epilog=CACHE)
+@_command(cache, "clear", CACHE)
 def cache_clear_command() -> None:
-    """Drop all that is kept."""
+    """Delete all entries of the cache."""
     from mmstats.cli.cache import clear
 
     clear()
 
 
-keys = typer.Typer(help="Make, list and revoke API keys for your own server.")
-app.add_typer(keys, name="keys", cls=KeyGroup, epilog=KEYS)
+keys = typer.Typer(
+    help="Make, list and revoke API keys for your own server.", invoke_without_command=True, callback=_show_help
+)
+app.add_typer(keys, name="keys", cls=Group, epilog=KEYS)
 
 
-@keys.callback(invoke_without_command=True)
-def keys_root(context: typer.Context) -> None:
-    """Show the help when there is no command."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-
-
-@keys.command("create", cls=KeyCommand, epilog=KEYS_CREATE)
-def keys_create_command(name: opt.KeyName = None) -> None:
+@_command(keys, "create", KEYS_CREATE, options.KEYS_CREATE)
+def keys_create_command(texts: Texts) -> None:
     """Make a key and print it: the only time that it is shown."""
     from mmstats.cli.keys import create
 
-    create(name)
+    create(texts)
 
 
-@keys.command("list", cls=KeyCommand, epilog=KEYS_LIST)
-def keys_list_command(format: opt.KeysFormat = None, color: opt.Color = None) -> None:
-    """List the keys; their secrets are not kept."""
+@_command(keys, "list", KEYS_LIST, options.KEYS_LIST)
+def keys_list_command(texts: Texts) -> None:
+    """List the keys; their secrets are not stored."""
     from mmstats.cli.keys import show_all
-    from mmstats.cli.terminal import ShowOptions
 
-    show_all(ShowOptions(format, color, DESCRIPTION_FORMATS))
+    show_all(texts)
 
 
-@keys.command("revoke", cls=KeyCommand, epilog=KEYS_REVOKE)
-def keys_revoke_command(prefix: opt.KeyPrefix) -> None:
-    """Forget a key, so that it is not accepted any more."""
+@_command(keys, "revoke", KEYS_REVOKE, options.KEYS_REVOKE)
+def keys_revoke_command(texts: Texts) -> None:
+    """Remove a key, so that it is not accepted any more."""
     from mmstats.cli.keys import revoke
 
-    revoke(prefix)
+    revoke(*texts["prefix"])

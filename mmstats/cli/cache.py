@@ -1,10 +1,10 @@
-"""`mmstats cache`: what is kept to answer sooner."""
+"""`mmstats cache`: look at the cache, or clear it."""
 
 import os
 
 from mmstats.answer import encode
 from mmstats.cache import user_cache
-from mmstats.cli import terminal
+from mmstats.cli.terminal import note, write_text
 from mmstats.errors import OutputError
 from mmstats.wording import visible
 
@@ -14,8 +14,8 @@ def info() -> None:
     cache = user_cache(os.environ)
     entries = cache.entries()
     size = sum(entry.stat().st_size for entry in entries)
-    told = {"folder": str(cache.folder), "entries": len(entries), "bytes": size, "most_bytes": cache.most_bytes}
-    terminal.write_text(encode(told) + "\n")
+    fields = {"folder": str(cache.folder), "entries": len(entries), "bytes": size, "most_bytes": cache.most_bytes}
+    write_text(encode(fields) + "\n")
 
 
 def clear() -> None:
@@ -26,4 +26,4 @@ def clear() -> None:
         cache.clear()
     except OSError as error:
         raise OutputError(visible(f"{cache.folder}: cannot be cleared: {error.strerror}")) from None
-    terminal.note(f"dropped {dropped:,} {'entry' if dropped == 1 else 'entries'}")
+    note(f"dropped {dropped:,} {'entry' if dropped == 1 else 'entries'}")

@@ -5,52 +5,50 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import typer
 from typer._click.shell_completion import CompletionItem, add_completion_class
 from typer._completion_classes import BashComplete, PowerShellComplete
 
 from mmstats.cache import cache_folder, replace_file
-from mmstats.cli.parsing import Group
-from mmstats.dataset import EVENT_COLUMNS
-from mmstats.question.parameters import DIMENSIONS, INTERVALS, METRICS
+from mmstats.dataset import EVENT_COLUMNS, SAMPLE
+from mmstats.question.parameters import DIMENSIONS
+from mmstats.settings import settings_here
 from mmstats.wording import visible
 
 VERSION = 1
 
 
-def remember(locations: Sequence[str], names: Sequence[str]) -> None:
-    """Keep the event names of the dataset at some locations; what cannot be kept is let go in silence."""
+def save_event_names(locations: Sequence[str], names: Sequence[str]) -> None:
+    """Save the event names of the dataset at some locations for completion; a failure is passed over in silence."""
     if "-" in locations:
         return
+    content = json.dumps({"version": VERSION, "events": list(names)}, ensure_ascii=False)
     with contextlib.suppress(OSError, ValueError):  # a text that is no UTF-8 is a ValueError
-        replace_file(
-            _file(locations), json.dumps({"version": VERSION, "events": list(names)}, ensure_ascii=False).encode()
-        )
+        replace_file(_file(locations), content.encode())
 
 
-def recall(locations: Sequence[str]) -> list[str]:
-    """The event names kept for the dataset at some locations, the most frequent first; none when there are none."""
+def _load_event_names(locations: Sequence[str]) -> list[str]:
+    """The event names saved for the dataset at some locations, the most frequent first; none when there are none."""
     try:
-        kept = json.loads(_file(locations).read_bytes())
+        saved = json.loads(_file(locations).read_bytes())
     except (OSError, ValueError, RecursionError):
         return []
-    if not isinstance(kept, dict) or kept.get("version") != VERSION or not isinstance(kept.get("events"), list):
+    if not isinstance(saved, dict) or saved.get("version") != VERSION or not isinstance(saved.get("events"), list):
         return []
-    return [name for name in kept["events"] if isinstance(name, str)]
+    return [name for name in saved["events"] if isinstance(name, str)]
 
 
 def _file(locations: Sequence[str]) -> Path:
-    key = b"\0".join(sorted({os.fsencode(_absolute(location)) for location in locations}))
+    absolute = (
+        location if "://" in location else os.path.abspath(location)  # noqa: PTH100 – pathlib's keeps `..`
+        for location in locations
+    )
+    key = b"\0".join(sorted(set(map(os.fsencode, absolute))))
     return cache_folder(os.environ) / f"{sha256(key).hexdigest()}.json"
-
-
-def _absolute(location: str) -> str:
-    return location if "://" in location else os.path.abspath(location)  # noqa: PTH100 – pathlib's keeps `..`
 
 
 Completer = Callable[..., list[str]]
@@ -68,8 +66,8 @@ def among(choices: Sequence[str]) -> Completer:
 def columns(incomplete: str) -> list[str]:
     """Offers, for the last name of a comma-separated list, the columns that it does not have yet."""
     before, comma, last = incomplete.rpartition(",")
-    had = set(before.split(","))
-    return [before + comma + name for name in DIMENSIONS if name.startswith(last) and name not in had]
+    present = set(before.split(","))
+    return [before + comma + name for name in DIMENSIONS if name.startswith(last) and name not in present]
 
 
 def mapped(incomplete: str) -> list[str]:
@@ -78,51 +76,31 @@ def mapped(incomplete: str) -> list[str]:
 
 
 def events(context: typer.Context, incomplete: str) -> list[str]:
-    """Offers the names that a describe has left of the dataset which the command line names; none in doubt."""
+    """Offers the event names that `describe` has saved for the dataset of this command line; none in doubt."""
     try:
-        kept = recall(_locations(context))
-    except Exception:  # whatever it is, a shell in the middle of a command line is no place to say it
+        data = SAMPLE if context.params.get("sample") else context.params.get("data")
+        names = _load_event_names(data or settings_here(os.environ).data or SAMPLE)
+    except Exception:  # whatever it is, a half-typed command line is no place to say it
         return []
-    return [name for name in kept if name.startswith(incomplete) and carried(name)]
+    # Every shell must get an offer as it is, so that data cannot become a command.
+    safe = [name for name in names if name == visible(name) and _LOST.isdisjoint(name)]
+    return [name for name in safe if name.startswith(incomplete)]
 
 
-def _locations(context: typer.Context) -> tuple[str, ...]:
-    """Where the events are that a half-typed command would read."""
-    from mmstats.cli.datasets import SourceOptions
-    from mmstats.settings import choose, settings_here
-
-    given = context.params
-    source = SourceOptions(given.get("data"), bool(given.get("sample")))
-    return choose(source.read({}), settings_here(os.environ)).locations
+def replace_shells() -> None:
+    """Answer a shell in our way; to be called once the library has built the command and registered its own."""
+    add_completion_class(Bash, "bash")
+    add_completion_class(PowerShell, "powershell")
+    add_completion_class(PowerShell, "pwsh")
 
 
-VALUES: dict[str, Completer] = {
-    "metric": among(METRICS),
-    "interval": among(INTERVALS),
-    "group_by": columns,
-    "event": events,
-}
-
-_MEANS_ITSELF = re.compile(r"[\w@%+=,./-]")
+_PLAIN = re.compile(r"[\w@%+=,./-]")
 # Characters that one of the scripts between us and a shell loses, or would run as code.
 _LOST = frozenset("\\'\"`")
 
 
-class Completing(Group):
-    """The root command, which answers a shell that asks for completion in the shell's own way."""
-
-    def _main_shell_completion(
-        self, ctx_args: MutableMapping[str, Any], prog_name: str, complete_var: str | None = None
-    ) -> None:
-        # Not earlier: the library registers its own when it builds the command.
-        add_completion_class(Bash, "bash")
-        add_completion_class(PowerShell, "powershell")
-        add_completion_class(PowerShell, "pwsh")
-        super()._main_shell_completion(ctx_args, prog_name, complete_var)
-
-
 class Bash(BashComplete):
-    """Offers with what Bash would act on escaped, as the quote that is open at the cursor wants it."""
+    """Offers in which everything that Bash would act on is escaped, as the open quote at the cursor needs it."""
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """The words before the cursor and the one at it, without the `=` that Bash makes a word of its own."""
@@ -130,8 +108,13 @@ class Bash(BashComplete):
         return words[:-1] if words[-1:] == ["="] else words, incomplete
 
     def format_completion(self, item: CompletionItem) -> str:
-        """One offer as a line."""
-        return bash_quoted(str(item.value), open_quote(os.environ.get("COMP_WORDS", "")))
+        """One offer as a line; Bash closes an open quote itself."""
+        text, quote = str(item.value), _open_quote(os.environ.get("COMP_WORDS", ""))
+        if quote == "'":
+            return text
+        if quote == '"':
+            return re.sub(r'(["$`\\])', r"\\\1", text)
+        return "".join(char if _PLAIN.match(char) else "\\" + char for char in text)
 
 
 class PowerShell(PowerShellComplete):
@@ -140,32 +123,18 @@ class PowerShell(PowerShellComplete):
     def format_completion(self, item: CompletionItem) -> str:
         """One offer as a line, its help after it."""
         text = str(item.value)
-        plain = all(map(_MEANS_ITSELF.match, text)) and "," not in text and not text.startswith("@")
+        plain = all(map(_PLAIN.match, text)) and "," not in text and not text.startswith("@")
         item.value = text if plain else f"'{text}'"
         return super().format_completion(item)
 
 
-def carried(text: str) -> bool:
-    """Whether every shell gets `text` as it is, so that data cannot become a command."""
-    return text == visible(text) and _LOST.isdisjoint(text)
-
-
-def bash_quoted(text: str, quote: str) -> str:
-    """`text` to stand after an open quote, or an empty `quote` for none; Bash closes the quote itself."""
-    if quote == "'":
-        return text
-    if quote == '"':
-        return re.sub(r'(["$`\\])', r"\\\1", text)
-    return "".join(char if _MEANS_ITSELF.match(char) else "\\" + char for char in text)
-
-
-def open_quote(line: str) -> str:
+def _open_quote(line: str) -> str:
     """The quote that is open at the end of a line, or an empty text."""
     words = shlex.shlex(line, posix=True)
     words.whitespace_split, words.commenters = True, ""
     try:
         list(words)
     except ValueError:
-        state = getattr(words, "state")  # noqa: B009 - where it gave up, which its type does not tell
+        state = getattr(words, "state")  # noqa: B009 - where it gave up; its type stub lacks it
         return state if state in ("'", '"') else ""
     return ""

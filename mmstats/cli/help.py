@@ -23,7 +23,7 @@ Examples:
   mmstats describe --data 'events/*.csv.gz' --map event_name=type --check
   mmstats describe --data events/ --format json | jq .events.top
 
---check exits with 1 when a file or row cannot be read. A describe leaves the event names in your cache
+--check exits with 1 when a file or row cannot be read. describe saves the event names in your cache
 folder (MMSTATS_CACHE_DIR), so that your shell can complete --event.
 """
 
@@ -33,10 +33,10 @@ Examples:
   mmstats import 'logs/*.ndjson.gz' --map event_name=type --skip-bad-rows --to store
   zcat today.csv.gz | mmstats import - --to store
 
-Ask it with --data store. A source is a file, known by where it lies and what it holds: the same again
-adds nothing, and where its content has changed its rows are replaced. Rows of a file that is not there
-any more stay. Either all is imported or, whatever happens, nothing. Other tools read the store as
-store/day=*/*.parquet; where an import was killed, import again before they do.
+Query it with --data store. A source is a file, known by its path and its content: the same again adds
+nothing, other content replaces its rows, and the rows of a file that is gone stay. Either all is
+imported or nothing. Other tools read the store as store/day=*/*.parquet; if an import was killed,
+import again before they do.
 """
 
 SERVE = """\
@@ -46,7 +46,7 @@ Examples:
   mmstats serve --data events/ --host 0.0.0.0 --rate-limit 50/s
 
 Keys come from `mmstats keys create` (MMSTATS_KEYS_FILE) and from MMSTATS_SERVE_KEY; with none of them,
-a terminal is shown one that is good for this run.
+a key for this run is shown on the terminal.
 """
 
 CACHE = """\
@@ -55,8 +55,8 @@ Examples:
   mmstats cache clear
   MMSTATS_CACHE_DIR=/tmp/cache mmstats cache info
 
-The cache is in your cache folder, or where MMSTATS_CACHE_DIR says. It is bounded: what was not used for
-longest goes first. An answer is used only while every file is as it was.
+The cache is in your cache folder, or where MMSTATS_CACHE_DIR says. Its size is bounded: the least
+recently used entries are dropped. A cached answer is used only if no file has changed.
 """
 
 KEYS = """\
@@ -65,7 +65,7 @@ Examples:
   mmstats keys list
   mmstats keys revoke 1aB2cD3e
 
-Digests of the keys are kept in your configuration folder, or in the file that MMSTATS_KEYS_FILE names.
+Digests of the keys are stored in your configuration folder, or in the file that MMSTATS_KEYS_FILE names.
 """
 
 KEYS_CREATE = """\

@@ -1,93 +1,84 @@
-"""`mmstats keys`: make, list and revoke the API keys that are known here, and show a secret once and never again."""
+"""`mmstats keys`: make, list and revoke the API keys that are known here; a secret is shown once and never again."""
 
 import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from mmstats.answer import encode
-from mmstats.api_keys import Key, KeyFile, StoredKey, keys_file, new_key, read_key, read_name, read_prefix
-from mmstats.cli import terminal
+from mmstats.api_keys import KeyFile, StoredKey, keys_file, new_key, read_key, read_prefix
+from mmstats.cli.options import KEYS_CREATE, KEYS_LIST
 from mmstats.cli.parsing import WrongUsage
-from mmstats.cli.terminal import ShowOptions, drawn
-from mmstats.errors import InvalidParams, OutputError
+from mmstats.cli.terminal import ClosedPipe, note, show_report, write_text
+from mmstats.errors import OutputError
+from mmstats.options import Texts, read_options
 from mmstats.settings import settings_here
 from mmstats.wording import did_you_mean, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _LIST = "mmstats keys list shows the keys that are known here"
 
 
-def create(name: str | None) -> None:
-    """Make a key and write it to stdout; a key that nobody could read is not kept."""
-    if name is not None:
-        try:
-            read_name(name)
-        except ValueError as fault:
-            raise InvalidParams({"name": [str(fault)]}) from None
+def create(texts: Texts) -> None:
+    """Make a key and write it to stdout; a key that nobody could read is not stored."""
+    name = read_options(KEYS_CREATE, texts)["name"]
     file = KeyFile(keys_file(os.environ))
-    key = _added(file, name)
-    try:
-        terminal.write_text(key.text + "\n")
-    except (terminal.ClosedPipe, OutputError):
-        with suppress(KeyError):
-            file.remove(key.prefix)
-        raise
-    terminal.note(f"this key is shown only this once; a digest of it is kept in {visible(str(file.path))}")
-
-
-def _added(file: KeyFile, name: str | None) -> Key:
     while True:
         key = new_key()
         stored = StoredKey.of(key, name, datetime.now(UTC))
-        try:
+        with suppress(ValueError):  # the prefix is taken
             file.add(stored)
-        except ValueError:  # the prefix is taken
-            continue
-        return key
+            break
+    try:
+        write_text(key.text + "\n")
+    except (ClosedPipe, OutputError):
+        with suppress(KeyError):
+            file.remove(key.prefix)
+        raise
+    note(f"this key is shown only this once; a digest of it is kept in {visible(str(file.path))}")
 
 
-def show_all(shown: ShowOptions) -> None:
+def show_all(texts: Texts) -> None:
     """Write the keys that are known here, as a table or as JSON, without what they are known by."""
-    faults: dict[str, list[str]] = {}
-    shown.check(faults)
-    if faults:
-        raise InvalidParams(faults)
+    values = read_options(KEYS_LIST, texts)
     keys = KeyFile(keys_file(os.environ)).read()
-    form, color = shown.chosen(settings_here(os.environ))
-    if form == "json":
-        rows = [{"prefix": key.prefix, "name": key.name, "created": key.created} for key in keys]
-        terminal.write_text(encode({"keys": rows}) + "\n")
-    else:
-        terminal.write_page(_page(keys, color))
+    rows = [{"prefix": key.prefix, "name": key.name, "created": key.created} for key in keys]
 
+    def print_page(console: "Console") -> None:
+        from mmstats.render.pages import print_keys
 
-def _page(keys: Sequence[StoredKey], color: str) -> str:
-    from mmstats.render.pages import print_keys
+        print_keys(keys, console)
 
-    return drawn(lambda console: print_keys(keys, console), color)
+    show_report(encode({"keys": rows}), print_page, values, settings_here(os.environ))
 
 
 def revoke(text: str) -> None:
-    """Forget the key that `text` is, or whose prefix it is; a secret in it is not repeated.
+    """Remove the key that `text` is, or whose prefix it is; a secret in it is not repeated.
 
     Raises WrongUsage for a key that is not known here.
     """
     file = KeyFile(keys_file(os.environ))
-    stored = _wanted(text, file.read())
+    stored = _find(text, file.read())
     try:
         file.remove(stored.prefix)
-    except KeyError:
+    except KeyError:  # somebody else has revoked it meanwhile
         raise _unknown(stored.prefix, ()) from None
     name = f" ({visible(stored.name)})" if stored.name else ""
-    terminal.note(f"revoked the key {stored.prefix}{name}")
+    note(f"revoked the key {stored.prefix}{name}")
 
 
-def _wanted(text: str, keys: Sequence[StoredKey]) -> StoredKey:
+def _find(text: str, keys: Sequence[StoredKey]) -> StoredKey:
     by_prefix = {stored.prefix: stored for stored in keys}
     try:
         key = read_key(text)
     except ValueError:
-        prefix = _prefix(text)
+        try:
+            prefix = read_prefix(text)
+        except ValueError as fault:
+            raise WrongUsage(f"PREFIX {fault}, or the whole key", hint=_LIST) from None
         if prefix not in by_prefix:
             raise _unknown(prefix, keys) from None
         return by_prefix[prefix]
@@ -95,13 +86,6 @@ def _wanted(text: str, keys: Sequence[StoredKey]) -> StoredKey:
     if found is None or not found.matches(key):
         raise WrongUsage("this key is not known here", hint=_LIST)
     return found
-
-
-def _prefix(text: str) -> str:
-    try:
-        return read_prefix(text)
-    except ValueError as fault:
-        raise WrongUsage(f"PREFIX {fault}, or the whole key", hint=_LIST) from None
 
 
 def _unknown(prefix: str, keys: Sequence[StoredKey]) -> WrongUsage:

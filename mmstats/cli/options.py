@@ -1,176 +1,120 @@
-"""The options of the commands, each declared once; those of the question come from its parameters."""
+"""The options of each command, as tables, and how the parser takes one."""
 
-from typing import Annotated, Any
+import keyword
+from dataclasses import replace
+from inspect import Parameter
+from typing import Annotated
 
 import typer
 
+from mmstats.api_keys import read_name
 from mmstats.cli import completion
-from mmstats.dataset import INPUT_FORMATS, TIMESTAMP_UNITS
-from mmstats.question.parameters import BY_NAME, EXTENSIONS
+from mmstats.dataset import DATA, SOURCE
+from mmstats.engine_address import read_engine
+from mmstats.options import Option, add_text, switch
 from mmstats.render import DESCRIPTION_FORMATS, FORMATS
-from mmstats.serve.options import OPTIONS, ServeOptions
+from mmstats.serve.options import OPTIONS as SERVER
 from mmstats.settings import COLORS
+from mmstats.wording import read_size
+
+Table = tuple[Option, ...]
 
 
-def _question(name: str) -> Any:
-    parameter = BY_NAME[name]
-    default = f"  [default: {parameter.default}]" if parameter.default else ""
-    return typer.Option(
-        parameter.flag,
-        help=parameter.help + default,
-        metavar=parameter.metavar,
-        show_default=False,
-        autocompletion=completion.VALUES.get(name),
+def _source_without(*names: str) -> Table:
+    return tuple(option for option in SOURCE if option.name not in names)
+
+
+def _show(what: str, formats: tuple[str, ...]) -> Table:
+    default = "table on a terminal, else json"
+    return (
+        Option("format", f"How to show {what}", choices=formats, default_text=default),
+        Option("color", "Whether to colour tables", choices=COLORS, default_text="auto"),
     )
 
 
-def _extension(name: str) -> Any:
-    extension = next(one for one in EXTENSIONS if one.name == name)
-    return _option(f"--{name}", extension.help)
-
-
-def _serving(name: str) -> Any:
-    option = next(one for one in OPTIONS if one.name == name)
-    default = option.default or getattr(ServeOptions(), name)
-    shown = f"  [default: {default}]" if default else ""
-    return typer.Option(option.flag, help=option.help + shown, metavar=option.metavar, show_default=False)
-
-
-def _option(flag: str, help: str, **more: Any) -> Any:
-    return typer.Option(flag, help=help, show_default=False, **more)
-
-
-def _one_of(choices: tuple[str, ...]) -> dict[str, Any]:
-    return {"metavar": "|".join(choices), "autocompletion": completion.among(choices)}
-
-
-Metric = Annotated[str | None, _question("metric")]
-From = Annotated[str | None, _question("from")]
-To = Annotated[str | None, _question("to")]
-Event = Annotated[str | None, _question("event")]
-GroupBy = Annotated[list[str] | None, _question("group_by")]
-Interval = Annotated[str | None, _question("interval")]
-Limit = Annotated[str | None, _question("limit")]
-
-All = Annotated[bool, _extension("all")]
-Exact = Annotated[bool, _extension("exact")]
-Fill = Annotated[bool, _extension("fill")]
-
-Data = Annotated[
-    list[str] | None,
-    _option(
-        "--data", "A file, folder, s3:// prefix or glob of events, or - for stdin; may be repeated.", metavar="LOCATION"
-    ),
-]
-Sample = Annotated[bool, _option("--sample", "Take the bundled sample.")]
-Map = Annotated[
-    list[str] | None,
-    _option(
-        "--map",
-        "Read an event column from another of the data's columns; may be repeated.",
-        metavar="COLUMN=NAME",
-        autocompletion=completion.mapped,
-    ),
-]
-InputFormat = Annotated[
-    str | None,
-    _option("--input-format", "The format of the data, whatever its names say.", **_one_of(INPUT_FORMATS)),
-]
-TimestampUnit = Annotated[
-    str | None,
-    _option("--timestamp-unit", "The unit of numeric timestamps, by default told by size.", **_one_of(TIMESTAMP_UNITS)),
-]
-SkipBadRows = Annotated[bool, _option("--skip-bad-rows", "Leave out rows that cannot be read, and say how many.")]
-TrustPartitions = Annotated[
-    bool, _option("--trust-partitions", "Let day=YYYY-MM-DD folders decide which files a range needs.")
-]
-StorageOption = Annotated[
-    list[str] | None,
-    _option(
-        "--storage-option",
-        "How object stores are reached, such as endpoint or region; may be repeated.",
-        metavar="KEY=VALUE",
-    ),
-]
-Format = Annotated[
-    str | None,
-    _option(
-        "--format",
-        "How to show the answer  [default: table on a terminal, else json]",
-        **_one_of(FORMATS),
-    ),
-]
-DescribeFormat = Annotated[
-    str | None,
-    _option(
-        "--format",
-        "How to show the description  [default: table on a terminal, else json]",
-        **_one_of(DESCRIPTION_FORMATS),
-    ),
-]
-Check = Annotated[
-    bool,
-    _option("--check", "Judge every row of every file: what cannot be read is named, and the exit code is 1."),
-]
-Color = Annotated[
-    str | None,
-    _option("--color", "Whether to colour tables  [default: auto]", **_one_of(COLORS)),
-]
-
-MaxMemory = Annotated[
-    str | None,
-    _option(
-        "--max-memory",
+QUERY: Table = (
+    *SOURCE,
+    Option(
+        "max_memory",
         "Refuse the question when it takes more than about this much memory, such as 700MiB.",
+        read_size,
         metavar="SIZE",
     ),
-]
-Engine = Annotated[
-    str | None,
-    _option(
-        "--engine",
-        "Who computes: local, or a Spark Connect server, such as sc://HOST:15002  [default: local]",
+    Option(
+        "engine",
+        "The engine: local, or a Spark Connect server, such as sc://HOST:15002",
+        read_engine,
         metavar="ADDRESS",
+        default_text="local",
     ),
-]
-NoCache = Annotated[bool, _option("--no-cache", "Compute the answer although it may be kept, and do not keep it.")]
-Explain = Annotated[bool, _option("--explain", "Say what would be read, and how, instead of answering.")]
-Stats = Annotated[bool, _option("--stats", "Say on stderr what was read and how long it took.")]
-Served = Annotated[
-    list[str] | None,
-    _option("--data", "A file, folder, URL or glob of events; may be repeated.", metavar="LOCATION"),
-]
-Host = Annotated[str | None, _serving("host")]
-Port = Annotated[str | None, _serving("port")]
-CorsOrigin = Annotated[list[str] | None, _serving("cors_origin")]
-MaxConcurrency = Annotated[str | None, _serving("max_concurrency")]
-Queue = Annotated[str | None, _serving("queue")]
-ServedMemory = Annotated[str | None, _serving("max_memory")]
-ServedEngine = Annotated[str | None, _serving("engine")]
-QueryTimeout = Annotated[str | None, _serving("query_timeout")]
-RateLimit = Annotated[str | None, _serving("rate_limit")]
-LogFormat = Annotated[str | None, _serving("log_format")]
-NoAuth = Annotated[bool, _option("--no-auth", "Ask for no key; only on a loopback address.")]
-AcceptExtensions = Annotated[
-    bool,
-    _option("--extensions", f"Accept parameters beyond the API: {', '.join(one.name for one in EXTENSIONS)}."),
-]
-
-Sources = Annotated[
-    list[str],
-    typer.Argument(help="Files, folders or globs of events, or - for stdin.", metavar="SOURCE", show_default=False),
-]
-Store = Annotated[str, _option("--to", "The folder or URL of the store, made where there is none.", metavar="STORE")]
-
-KeyName = Annotated[str | None, _option("--name", "What the key is for, to know it again in the list.", metavar="NAME")]
-KeyPrefix = Annotated[
-    str, typer.Argument(help="The key's prefix, as listed, or the whole key.", metavar="PREFIX", show_default=False)
-]
-KeysFormat = Annotated[
-    str | None,
-    _option(
-        "--format",
-        "How to show the keys  [default: table on a terminal, else json]",
-        **_one_of(DESCRIPTION_FORMATS),
+    switch("no_cache", "Compute the answer without the cache, and do not store it there."),
+    switch("explain", "Say what would be read, and how, instead of answering."),
+    switch("stats", "Say on stderr what was read and how long it took."),
+    *_show("the answer", FORMATS),
+)
+DESCRIBE: Table = (
+    switch("check", "Check every row of every file: list what cannot be read, and exit with 1 if there is any."),
+    *_source_without("skip_bad_rows", "trust_partitions"),
+    *_show("the description", DESCRIPTION_FORMATS),
+)
+IMPORT: Table = (
+    Option(
+        "data",
+        "Files, folders or globs of events, or - for stdin.",
+        metavar="SOURCE",
+        default=(),
+        add=add_text,
+        positional=True,
+        required=True,
     ),
-]
+    Option(
+        "to",
+        "The folder or URL of the store, made where there is none.",
+        metavar="STORE",
+        nonempty=True,
+        required=True,
+    ),
+    *_source_without("data", "sample", "trust_partitions"),
+)
+SERVE: Table = (
+    replace(DATA, help="A file, folder, URL or glob of events; may be repeated."),
+    *_source_without("data"),
+    *SERVER,
+)
+KEYS_CREATE: Table = (Option("name", "What the key is for, to know it again in the list.", read_name, metavar="NAME"),)
+KEYS_LIST = _show("the keys", DESCRIPTION_FORMATS)
+KEYS_REVOKE: Table = (
+    Option(
+        "prefix", "The key's prefix, as listed, or the whole key.", metavar="PREFIX", positional=True, required=True
+    ),
+)
+
+# What the shell offers for a value, where the choices do not say it.
+_COMPLETERS: dict[str, completion.Completer] = {
+    "event": completion.events,
+    "group_by": completion.columns,
+    "map": completion.mapped,
+}
+
+
+def parameter(option: Option) -> Parameter:
+    """An option as the parser takes it from a function's signature: text, several texts or a switch."""
+    metavar = option.metavar or "|".join(option.choices) or None
+    default = option.default_text or (option.default if not option.is_switch else "")
+    if option.positional:
+        info = typer.Argument(help=option.help, metavar=metavar, show_default=False)
+    else:
+        info = typer.Option(
+            option.flag,
+            help=option.help + (f"  [default: {default}]" if default else ""),
+            metavar=metavar,
+            show_default=False,
+            autocompletion=_COMPLETERS.get(option.name) or completion.among(option.choices),
+        )
+    kind = bool if option.is_switch else list[str] if option.repeatable else str
+    return Parameter(
+        option.name + "_" * keyword.iskeyword(option.name),
+        Parameter.KEYWORD_ONLY,
+        annotation=Annotated[kind if option.required or option.is_switch else kind | None, info],
+        default=Parameter.empty if option.required else False if option.is_switch else None,
+    )

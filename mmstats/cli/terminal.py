@@ -1,4 +1,4 @@
-"""The terminal: the only writer of stdout and stderr, pages as wide as it is, and a sign of life."""
+"""The terminal: the only writer of stdout and stderr, of pages as wide as the terminal, and of progress."""
 
 import contextlib
 import io
@@ -7,17 +7,15 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmstats.answer import Stats
 from mmstats.errors import InvalidParams, MmstatsError, OutputError
 from mmstats.question.query import StatsQuery
-from mmstats.render import FORMATS, WRITERS
-from mmstats.settings import COLORS, Settings
-from mmstats.wording import one_of
+from mmstats.render import WRITERS
+from mmstats.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,16 +25,6 @@ if TYPE_CHECKING:
 
 class ClosedPipe(Exception):
     """Whoever read our output has seen enough."""
-
-
-def write_page(text: str) -> None:
-    """Write text that a person reads, in the encoding of stdout, as `write_text` does."""
-    write_text(text, encoding())
-
-
-def encoding() -> str:
-    """What stdout is written in."""
-    return (sys.stdout and sys.stdout.encoding) or "utf-8"
 
 
 def write_text(text: str, encoding: str = "utf-8") -> None:
@@ -49,10 +37,10 @@ def write_text(text: str, encoding: str = "utf-8") -> None:
         stream.write(text.encode(encoding, "backslashreplace"))
         stream.flush()
     except BrokenPipeError:
-        _let_go()
+        _discard_stdout()
         raise ClosedPipe from None
     except (OSError, AttributeError, ValueError) as error:
-        _let_go()
+        _discard_stdout()
         why = error.strerror if isinstance(error, OSError) else "it is closed"
         raise OutputError(f"cannot write to stdout: {why}") from None
 
@@ -62,7 +50,7 @@ def is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def _let_go() -> None:
+def _discard_stdout() -> None:
     """Point stdout elsewhere, so that the interpreter's last flush finds nothing to complain of."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -108,13 +96,16 @@ def keep_interruptible() -> None:
 _UNKNOWN_WIDTH = 100  # of a file or pipe that a page is sent to
 
 
-def drawn(draw: "Callable[[Console], None]", color: str) -> str:
-    """What `draw` prints, with colours when `color` is `always`, or `auto` and a person reads it."""
+def write_page(print_page: "Callable[[Console], None]", color: str) -> None:
+    """Write what `print_page` prints, with colours when `color` is `always`, or `auto` and a person reads it.
+
+    Raises as `write_text` does.
+    """
     from rich.console import Console
 
     page = _Page()
     colored = color == "always" or (color == "auto" and is_terminal() and not os.environ.get("NO_COLOR"))
-    draw(
+    print_page(
         Console(
             file=page,
             width=shutil.get_terminal_size((_UNKNOWN_WIDTH, 24)).columns,
@@ -124,7 +115,7 @@ def drawn(draw: "Callable[[Console], None]", color: str) -> str:
             legacy_windows=False,
         )
     )
-    return page.getvalue()
+    write_text(page.getvalue(), page.encoding)
 
 
 class _Page(io.StringIO):
@@ -133,40 +124,20 @@ class _Page(io.StringIO):
     @property
     def encoding(self) -> str:  # type: ignore[override]
         """The encoding of stdout."""
-        return encoding()
+        return (sys.stdout and sys.stdout.encoding) or "utf-8"
 
 
-@dataclass(frozen=True, slots=True)
-class ShowOptions:
-    """The options that say how something is shown, as given; `formats` are those that it has."""
-
-    format: str | None
-    color: str | None
-    formats: tuple[str, ...] = FORMATS
-
-    def check(self, faults: dict[str, list[str]]) -> None:
-        """Add what is wrong with an option to the faults."""
-        for name, given, choices in (("format", self.format, self.formats), ("color", self.color, COLORS)):
-            try:
-                given is None or one_of(given, choices)
-            except ValueError as fault:
-                faults[name] = [str(fault)]
-
-    def chosen(self, settings: Settings) -> tuple[str, str]:
-        """The format and the use of colour; a format that is set counts on a terminal, and where there is it."""
-        color = self.color or settings.color
-        if self.format or not is_terminal():
-            return self.format or "json", color
-        return settings.format if settings.format in self.formats else "table", color
-
-
-def show(stats: Stats, query: StatsQuery, form: str, color: str) -> None:
+def show(stats: Stats, query: StatsQuery, values: Mapping[str, Any], settings: Settings) -> None:
     """Write the answer to stdout, then what there is to say of it to stderr.
 
     Raises ClosedPipe when the reader of stdout is gone, OutputError when it cannot be written.
     """
+    form = _format(values, settings)
     if form == "table":
-        write_page(_table(stats, query, color))
+        from mmstats.render.table import Caption, print_table
+
+        caption = Caption(query.start, query.end, query.event)
+        write_page(lambda console: print_table(stats, caption, console), values["color"] or settings.color)
     else:
         write_text(WRITERS[form](stats))
     for sentence in stats.notices:
@@ -175,21 +146,32 @@ def show(stats: Stats, query: StatsQuery, form: str, color: str) -> None:
         note(f"{len(stats.rows):,} of {stats.groups:,} rows; --limit or --all answers more")
 
 
-def _table(stats: Stats, query: StatsQuery, color: str) -> str:
-    from mmstats.render.table import Caption, print_table
+def show_report(
+    json: str, print_page: "Callable[[Console], None]", values: Mapping[str, Any], settings: Settings
+) -> None:
+    """Write a report to stdout: as JSON, or as the page that `print_page` prints.
 
-    caption = Caption(query.start, query.end, query.event)
-    return drawn(lambda console: print_table(stats, caption, console), color)
+    Raises ClosedPipe when the reader of stdout is gone, OutputError when it cannot be written.
+    """
+    if _format(values, settings) == "json":
+        write_text(json + "\n")
+    else:
+        write_page(print_page, values["color"] or settings.color)
 
 
-_PATIENCE = 1.0  # seconds
+def _format(values: Mapping[str, Any], settings: Settings) -> str:
+    """The format of the option, else on a terminal that of the settings or a table, else JSON."""
+    return values["format"] or ((settings.format or "table") if is_terminal() else "json")
+
+
+_DELAY_SECONDS = 1.0
 
 
 class Progress:
-    """Shows how much has been read and for how long, from the second second on.
+    """Shows, after the first second and where stderr is a terminal, how much has been read and for how long.
 
-    Once it is known how much there is, also how fast it goes and how long it will take. Used as a context manager;
-    `advance` may be called from any thread.
+    Once it is known how much there is to read, also how fast it goes and how long it will take. Used as a context
+    manager; `advance` may be called from any thread.
     """
 
     def __init__(self) -> None:
@@ -197,8 +179,9 @@ class Progress:
         self._work, self._total = "reading", 0
         self._display: Display | None = None
         self._task: TaskID
+        self._done = False
         self._lock = threading.Lock()
-        self._timer = threading.Timer(_PATIENCE, self._begin)
+        self._timer = threading.Timer(_DELAY_SECONDS, self._begin)
         self._timer.daemon = True
 
     def advance(self, size: int) -> None:
@@ -229,26 +212,20 @@ class Progress:
                 self._display.stop()
             self._done = True
 
-    _done = False
-
     def _begin(self) -> None:
+        from rich import progress
         from rich.console import Console
-        from rich.progress import Progress
 
         with self._lock:
             if self._done:
                 return
-            display = Progress(*_progress_columns(self._total > 0), console=Console(stderr=True), transient=True)
+            columns: list[ProgressColumn] = [progress.SpinnerColumn(), progress.TextColumn("{task.description}")]
+            if self._total:
+                columns += [progress.BarColumn(), progress.DownloadColumn(), progress.TransferSpeedColumn()]
+                columns += [progress.TimeRemainingColumn()]
+            else:
+                columns += [progress.DownloadColumn(), progress.TimeElapsedColumn()]
+            display = progress.Progress(*columns, console=Console(stderr=True), transient=True)
             self._task = display.add_task(self._work, total=self._total or None, completed=self._bytes)
             display.start()
             self._display = display
-
-
-def _progress_columns(total_is_known: bool) -> "list[ProgressColumn]":
-    from rich import progress as columns
-
-    shown = [columns.SpinnerColumn(), columns.TextColumn("{task.description}")]
-    if total_is_known:
-        shown += [columns.BarColumn(), columns.DownloadColumn(), columns.TransferSpeedColumn()]
-        return [*shown, columns.TimeRemainingColumn()]
-    return [*shown, columns.DownloadColumn(), columns.TimeElapsedColumn()]

@@ -9,7 +9,7 @@ from mmstats.dataset import Dataset
 from mmstats.engine_address import LOCAL, EngineAddress
 from mmstats.errors import InvalidParams
 from mmstats.question.query import StatsQuery
-from mmstats.reports import Account, Explanation
+from mmstats.reports import Explanation, Profile
 
 # By module path, so that an engine is imported only when it is asked. Each module has `engine(address)`.
 ENGINES = {"local": "mmstats.engines.local.engine", "sc": "mmstats.engines.spark"}
@@ -24,7 +24,7 @@ class Engine(Protocol):
     """
 
     def __call__(
-        self, query: StatsQuery, dataset: Dataset, account: Account | None = ..., cache: Cache | None = ...
+        self, query: StatsQuery, dataset: Dataset, profile: Profile | None = ..., cache: Cache | None = ...
     ) -> Stats:
         """The answer; raises DatasetError when the events cannot be had."""
         ...

@@ -13,7 +13,7 @@ from mmstats.engine_address import EngineAddress
 from mmstats.errors import DatasetError
 from mmstats.files.fingerprint import identify
 from mmstats.question.query import StatsQuery
-from mmstats.reports import Account
+from mmstats.reports import Profile
 from mmstats.version import build_id
 
 _MOST_ROWS = 100_000
@@ -26,7 +26,7 @@ class Answers:
         self._cache, self._engine = cache, engine
 
     def answer(
-        self, query: StatsQuery, dataset: Dataset, compute: Callable[[], Stats], account: Account | None = None
+        self, query: StatsQuery, dataset: Dataset, compute: Callable[[], Stats], profile: Profile | None = None
     ) -> Stats:
         """The answer that is kept from when the same was asked of the same files, or else what `compute` gives."""
         key = self._key(query, dataset)
@@ -34,8 +34,8 @@ class Answers:
             return compute()
         kept = self._cache.find(key)
         if kept is not None:
-            if account:
-                account.answer_kept = True
+            if profile:
+                profile.answer_cached = True
             return _read(kept)
         stats = compute()
         if len(stats.rows) <= _MOST_ROWS and self._key(query, dataset) == key:
@@ -50,12 +50,12 @@ class Answers:
     def _key(self, query: StatsQuery, dataset: Dataset) -> str | None:
         """What the answer is kept by, None where files may change unnoticed or cannot be had, as the engine says."""
         try:
-            identity = identify(dataset)
+            found = identify(dataset)
         except DatasetError:
             return None
-        if time.time_ns() - identity.changed <= dataset.limits.settle_ns:
+        if time.time_ns() - found.changed <= dataset.limits.settle_ns:
             return None
-        asked = f"{build_id()} {self._engine.identity} {identity.digest} {query}"
+        asked = f"{build_id()} {self._engine.identity} {found.digest} {query}"
         return sha256(asked.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -1,1 +1,1 @@
-"""What is asked: the parameters of the stats query, and the question that texts ask; loads no engine."""
+"""The stats query: its parameters, its form as plain data, and how it is read from texts; loads no engine."""

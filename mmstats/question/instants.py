@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 
-# Shared with the vectorised parser of `events`, whose engine knows this dialect too.
+# Also used by the readers of timestamps, whose engine knows this dialect of regular expressions too.
 PATTERN = (
     r"^(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[T ](?P<time>(?:[01][0-9]|2[0-3]):[0-5][0-9])(?P<second>:[0-5][0-9])?"
@@ -18,7 +18,7 @@ EXAMPLE = "2026-05-01 or 2026-05-01T00:00:00Z"
 def parse_instant(text: str) -> datetime:
     """The instant that `text` names, in UTC.
 
-    Raises ValueError, whose message ends the sentence "this parameter …".
+    Raises ValueError with the rest of the sentence "this parameter …".
     """
     if _LOST_PLUS.match(text):
         raise ValueError(f"has a blank before the offset in {text!r}: a '+' must be percent-encoded as %2B in a URL")
@@ -43,7 +43,7 @@ def _instant(found: re.Match[str]) -> datetime:
 def instant_text(value: object) -> str:
     """A Python value in the text form that `parse_instant` reads; a naive datetime is UTC.
 
-    Raises TypeError for a value of another type, ValueError for one that is out of range in UTC.
+    Raises ValueError for a value of another type, or one that is out of range in UTC.
     """
     if isinstance(value, str):
         return value
@@ -51,7 +51,7 @@ def instant_text(value: object) -> str:
         return _in_utc(value).isoformat()
     if isinstance(value, date):  # a naive datetime is one too
         return value.isoformat()
-    raise TypeError(f"must be a str, date or datetime, not {type(value).__name__}")
+    raise ValueError(f"must be a str, date or datetime, not {type(value).__name__}")
 
 
 def _in_utc(aware: datetime) -> datetime:

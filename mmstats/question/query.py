@@ -26,17 +26,5 @@ class StatsQuery:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The keys of a row but its value, in their order."""
+        """The keys of a row except its value, in their order."""
         return (("bucket",) if self.interval else ()) + self.group_by
-
-
-@dataclass(frozen=True, slots=True)
-class Extensions:
-    """What may be asked beyond the API; none of it changes the answer unasked.
-
-    `unlimited` lifts the limit.
-    """
-
-    exact: bool = False
-    fill: bool = False
-    unlimited: bool = False

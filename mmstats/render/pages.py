@@ -9,11 +9,11 @@ from mmstats.api_keys import StoredKey
 from mmstats.render.layout import Column, Layout, figures
 from mmstats.render.records import label_text
 from mmstats.render.text import instant, percentage, plural, size
-from mmstats.reports import TOP, Account, Check, Description, Explanation, Use, count_files, read_bytes, read_rows
+from mmstats.reports import TOP, Check, Description, Explanation, Profile, Use, count_files, read_bytes, read_rows
 from mmstats.wording import visible
 
 _NAMED_FILES = 20  # in a table of files
-_USES = {Use.READ: "to read", Use.KEPT: "kept from before", Use.OUTSIDE: "outside range or event"}
+_USES = {Use.READ: "to read", Use.CACHED: "kept from before", Use.PRUNED: "outside range or event"}
 
 
 def print_description(description: Description, names: Sequence[str], console: Console) -> None:
@@ -109,7 +109,7 @@ def print_explanation(explanation: Explanation, console: Console) -> None:
 
 
 def _cost(about: Explanation, layout: Layout) -> Iterator[Text]:
-    if about.answer_kept:
+    if about.answer_cached:
         yield from layout.lines("the answer is kept from before: no file is read", "bold")
         return
     rows = read_rows(about.files)
@@ -153,25 +153,27 @@ def print_keys(keys: Sequence[StoredKey], console: Console) -> None:
     layout.print_sections([table if keys else [Text("no keys; mmstats keys create makes one")]])
 
 
-def account_sentences(account: Account, *, cached: bool) -> Iterator[str]:
+def profile_sentences(profile: Profile, *, cached: bool) -> Iterator[str]:
     """What was read to answer a question, what was stored of it, and the time of each phase.
 
     `cached` says whether there is a cache.
     """
-    if account.answer_kept:
+    if profile.answer_cached:
         yield "read nothing: the answer was kept"
-    elif account.files:
-        files, rows = account.files, read_rows(account.files)
+    elif profile.files:
+        files, rows = profile.files, read_rows(profile.files)
         told = "" if rows is None else f", {plural(rows, 'row')}"
         stored = sum(one.size for one in files)
         yield (
             f"read {count_files(files, Use.READ):,} of {plural(len(files), 'file')}, "
             f"{size(read_bytes(files))} of {size(stored)}{told}; "
-            f"{plural(count_files(files, Use.OUTSIDE), 'file')} outside range or event"
+            f"{plural(count_files(files, Use.PRUNED), 'file')} outside range or event"
         )
-        used = plural(count_files(files, Use.KEPT), "file")
+        used = plural(count_files(files, Use.CACHED), "file")
         yield (
-            f"cache: took what was kept of {used}, keeps that of {account.kept:,} more" if cached else "cache: not used"
+            f"cache: took what was kept of {used}, keeps that of {profile.files_stored:,} more"
+            if cached
+            else "cache: not used"
         )
-    phases = ", ".join(f"{name} {time:.3f} s" for name, time in account.seconds.items())
-    yield f"time: {phases}; {sum(account.seconds.values()):.3f} s in all"
+    phases = ", ".join(f"{name} {time:.3f} s" for name, time in profile.seconds.items())
+    yield f"time: {phases}; {sum(profile.seconds.values()):.3f} s in all"

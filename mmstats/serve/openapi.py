@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmstats.question.parameters import DIMENSIONS, EXTENSIONS, MAX_LIMIT, METRICS, PARAMETERS, Parameter
+from mmstats.options import Option
+from mmstats.question.parameters import DIMENSIONS, EXTENSIONS, MAX_LIMIT, METRICS, PARAMETERS
 from mmstats.serve.errors import ERROR_CODES
 from mmstats.serve.stats import REQUIRED
 from mmstats.version import __version__
@@ -197,7 +198,7 @@ def _status_content(word: str) -> Node:
     return {"application/json": {"schema": schema}}
 
 
-def _parameter(parameter: Parameter) -> Node:
+def _parameter(parameter: Option) -> Node:
     examples = {name: {"value": value} for name, value in _PARAMETER_EXAMPLES.get(parameter.name, {}).items()}
     return {
         "name": parameter.name,
@@ -210,7 +211,7 @@ def _parameter(parameter: Parameter) -> Node:
     }
 
 
-def _parameter_schema(parameter: Parameter) -> Node:
+def _parameter_schema(parameter: Option) -> Node:
     default = {} if parameter.default is None else {"default": parameter.default}
     if parameter.repeatable:
         items = {"type": "string", "enum": [*parameter.choices]}
@@ -220,7 +221,7 @@ def _parameter_schema(parameter: Parameter) -> Node:
         return {"type": "integer", "minimum": least, "maximum": most, **default}
     if parameter.choices:
         return {"type": "string", "enum": [*parameter.choices], **default}
-    if parameter.field in {"start", "end"}:
+    if parameter.name in {"from", "to"}:
         return {"type": "string", "pattern": _INSTANT}
     return {"type": "string", "minLength": 1}
 

@@ -1,17 +1,17 @@
-"""How the server is to run: every option declared once, and the reading of them from text."""
+"""How the server is to run: every option declared once, and the values that the server takes."""
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from mmstats.engine_address import EngineAddress, read_engine
-from mmstats.wording import one_of, read_size
+from mmstats.options import Option, switch
+from mmstats.question.parameters import EXTENSIONS
+from mmstats.wording import read_size
 
-LOG_FORMATS = ("text", "json")
 KEY_VARIABLE = "MMSTATS_SERVE_KEY"
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _ORIGIN = re.compile(r"https?://[^/\s,@?#*]+|\*|null")
@@ -34,8 +34,8 @@ def _cores() -> int:
 class ServeOptions:
     """How the server is to run.
 
-    `query_timeout` is in seconds, `max_memory` in bytes; a `rate_limit` or `max_memory` of None is none; an `engine` of
-    None is the settings' to say; without `auth` nobody needs a key.
+    `query_timeout` is in seconds, `max_memory` in bytes; a `rate_limit` or `max_memory` of None is no limit; an
+    `engine` of None is the settings' to say; without `auth` nobody needs a key.
     """
 
     host: str = "127.0.0.1"
@@ -52,95 +52,79 @@ class ServeOptions:
     auth: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option: its name, as a field of `ServeOptions` and with dashes as a flag, and how its text is read.
-
-    `read` raises ValueError with the rest of the sentence "this option …".
-    """
-
-    name: str
-    read: Callable[[str], Any]
-    help: str
-    metavar: str
-    repeatable: bool = False
-    default: str = ""
-
-    @property
-    def flag(self) -> str:
-        """How the command line spells it."""
-        return "--" + self.name.replace("_", "-")
-
-
-def _integer(text: str, least: int, most: int) -> int:
-    digits = text.isascii() and text.isdigit() and len(text) <= len(str(most))
-    if not digits or not least <= int(text) <= most:
-        raise ValueError(f"must be an integer from {least} to {most}, not {text!r}")
-    return int(text)
-
-
-def _host(text: str) -> str:
-    if not text:
-        raise ValueError("must not be empty")
+def _read_host(text: str) -> str:
     return text.removeprefix("[").removesuffix("]")
 
 
-def _rate(text: str) -> Rate:
+def _read_rate(text: str) -> Rate:
     match = re.fullmatch(r"0*([1-9][0-9]{0,8})/([smh])", text, re.ASCII)
     if not match:
         raise ValueError(f"must be a rate such as 50/s, 100/m or 1000/h, not {text!r}")
     return Rate(int(match[1]), _SECONDS[match[2]])
 
 
-def _origin(text: str) -> str:
-    if not _ORIGIN.fullmatch(text) or not _has_port(text):
-        raise ValueError(f"must be an origin such as https://app.example, without a path, not {text!r}")
-    return text.lower()
-
-
-def _has_port(origin: str) -> bool:
-    """Whether the port of an origin, where it names one, is one."""
+def _read_origin(text: str) -> str:
     try:
-        return urlsplit(origin).port != 0
-    except ValueError:
-        return False
+        if _ORIGIN.fullmatch(text) and urlsplit(text).port != 0:
+            return text.lower()
+    except ValueError:  # of a port that is no port
+        pass
+    raise ValueError(f"must be an origin such as https://app.example, without a path, not {text!r}")
 
 
-OPTIONS = (
-    Option("host", _host, "The address to listen on.", "HOST"),
-    Option("port", partial(_integer, least=0, most=65535), "The port to listen on; 0 picks one.", "PORT"),
+def _add_origin(origins: frozenset[str], origin: str) -> frozenset[str]:
+    return origins | {origin}
+
+
+_DEFAULTS = ServeOptions()
+OPTIONS: tuple[Option, ...] = (
+    Option("host", "The address to listen on.", _read_host, metavar="HOST", default=_DEFAULTS.host, nonempty=True),
+    Option("port", "The port to listen on; 0 picks one.", metavar="PORT", default=_DEFAULTS.port, bounds=(0, 65535)),
+    switch("extensions", f"Accept parameters beyond the API: {', '.join(option.name for option in EXTENSIONS)}."),
+    switch("no_auth", "Ask for no key; only on a loopback address."),
     Option(
         "cors_origin",
-        _origin,
         "An origin whose pages may ask from a browser, such as https://app.example; may be repeated.",
-        "ORIGIN",
-        repeatable=True,
+        _read_origin,
+        metavar="ORIGIN",
+        default=_DEFAULTS.cors_origin,
+        add=_add_origin,
     ),
     Option(
         "max_concurrency",
-        partial(_integer, least=1, most=1024),
         "How many queries run at once.",
-        "N",
-        default="as many as cores",
+        metavar="N",
+        default=_DEFAULTS.max_concurrency,
+        default_text="as many as cores",
+        bounds=(1, 1024),
     ),
-    Option("queue", partial(_integer, least=0, most=100_000), "How many more queries may wait.", "N"),
-    Option("query_timeout", partial(_integer, least=1, most=86400), "Seconds that a query may take.", "SECONDS"),
-    Option("max_memory", read_size, "About how much memory the process of one query may take, such as 700MiB.", "SIZE"),
-    Option("engine", read_engine, "Who computes: local, or a Spark Connect server.", "ADDRESS", default="local"),
-    Option("rate_limit", _rate, "How often one key may ask, such as 50/s, 100/m or 1000/h.", "N/UNIT"),
-    Option("log_format", partial(one_of, choices=LOG_FORMATS), "How the log is written.", "|".join(LOG_FORMATS)),
+    Option("queue", "How many more queries may wait.", metavar="N", default=_DEFAULTS.queue, bounds=(0, 100_000)),
+    Option(
+        "query_timeout",
+        "Seconds that a query may take.",
+        metavar="SECONDS",
+        default=_DEFAULTS.query_timeout,
+        bounds=(1, 86400),
+    ),
+    Option(
+        "max_memory",
+        "About how much memory the process of one query may take, such as 700MiB.",
+        read_size,
+        metavar="SIZE",
+    ),
+    Option(
+        "engine",
+        "The engine: local, or a Spark Connect server.",
+        read_engine,
+        metavar="ADDRESS",
+        default_text="local",
+    ),
+    Option("rate_limit", "How often one key may ask, such as 50/s, 100/m or 1000/h.", _read_rate, metavar="N/UNIT"),
+    Option("log_format", "How the log is written.", default=_DEFAULTS.log_format, choices=("text", "json")),
 )
 
 
-def read_options(given: Mapping[str, Sequence[str]], faults: dict[str, list[str]], **switches: bool) -> ServeOptions:
-    """The options that the texts given for each name say; what is wrong with one is added to the faults."""
-    values: dict[str, Any] = dict(switches)
-    for option in OPTIONS:
-        try:
-            texts = [option.read(text) for text in given.get(option.name, ())]
-        except ValueError as fault:
-            faults[option.name] = [str(fault)]
-            continue
-        if texts:
-            values[option.name] = frozenset(texts) if option.repeatable else texts[0]
-    return ServeOptions(**values)
+def serve_options(values: Mapping[str, Any]) -> ServeOptions:
+    """How the server is to run by the values of `OPTIONS`."""
+    named = {option.name: values[option.name] for option in OPTIONS if option.name != "no_auth"}
+    return ServeOptions(**named, auth=not values["no_auth"])

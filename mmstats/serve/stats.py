@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from mmstats.errors import InvalidParams
 from mmstats.files.fingerprint import Identity
-from mmstats.question.parameters import EXTENSIONS
-from mmstats.question.query import Extensions, StatsQuery
+from mmstats.question.parameters import EXTENSIONS, PARAMETERS, QUESTION
+from mmstats.question.query import StatsQuery
 from mmstats.question.read import read_question
 from mmstats.serve.auth import Keyring, RateLimiter, authenticate
 from mmstats.serve.freshness import AnswerCache, DatasetMonitor
@@ -26,7 +26,6 @@ from mmstats.version import __version__
 T = TypeVar("T")
 
 REQUIRED = ("from", "to")
-_SWITCH = {"true": True, "false": False}
 _MAX_FIELDS = 1000
 
 
@@ -94,30 +93,13 @@ def parse_query(query_string: bytes, *, extensions: bool) -> StatsQuery:
     given: dict[str, list[str]] = {}
     for name, value in fields:
         given.setdefault(name, []).append(value)
-    faults: dict[str, list[str]] = {}
+    options = QUESTION if extensions else PARAMETERS
+    refused = [one.name for one in EXTENSIONS if one.name in given and one not in options]
+    faults = {name: ["is an extension, which this server does not accept (--extensions)"] for name in refused}
     if len(given.get("group_by", ())) > 1:
         faults["group_by"] = ["may be given only once"]
-    switches = _parse_extensions(given, faults, accepted=extensions)
-    beyond = [extension.name for extension in EXTENSIONS] if extensions else []
-    return read_question(given, switches, required=REQUIRED, beyond=beyond, faults=faults)
-
-
-def _parse_extensions(given: dict[str, list[str]], faults: dict[str, list[str]], *, accepted: bool) -> Extensions:
-    """The extensions asked for, taken out of what is given."""
-    values = {}
-    for extension in EXTENSIONS:
-        texts = given.pop(extension.name, None)
-        if texts is None:
-            continue
-        if not accepted:
-            faults[extension.name] = ["is an extension, which this server does not accept (--extensions)"]
-        elif len(texts) > 1:
-            faults[extension.name] = ["may be given only once"]
-        elif texts[0] not in _SWITCH:
-            faults[extension.name] = ["must be true or false"]
-        else:
-            values[extension.field] = _SWITCH[texts[0]]
-    return Extensions(**values)
+    texts = {name: written for name, written in given.items() if name not in refused}
+    return read_question(texts, options, required=REQUIRED, faults=faults)
 
 
 def _response(answer: Answer, headers: dict[str, str]) -> Response:

@@ -21,7 +21,7 @@ from mmstats.readers.pruning import known_of
 from mmstats.readers.report import ReadLog
 from mmstats.readers.scan import Scan, blamed
 from mmstats.readers.statistics import UnknownFooter
-from mmstats.reports import NAMED_FAULTS, REMEMBERED, Check, ColumnUse, Description, Fault, FormatUse
+from mmstats.reports import MAX_EVENT_NAMES, MAX_FAULTS, Check, ColumnUse, Description, Fault, FormatUse
 
 _EVENT, _COUNT = "event_name", "count"
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
@@ -211,12 +211,12 @@ class _Found:
 
     def check(self) -> Check:
         """All of it."""
-        return Check(self.total, tuple([*self.files, *self.rows][:NAMED_FAULTS]))
+        return Check(self.total, tuple([*self.files, *self.rows][:MAX_FAULTS]))
 
     def bad(self, file: EventFile, shape: Projection, rows: int) -> None:
         """So many rows of a file cannot be read."""
         self.total += rows
-        room = min(rows, NAMED_FAULTS - len(self.rows))
+        room = min(rows, MAX_FAULTS - len(self.rows))
         if room > 0:
             self.rows += [Fault(_name(file), *fault) for fault in islice(_until_broken(file, shape), room)]
 
@@ -259,7 +259,7 @@ class _Seen:
             last,
             tuple(ColumnUse(column, self._sources(column), self.summary.nulls[column]) for column in have),
             tuple(column for column in EVENT_COLUMNS if column not in self.found),
-            self.summary.top(REMEMBERED),
+            self.summary.top(MAX_EVENT_NAMES),
             self.summary.distinct,
             self.listing.unknown,
             {path: rows for path, rows in counted.items() if rows},

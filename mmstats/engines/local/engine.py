@@ -18,7 +18,7 @@ from mmstats.engines.local.streaming import collected
 from mmstats.question.query import StatsQuery
 from mmstats.readers.scan import Scan
 from mmstats.readers.source import Source, open_events
-from mmstats.reports import Account
+from mmstats.reports import Profile
 
 
 def engine(_: EngineAddress) -> Engine:
@@ -26,19 +26,19 @@ def engine(_: EngineAddress) -> Engine:
     return answer
 
 
-def answer(query: StatsQuery, dataset: Dataset, account: Account | None = None, cache: Cache | None = None) -> Stats:
-    """What the events of the dataset answer to the question; the account is filled with what that takes.
+def answer(query: StatsQuery, dataset: Dataset, profile: Profile | None = None, cache: Cache | None = None) -> Stats:
+    """What the events of the dataset answer to the question; the profile is filled with what that takes.
 
     What is learnt of each file is kept in the cache, to be read instead of the file when something like it is asked.
     """
-    account = account or Account()
-    with account.phase("find files"):
-        source = open_events(dataset, plan.wanted_of(query), account.advance, cache)
+    profile = profile or Profile()
+    with profile.phase("find files"):
+        source = open_events(dataset, plan.wanted_of(query), profile.advance, cache)
     with source, source.blamed():
         ledger = Ledger(cache, query, dataset) if cache else None
-        with account.phase("find files"):
+        with profile.phase("find files"):
             task = task_of(query, source, ledger)
-        with account.phase("read and group"):
+        with profile.phase("read and group"):
             try:
                 rows = _rows(query, source, task, ledger)
             except TooWide:
@@ -46,10 +46,10 @@ def answer(query: StatsQuery, dataset: Dataset, account: Account | None = None, 
                 source.log.begin_anew()
                 texts = ByTexts(query)
                 rows = texts.rows(texts.of(source.events().frame(query.group_by)))
-        account.kept = ledger.learnt if ledger else 0
-        if account.itemized:
-            account.files = uses(query, source, task)
-    with account.phase("order"):
+        profile.files_stored = ledger.learnt if ledger else 0
+        if profile.with_files:
+            profile.files = uses(query, source, task)
+    with profile.phase("order"):
         return stats_of(query, rows, source)
 
 

@@ -36,7 +36,7 @@ def _reached(query: StatsQuery, source: Source, task: Task) -> dict[str, Reach]:
 
 def _use(file: EventFile, reach: Reach | None, source: Source, kept: set[str]) -> FileUse:
     if reach is None or reach.is_nothing:
-        return FileUse(str(file), Use.KEPT if file.path in kept else Use.OUTSIDE, file.size)
+        return FileUse(str(file), Use.CACHED if file.path in kept else Use.PRUNED, file.size)
     rows = source.log.rows.get(file.path) if file.format.is_text else reach.rows
     return FileUse(str(file), Use.READ, file.size, reach.bytes, rows)
 

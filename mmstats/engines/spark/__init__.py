@@ -18,7 +18,7 @@ from mmstats.engine_address import TOKEN_VARIABLE, EngineAddress
 from mmstats.engines import Engine
 from mmstats.errors import InvalidSettings
 from mmstats.question.query import StatsQuery
-from mmstats.reports import Account
+from mmstats.reports import Profile
 
 if TYPE_CHECKING:
     from mmstats.engines.spark.cluster import Cluster
@@ -54,10 +54,10 @@ def engine(address: EngineAddress) -> Engine:
     def answer(
         query: StatsQuery,
         dataset: Dataset,
-        account: Account | None = None,
+        profile: Profile | None = None,
         cache: Cache | None = None,  # noqa: ARG001 - no partial results are kept
     ) -> Stats:
-        with (account or Account()).phase("ask the cluster"):
+        with (profile or Profile()).phase("ask the cluster"):
             return cluster.answer(query, dataset)
 
     return answer

@@ -1,0 +1,220 @@
+"""Options: each is declared once as plain data, and one function reads the texts that users write for them.
+
+The command line, HTTP, OpenAPI and the docs take names, defaults, choices and help from the declarations.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from typing import Any
+
+from mmstats.errors import InvalidParams
+from mmstats.wording import did_you_mean
+
+Texts = Mapping[str, Sequence[str]]  # by name, all texts that a user has written for an option
+Faults = dict[str, list[str]]  # by name, everything that is wrong with an option
+Rule = Callable[[Texts, Mapping[str, Any]], Faults]  # from texts and values: what is wrong with options together
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of the command line, which may be a parameter over HTTP and an argument in Python as well.
+
+    `parse` reads a text, and raises ValueError with the rest of the sentence "this option …"; without it the text is
+    one of the `choices`, an integer within the `bounds`, or any text. An option with `add` may be repeated: that adds
+    the value of one text to the value of those before it, which at first is the default. `default_text` stands in the
+    help for a default that is not shown as it is.
+    """
+
+    name: str
+    help: str
+    parse: Callable[[str], Any] | None = None
+    _: KW_ONLY
+    metavar: str = ""
+    default: Any = None
+    default_text: str = ""
+    choices: tuple[str, ...] = ()
+    bounds: tuple[int, int] | None = None
+    nonempty: bool = False
+    add: Callable[[Any, Any], Any] | None = None
+    positional: bool = False
+    required: bool = False
+
+    @property
+    def flag(self) -> str:
+        """How the command line spells it."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is on or off: a flag without a value."""
+        return isinstance(self.default, bool)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether several texts make one value."""
+        return self.add is not None
+
+    def read(self, text: str) -> Any:
+        """The value of one text.
+
+        Raises ValueError with the rest of the sentence "this option …".
+        """
+        if self.nonempty and not text:
+            raise ValueError("must not be empty")
+        if self.parse:
+            return self.parse(text)
+        if self.is_switch:
+            return _read_switch(text)
+        if self.bounds:
+            return _read_integer(text, *self.bounds)
+        return read_choice(text, self.choices) if self.choices else text
+
+    def read_all(self, texts: Sequence[str]) -> Any:
+        """The value of all texts that are written for it.
+
+        Raises ValueError with an argument for each thing that is wrong.
+        """
+        if not self.add:
+            if len(texts) > 1:
+                raise ValueError("may be given only once")
+            return self.read(texts[0])
+        value = self.default
+        faults: list[str] = []
+        for text in texts:
+            try:
+                value = self.add(value, self.read(text))
+            except ValueError as fault:
+                faults += fault.args
+        if faults:
+            raise ValueError(*dict.fromkeys(faults))
+        return value
+
+
+def switch(name: str, help: str) -> Option:  # noqa: A002 - it is the help
+    """An option that is off unless its flag is there, or over HTTP unless it is `true`."""
+    return Option(name, help, default=False)
+
+
+def _read_switch(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return text == "true"
+
+
+def _read_integer(text: str, least: int, most: int) -> int:
+    digits = (text.lstrip("0") or "0") if text.isascii() and text.isdigit() else ""
+    # The length is compared first: int() of a very long text is an error of its own.
+    if not digits or len(digits) > len(str(most)) or not least <= int(digits) <= most:
+        raise ValueError(f"must be an integer from {least} to {most}, not {text!r}")
+    return int(digits)
+
+
+def read_choice(text: str, choices: Sequence[str]) -> str:
+    """`text` when it is one of the choices.
+
+    Raises ValueError with the rest of the sentence "this option …".
+    """
+    if text in choices:
+        return text
+    meant = did_you_mean(text, choices)
+    raise ValueError(f"must be {' or '.join(choices)}, not {text!r}" + (f"; {meant}" if meant else ""))
+
+
+def read_names(text: str) -> tuple[str, ...]:
+    """The names of a comma-separated list: blanks trimmed, none for an empty text."""
+    return tuple(name.strip() for name in text.split(",")) if text.strip() else ()
+
+
+def add_names(names: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """Names and more names, each once, where it came first."""
+    return tuple(dict.fromkeys(names + more))
+
+
+def add_text(texts: tuple[str, ...], text: str) -> tuple[str, ...]:
+    """Texts and one more."""
+    return (*texts, text)
+
+
+def add_pair(pairs: Mapping[str, str], pair: tuple[str, str]) -> dict[str, str]:
+    """Pairs of a name and a value, and one more.
+
+    Raises ValueError for a name that is there already.
+    """
+    if pair[0] in pairs:
+        raise ValueError(f"names {pair[0]} twice")
+    return {**pairs, pair[0]: pair[1]}
+
+
+def excludes(name: str, other: str, fault: str) -> Rule:
+    """The rule that an option cannot stand beside another one."""
+    return lambda texts, values: {name: [fault]} if _is_on(name, texts, values) and _is_on(other, texts, values) else {}
+
+
+def needs(name: str, other: str, fault: str) -> Rule:
+    """The rule that an option means nothing without another one."""
+    return lambda texts, values: {name: [fault]} if _is_on(name, texts, values) and other not in texts else {}
+
+
+def precedes(name: str, other: str, fault: str) -> Rule:
+    """The rule that the value of an option is less than that of another one, where both have one."""
+
+    def rule(_: Texts, values: Mapping[str, Any]) -> Faults:
+        ends = values[name], values[other]
+        return {name: [fault]} if None not in ends and not ends[0] < ends[1] else {}
+
+    return rule
+
+
+def _is_on(name: str, texts: Texts, values: Mapping[str, Any]) -> bool:
+    """Whether an option is there, with whatever value but `false`."""
+    return name in texts and values.get(name, False) is not False
+
+
+def read_values(
+    readers: Mapping[str, Callable[[Any], Any]], written: Mapping[str, Any]
+) -> tuple[dict[str, Any], Faults]:
+    """The values that readers make of what is written, and everything that is wrong with the others.
+
+    A reader raises ValueError with an argument for each thing that is wrong.
+    """
+    values: dict[str, Any] = {}
+    faults: Faults = {}
+    for name, value in written.items():
+        try:
+            values[name] = readers[name](value)
+        except ValueError as fault:
+            faults[name] = [*map(str, fault.args)]
+    return values, faults
+
+
+def read_texts(
+    options: Sequence[Option], texts: Texts, rules: Sequence[Rule] = (), required: Collection[str] = ()
+) -> tuple[dict[str, Any], Faults]:
+    """The value of every option, by default its default, and everything that is wrong.
+
+    A text for an unknown option is a fault, and so is a required option without any.
+    """
+    values: dict[str, Any] = {option.name: option.default for option in options}
+    unknown = {name: partial(_refuse_unknown, name, [*values]) for name in texts}
+    read, faults = read_values(unknown | {option.name: option.read_all for option in options}, texts)
+    values |= read
+    faults |= {name: ["is required"] for name in required if name not in texts}
+    for rule in rules:
+        faults |= rule(texts, values)
+    return values, faults
+
+
+def _refuse_unknown(name: str, known: Sequence[str], _: Sequence[str]) -> None:
+    raise ValueError(f"is not a parameter; {did_you_mean(name, known) or 'known: ' + ', '.join(known)}")
+
+
+def read_options(options: Sequence[Option], texts: Texts, rules: Sequence[Rule] = ()) -> dict[str, Any]:
+    """The value of every option.
+
+    Raises InvalidParams with everything that is wrong at once.
+    """
+    values, faults = read_texts(options, texts, rules)
+    if faults:
+        raise InvalidParams(faults)
+    return values
