@@ -6,21 +6,20 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.errors.exceptions.connect import SparkConnectGrpcException
+from pyspark.sql.connect.dataframe import DataFrame
 
 from mmstats.dataset import Dataset
 from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
-from mmstats.engines.spark import cluster as engine
-from mmstats.engines.spark.scan import Scan
 from mmstats.errors import DatasetError, MmstatsError
 from mmstats.question.query import StatsQuery
-from mmstats.readers.report import ReadLog
 from tests.clusters import Cluster
 from tests.conftest import Ask
 from tests.importing import take
@@ -276,13 +275,14 @@ def test_a_file_that_changes_while_it_is_asked_of(
 ) -> None:
     """Rows that come between the judging of a file and the answer are not left out in silence."""
     path = write(tmp_path, "a.parquet", EVENT)
-    check_rows = engine.check_rows
+    collect = DataFrame.collect
 
-    def judge(scans: Sequence[Scan], log: ReadLog) -> None:
-        check_rows(scans, log)
+    def change_after(frame: DataFrame) -> list[Any]:
+        rows = collect(frame)
         write(tmp_path, "a.parquet", {**EVENT, "timestamp": None})
+        return rows
 
-    monkeypatch.setattr(engine, "check_rows", judge)
+    monkeypatch.setattr(DataFrame, "collect", change_after)
     said = told(sail.address, StatsQuery(), Dataset((str(path),)))
     assert said == ("Unreadable", f"{path}: changed while it was read", "ask again when it is complete")
 
@@ -447,15 +447,14 @@ def test_a_fault_of_the_cluster_has_no_file_read_here(
     sail: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cluster that fails without a word of a file is not a reason to read the dataset on this machine."""
-    from mmstats.engines.spark import bad_rows
 
     def lost(*_: object) -> None:
         raise SparkConnectGrpcException(
             f"<_MultiThreadedRendezvous of RPC that terminated with: UNAVAILABLE {tmp_path}>"
         )
 
-    monkeypatch.setattr(engine, "check_rows", lost)
-    monkeypatch.setattr(bad_rows, "read_through", None)
+    monkeypatch.setattr(DataFrame, "collect", lost)
+    monkeypatch.setattr(pl.LazyFrame, "sink_batches", None)
     write(tmp_path, "a.parquet", EVENT)
     with pytest.raises(DatasetError, match="UNAVAILABLE"):
         engine_for(read_engine(sail.address))(StatsQuery(), Dataset((str(tmp_path),)))

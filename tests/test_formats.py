@@ -279,7 +279,7 @@ def test_bytes_that_are_no_text_are_a_bad_row(ask: Ask, tmp_path: Path, form: st
     assert ask(f"a.{form}").value == 3
     ran = ask(f"a.{form}", "--group-by", "source")
     assert ran.code == 4
-    assert ran.error == f"a.{form}: row 2: a text is not valid UTF-8"
+    assert ran.error == f"a.{form}: row 2: invalid UTF-8 in source"
     left = ask(f"a.{form}", "--group-by", "source", "--skip-bad-rows")
     assert [row["source"] for row in left.rows] == ["a", "b"]
     assert f"left out 1 row that could not be read: a.{form} (1 row)" in left.err
@@ -322,3 +322,18 @@ def test_a_zone_may_be_an_offset(ask: Ask, tmp_path: Path, zone: str) -> None:
     assert ask("a.parquet", "--interval", "hour").rows == [{"bucket": "2026-05-16 10:00:00", "value": 1}]
     assert ask("a.parquet", "--from", "2026-05-16T10:00:00Z", "--to", "2026-05-16T10:00:00.000001Z").value == 1
     assert ask("a.parquet", "--to", "2026-05-16T10:00:00Z").value == 0
+
+
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "tsv"])
+def test_rows_are_counted_that_no_column_is_read_of(ask: Ask, tmp_path: Path, form: str) -> None:
+    """Where folders tell all that is asked, a CSV's rows are counted, and short ones found, as in any question."""
+    folder = tmp_path / "events" / "timestamp=2026-05-01" / "event_name=a"
+    folder.mkdir(parents=True)
+    sep = "\t" if form == "tsv" else ","
+    lines = [sep.join(row) for row in (("n", "text"), ("1", "x"), ("é", "y"), ("3", "z"))]
+    pack = gzip.compress if form.endswith(".gz") else bytes
+    (folder / f"a.{form}").write_bytes(pack("\n".join(lines).encode()))
+    assert ask("events").value == 3
+    (folder / f"a.{form}").write_bytes(pack("\n".join([*lines, "short"]).encode()))
+    assert ask("events").error.endswith("line 5: 1 field where the header has 2")
+    assert ask("events", "--skip-bad-rows").value == 3

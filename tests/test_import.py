@@ -23,11 +23,11 @@ from mmstats.cli.exits import exit_code_for
 from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.engines.local.engine import answer
 from mmstats.errors import OutputError
-from mmstats.files.fingerprint import identify
+from mmstats.files.fingerprint import fingerprint
 from mmstats.files.manifest import read_manifest
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
-from mmstats.readers.projection import CATEGORICAL, STORE_SCHEMA
+from mmstats.readers.columnar import CATEGORICAL, STORE_SCHEMA
 from mmstats.store import folder, importing, writing
 from mmstats.store.importing import Watch, import_events
 from tests import oracle
@@ -500,12 +500,12 @@ def test_identity_changes_with_the_store(tmp_path: Path) -> None:
     put(tmp_path / "a.ndjson", events("a", 1))
     take(tmp_path / "store", tmp_path / "a.ndjson")
     dataset = Dataset((str(tmp_path / "store"),))
-    first = identify(dataset).digest
+    first = fingerprint(dataset).digest
     take(tmp_path / "store", tmp_path / "a.ndjson")
-    assert identify(dataset).digest == first
+    assert fingerprint(dataset).digest == first
     put(tmp_path / "a.ndjson", [])
     take(tmp_path / "store", tmp_path / "a.ndjson")
-    assert identify(dataset).digest != first
+    assert fingerprint(dataset).digest != first
 
 
 def test_imports_at_once_lose_nothing(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.engine_address import EngineAddress
 from mmstats.errors import DatasetError
-from mmstats.files.fingerprint import identify
+from mmstats.files.fingerprint import fingerprint
 from mmstats.question.query import StatsQuery
 from mmstats.reports import Profile
 from mmstats.version import build_id
@@ -50,7 +50,7 @@ class Answers:
     def _key(self, query: StatsQuery, dataset: Dataset) -> str | None:
         """What the answer is kept by, None where files may change unnoticed or cannot be had, as the engine says."""
         try:
-            found = identify(dataset)
+            found = fingerprint(dataset)
         except DatasetError:
             return None
         if time.time_ns() - found.changed <= dataset.limits.settle_ns:

@@ -1,94 +1,184 @@
-"""From the locations a user names to the event files they hold."""
+"""From the locations that a user names to the event files there: files, folders, globs, pipes and object stores."""
 
 import errno
 import glob
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
+from mmstats.dataset import Dataset
 from mmstats.errors import NotEvents, Unreadable
-from mmstats.files.listing import KNOWN, Listing, is_hidden, standard_input
-from mmstats.files.manifest import is_store
+from mmstats.files.event_file import KNOWN, EventFile, Format, PassedOver, Stored, event_file
+from mmstats.files.manifest import is_store, read_manifest
+from mmstats.storage import Storage
+from mmstats.storage.disk import DISK, status_of
 from mmstats.storage.url import scheme_of
 from mmstats.wording import nearest, visible
 
 
-def take(location: str, input_format: str | None, listing: Listing) -> None:
-    """Take up the event files of a location.
+@dataclass(frozen=True, slots=True)
+class StoreFolder:
+    """A folder that is a store; it is there although it may hold no files."""
 
-    Raises NotEvents when it names nothing, Unreadable when a folder may not be listed.
+    path: str
+
+
+Found = EventFile | PassedOver | StoreFolder
+
+
+@dataclass(frozen=True, slots=True)
+class FileList:
+    """The event files of a dataset, each once and in order of path, and how many other files were passed over."""
+
+    files: tuple[EventFile, ...]
+    passed_over: int
+
+
+@contextmanager
+def find_files(dataset: Dataset) -> Iterator[FileList]:
+    """The event files of a dataset; what comes through a pipe is kept in a temporary folder until the block ends.
+
+    A folder gives every event file below it but those whose name, or whose folder's name, starts with `.` or `_`; a
+    folder that is a store gives those that its manifest lists. Raises NotEvents when a location names nothing or
+    nothing of a known format, Unreadable when a folder may not be listed.
     """
+    with ExitStack() as spool:
+        files: dict[str, EventFile] = {}
+        passed_over: set[str] = set()
+        stores = 0
+        for found in _discover(dataset, spool):
+            if isinstance(found, EventFile):
+                files.setdefault(found.storage.canonical(found.path), found)
+            elif isinstance(found, PassedOver):
+                passed_over.add(found.path)
+            else:
+                stores += 1
+        if not files and not stores:
+            others = {0: "no files", 1: "only 1 file of another kind"}
+            seen = others.get(len(passed_over), f"only {len(passed_over)} files of other kinds")
+            raise NotEvents(f"{', '.join(map(visible, dataset.locations))}: no event files, {seen}", hint=KNOWN)
+        yield FileList(tuple(sorted(files.values(), key=lambda file: file.path)), len(passed_over))
+
+
+def _discover(dataset: Dataset, spool: ExitStack) -> Iterator[Found]:
+    stores = None
+    for location in dict.fromkeys(dataset.locations):
+        if location == "-":
+            from mmstats.files.pipes import spooled, standard_input
+
+            yield spooled(standard_input(), "stdin", dataset.input_format, spool)
+        elif "://" not in location or scheme_of(location) is None:
+            yield from _on_disk(location.removeprefix("file://"), dataset.input_format, spool)
+        else:
+            from mmstats.files.object_keys import discover_objects
+            from mmstats.storage import ObjectStores  # with what it takes to read from afar
+
+            stores = stores or ObjectStores(dataset.storage_options)
+            yield from discover_objects(location, dataset.input_format, stores)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether what has this name is passed over in a folder, on disk as in an object store."""
+    return name.startswith((".", "_"))
+
+
+def store_files(folder: str, storage: Storage) -> Iterator[Found]:
+    """A store, and the files that its manifest lists; what its folders say is in them."""
+    yield StoreFolder(folder)
+    manifest = read_manifest(folder, storage)
+    columns = frozenset(manifest.columns)
+    for file in manifest.files:
+        path = storage.join(folder, file.path)
+        storage.register(path, file.bytes)
+        status = None
+        with suppress(Unreadable):  # reading it says why
+            status = storage.status(path)
+        stored = Stored(file.rows, *file.span, columns)
+        yield EventFile(path, Format("parquet"), stored=stored, storage=storage, status=status)
+
+
+def _on_disk(location: str, input_format: str | None, spool: ExitStack) -> Iterator[Found]:
     if "\0" in location or not location:
         raise NotEvents(f"not a location: {location!r}")
     if os.path.lexists(location):
-        _take_path(location, input_format, listing, named=True)
+        yield from _at_path(location, input_format, spool, named=True)
         return
     _check_folders(location)  # before a glob that would pass over them in silence
     matches = sorted(_expand(location)) if glob.has_magic(location) else []
     if not matches:
-        raise NotEvents(f"{visible(location)}: {_absent(location)}", hint=_beside(location))
+        absent = "nothing matches" if glob.has_magic(location) else "no such file or folder"
+        raise NotEvents(f"{visible(location)}: {absent}", hint=_beside(location))
     for match in matches:
-        _take_path(match, input_format, listing, named=False)
+        yield from _at_path(match, input_format, spool, named=False)
 
 
-def _absent(location: str) -> str:
-    return "nothing matches" if glob.has_magic(location) else "no such file or folder"
+def _at_path(path: str, input_format: str | None, spool: ExitStack, *, named: bool) -> Iterator[Found]:
+    found = _stat(path)
+    if not found:
+        raise _broken_link(path)
+    if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode):
+        from mmstats.files.pipes import spooled
 
-
-def _take_path(path: str, input_format: str | None, listing: Listing, *, named: bool) -> None:
-    mode = _mode(path)
-    if not mode:
-        raise NotEvents(f"{visible(path)}: a link to nothing")
-    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
-        with _open(path) as stream:
-            listing.add_stream(stream, path, input_format)
-    elif stat.S_ISDIR(mode):
-        _take_folder(path, input_format, listing, set())
+        try:
+            with Path(path).open("rb") as stream:
+                yield spooled(stream, path, input_format, spool)
+        except OSError as error:
+            raise _refused(path, error) from None
+    elif stat.S_ISDIR(found.st_mode):
+        yield from _in_folder(path, input_format)
     else:
-        listing.add(path, input_format, named=named)
+        yield event_file(path, input_format, DISK, status_of(path, found), named=named)
 
 
-def _open(path: str) -> BinaryIO:
+def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
+    """The files below a folder, in order; a folder that links lead to again is entered once.
+
+    Not by calling itself, since folders may be nested deeper than Python calls.
+    """
+    entered: set[str] = set()
+    waiting = [folder]
+    while waiting:
+        path = waiting.pop()
+        found = _stat(path)
+        if found is None or stat.S_ISREG(found.st_mode):
+            named = event_file(path, input_format, DISK, found and status_of(path, found), named=False)
+            if found is None and isinstance(named, EventFile) and Path(path).is_symlink():
+                raise _broken_link(path)
+            yield named
+        elif stat.S_ISDIR(found.st_mode) and (real := os.path.realpath(path)) not in entered:
+            entered.add(real)
+            if is_store(path):
+                yield from store_files(path, DISK)
+                continue
+            try:
+                entries = sorted(os.listdir(path), reverse=True)
+            except OSError as error:
+                raise _refused(path, error) from None
+            waiting += [os.path.join(path, name) for name in entries if not is_hidden(name)]  # noqa: PTH118
+
+
+def _stat(path: str) -> os.stat_result | None:
+    """What the file system says of a file; None for a link to nothing or to itself."""
     try:
-        return Path(path).open("rb")
-    except OSError as error:
-        raise Unreadable(f"{visible(path)}: {error.strerror}", hint=_permission(error)) from None
-
-
-def _mode(path: str) -> int:
-    """The kind of a file, as `stat` tells it; 0 for a link to nothing or to itself."""
-    try:
-        return Path(path).stat().st_mode
+        return Path(path).stat()
     except FileNotFoundError:
-        return 0
+        return None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            return 0
-        raise Unreadable(f"{visible(path)}: {error.strerror}", hint=_permission(error)) from None
+            return None
+        raise _refused(path, error) from None
 
 
-def _take_folder(folder: str, input_format: str | None, listing: Listing, above: set[str]) -> None:
-    """Take up the files below a folder, in order; a link back to a folder above is not followed again."""
-    real = os.path.realpath(folder)
-    if real in above:
-        return
-    if is_store(folder):
-        listing.add_store(folder)
-        return
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise Unreadable(f"{visible(folder)}: {error.strerror}", hint=_permission(error)) from None
-    for entry in entries:
-        if is_hidden(entry.name):
-            continue
-        mode = _mode(entry.path)
-        if stat.S_ISDIR(mode):
-            _take_folder(entry.path, input_format, listing, above | {real})
-        elif stat.S_ISREG(mode) or not mode:
-            listing.add(entry.path, input_format, named=False)
+def _refused(path: str, error: OSError) -> Unreadable:
+    hint = "may this user read it?" if isinstance(error, PermissionError) else ""
+    return Unreadable(f"{visible(path)}: {error.strerror}", hint=hint)
+
+
+def _broken_link(path: str) -> NotEvents:
+    return NotEvents(f"{visible(path)}: a link to nothing")
 
 
 def _expand(pattern: str) -> Iterator[str]:
@@ -117,13 +207,9 @@ def _check_folders(location: str) -> None:
             Path(folder, ".").lstat()
             Path(folder, name).lstat()
         except PermissionError as error:
-            raise Unreadable(f"{visible(folder)}: {error.strerror}", hint=_permission(error)) from None
+            raise _refused(folder, error) from None
         except OSError:
             continue
-
-
-def _permission(error: OSError) -> str:
-    return "may this user read it?" if isinstance(error, PermissionError) else ""
 
 
 def _beside(location: str) -> str:
@@ -134,45 +220,3 @@ def _beside(location: str) -> str:
     except OSError:
         return ""
     return f"did you mean {visible(str(path.parent / candidate))}?" if candidate else ""
-
-
-def find_files(
-    locations: Sequence[str], input_format: str | None = None, storage_options: Mapping[str, str] | None = None
-) -> Listing:
-    """All event files of the locations: files, folders, prefixes of object stores and globs.
-
-    A folder gives every event file below it but those whose name, or whose folder's name, starts with `.` or `_`; a
-    folder that is a store gives those that its manifest lists.
-    Raises NotEvents when a location names nothing or nothing of a known format, Unreadable when a folder may not be
-    listed.
-    """
-    listing = Listing()
-    try:
-        _take_all(locations, input_format, storage_options or {}, listing)
-        _require_some(listing, locations)
-    except BaseException:
-        listing.close()
-        raise
-    listing.files.sort(key=lambda file: file.path)
-    return listing
-
-
-def _take_all(locations: Sequence[str], input_format: str | None, options: Mapping[str, str], listing: Listing) -> None:
-    remote = None
-    for location in locations:
-        if location == "-":
-            listing.add_stream(standard_input(), "stdin", input_format)
-        elif scheme_of(location) is None:
-            take(location.removeprefix("file://"), input_format, listing)
-        else:
-            from mmstats.files import object_keys  # with what it takes to read from afar
-
-            remote = remote or object_keys.Prefixes(options)
-            remote.take(location, input_format, listing)
-
-
-def _require_some(listing: Listing, locations: Sequence[str]) -> None:
-    if not listing.files and not listing.stores:
-        others = {0: "no files", 1: "only 1 file of another kind"}
-        found = others.get(listing.unknown, f"only {listing.unknown} files of other kinds")
-        raise NotEvents(f"{', '.join(map(visible, locations))}: no event files, {found}", hint=KNOWN)

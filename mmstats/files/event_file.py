@@ -1,4 +1,4 @@
-"""One file of events: where it is, how its bytes are read, what its folders say."""
+"""One file of events: where it is, how its bytes are read, and what the folders around it say."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from pathlib import PurePath
 from urllib.parse import unquote
 
-from mmstats.storage import Storage
+from mmstats.errors import NotEvents
+from mmstats.storage import Status, Storage
 from mmstats.storage.disk import DISK
 from mmstats.wording import visible
 
@@ -24,9 +25,16 @@ EXTENSIONS = {
     ".feather": "arrow",
 }
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+KNOWN = f"event files end in {', '.join(EXTENSIONS)} (text also .gz, .zst)"
 BOM = b"\xef\xbb\xbf"
 BINARY = {b"PAR1": "parquet", b"ARROW1": "arrow"}
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+DAY_KEYS = ("day", "date", "dt")
+
+Partition = Mapping[str, str | None]
+TimeRange = tuple[datetime, datetime]  # naive, UTC; the end is exclusive
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +43,79 @@ class Format:
 
     name: str
     compression: str = ""
+    is_text: bool = field(init=False)  # read line by line rather than by column chunks
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_text", self.name in TEXT_FORMATS)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a store's manifest proves of a file: how many rows it has, its first and its last instant (naive, UTC).
+
+    `columns` are the event columns that some source of the store had; the others are null throughout.
+    """
+
+    rows: int
+    first: datetime
+    last: datetime
+    columns: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class EventFile:
+    """One file of events, as it was when it was found; as text it is called what messages call it.
+
+    Rows of a `stored` file were judged when they were imported, and it has the event columns under their own names,
+    whatever is mapped. `status` is None for a file that could not be looked at: reading it says why.
+    """
+
+    path: str
+    format: Format
+    partition: Partition = field(default_factory=dict)
+    name: str = ""  # what to call it in messages, where that is not its path
+    stored: Stored | None = None
+    storage: Storage = DISK
+    status: Status | None = None
+
+    def __str__(self) -> str:
+        return visible(self.name or self.path)
 
     @property
-    def is_text(self) -> bool:
-        """Whether it is read line by line rather than by column chunks."""
-        return self.name in TEXT_FORMATS
+    def size(self) -> int:
+        """Its bytes as stored when it was found."""
+        return self.status.size if self.status else 0
 
 
-def format_of(name: str) -> Format | None:
-    """The format that a file's name says, without case, or None when its extension is unknown."""
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A file of unknown extension that nobody named."""
+
+    path: str
+
+
+def event_file(
+    path: str, input_format: str | None, storage: Storage, status: Status | None, *, named: bool
+) -> EventFile | PassedOver:
+    """A file by its name; `named` when the user named this very file, so that it cannot be passed over.
+
+    Raises NotEvents for such a one of unknown extension.
+    """
+    found = format_of(path, input_format)
+    if found:
+        return EventFile(path, found, partition_of(path), storage=storage, status=status)
+    if named:
+        hint = f"{KNOWN}; or say --input-format"
+        raise NotEvents(f"{visible(path)}: the extension says no format of events", hint=hint)
+    return PassedOver(storage.canonical(path))
+
+
+def format_of(name: str, input_format: str | None = None) -> Format | None:
+    """The format of a file by its name, without case; None for an unknown extension. `input_format` overrides it."""
     lowered = name.lower()
     compression = next((COMPRESSIONS[end] for end in COMPRESSIONS if lowered.endswith(end)), "")
+    if input_format:
+        return Format(input_format, compression)
     stem = lowered[: lowered.rindex(".")] if compression else lowered
     known = next((EXTENSIONS[end] for end in EXTENSIONS if stem.endswith(end)), None)
     if known is None or (compression and known not in TEXT_FORMATS):
@@ -64,36 +134,32 @@ def text_format_of(head: bytes) -> str:
     return "json" if first in (b"{", b"[") else "csv"
 
 
-NULL = "__HIVE_DEFAULT_PARTITION__"
-DAY_KEYS = ("day", "date", "dt")
-
-Partition = Mapping[str, str | None]
-TimeRange = tuple[datetime, datetime]
-
-
 def partition_of(path: str) -> dict[str, str | None]:
-    """The keys and URL-decoded values of the folders that `path` lies in; None for Hive's null."""
-    pairs = (part.split("=", 1) for part in PurePath(path).parts[:-1] if "=" in part)
-    return {unquote(key): None if value == NULL else unquote(value) for key, value in pairs if key}
+    """The keys and URL-decoded values of the `key=value` folders that a path lies in; None for Hive's null."""
+    pairs = (folder.split("=", 1) for folder in PurePath(path).parts[:-1] if "=" in folder) if "=" in path else ()
+    return {unquote(key): None if value == HIVE_NULL else unquote(value) for key, value in pairs if key}
 
 
 def partition_range(partition: Partition) -> TimeRange | None:
-    """The time from the first instant to the end that the folders name (UTC, naive), or None when they name none.
+    """The time that folders name, None when they name none.
 
     Understood are `day=`, `date=` or `dt=` with a date, and `year=` with `month=`, `day=` and `hour=` as numbers.
     """
     try:
-        return _dated(partition) or _numbered(partition)
+        for key in DAY_KEYS:
+            value = partition.get(key) or ""
+            if len(value) == 10:
+                return _hour(datetime.strptime(value, "%Y-%m-%d"), partition)  # noqa: DTZ007 - naive means UTC here
+        if not partition.get("year"):
+            return None
+        year, month, day = (int(partition.get(key) or 0) for key in ("year", "month", "day"))
+        if day and month:
+            return _hour(datetime(year, month, day), partition)  # noqa: DTZ001 - naive means UTC here
+        if month:
+            return datetime(year, month, 1), datetime(year + month // 12, month % 12 + 1, 1)  # noqa: DTZ001
+        return datetime(year, 1, 1), datetime(year + 1, 1, 1)  # noqa: DTZ001
     except (ValueError, OverflowError):
         return None
-
-
-def _dated(partition: Partition) -> TimeRange | None:
-    for key in DAY_KEYS:
-        value = partition.get(key) or ""
-        if len(value) == 10:
-            return _hour(datetime.strptime(value, "%Y-%m-%d"), partition)  # noqa: DTZ007 - naive means UTC here
-    return None
 
 
 def _hour(day: datetime, partition: Partition) -> TimeRange:
@@ -102,50 +168,3 @@ def _hour(day: datetime, partition: Partition) -> TimeRange:
         return day, day + timedelta(days=1)
     start = day.replace(hour=int(hour))
     return start, start + timedelta(hours=1)
-
-
-def _numbered(partition: Partition) -> TimeRange | None:
-    if not partition.get("year"):
-        return None
-    year, month, day = (int(partition.get(key) or 0) for key in ("year", "month", "day"))
-    if day and month:
-        return _hour(datetime(year, month, day), partition)  # noqa: DTZ001 - naive means UTC here
-    if month:
-        return datetime(year, month, 1), datetime(year + month // 12, month % 12 + 1, 1)  # noqa: DTZ001
-    return datetime(year, 1, 1), datetime(year + 1, 1, 1)  # noqa: DTZ001
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What a store's manifest proves of a file: how many rows it has, its first and its last instant (naive, UTC).
-
-    `columns` are the event columns that some source of the store had; the others are null throughout.
-    """
-
-    rows: int
-    first: datetime
-    last: datetime
-    columns: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class EventFile:
-    """One file of events; as text it is called what messages call it.
-
-    One that is `stored` has been judged, and has the event columns under their own names, whatever is mapped.
-    """
-
-    path: str
-    format: Format
-    partition: Partition = field(default_factory=dict)
-    name: str = ""  # what to call it in messages, where that is not its path
-    stored: Stored | None = None
-    storage: Storage = DISK
-
-    def __str__(self) -> str:
-        return visible(self.name or self.path)
-
-    @property
-    def size(self) -> int:
-        """Its bytes; raises Unreadable for one that may not be looked at."""
-        return self.storage.status(self.path).size

@@ -1,4 +1,4 @@
-"""What a dataset is at this moment: which files it has and how they were last changed, without reading them."""
+"""Fingerprints: what files and a dataset are at one moment, without reading them, so that every change is noticed."""
 
 import glob
 import stat
@@ -23,7 +23,7 @@ _SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class Fingerprint:
     """A dataset at one moment.
 
     `digest` changes with every file that is added, removed or changed. Only a `settled` one is known to change with
@@ -37,46 +37,46 @@ class Identity:
     changed: int
 
 
-def identify(dataset: Dataset) -> Identity:
-    """The identity of a dataset as its files are now.
+def fingerprint(dataset: Dataset) -> Fingerprint:
+    """The fingerprint of a dataset as its files are now.
 
     Raises NotEvents when there are none or one is a pipe, which can be read only once, and Unreadable for those that
     may not be looked at.
     """
     _refuse_pipes(dataset.locations)
-    listing = find_files(dataset.locations, dataset.input_format, dataset.storage_options)
     digest = sha256(repr(dataset).encode("utf-8", "surrogateescape"))
-    settled, changed = True, 0
-    for file in listing.files:
-        status = file.storage.status(file.path)
-        changed = max(changed, status.changed)
-        digest.update(_bytes(status))
-        settled = settled and _settled(status, time.time_ns())
-    for storage, paths in _by_storage(listing.files).items():
-        for fingerprint in storage.folder_fingerprints(path for path in paths if path not in dataset.locations):
-            digest.update(fingerprint.encode("utf-8", "surrogateescape"))
-    return Identity(digest.hexdigest(), len(listing.files), settled, changed)
+    settled, changed, now = True, 0, time.time_ns()
+    with find_files(dataset) as found:
+        for file in found.files:
+            status = file.status or file.storage.status(file.path)  # which says why it cannot be looked at
+            changed = max(changed, status.changed)
+            digest.update(_bytes(status))
+            tick = _COARSE_TICK if status.changed % _SECOND == 0 else _TICK
+            settled = settled and now >= status.changed + tick
+        for storage, paths in _by_storage(found.files).items():
+            for folder in storage.folder_fingerprints(path for path in paths if path not in dataset.locations):
+                digest.update(folder.encode("utf-8", "surrogateescape"))
+    return Fingerprint(digest.hexdigest(), len(found.files), settled, changed)
 
 
-def settled_files(files: Iterable[EventFile], settle_ns: int) -> dict[str, str]:
-    """The identity of each file when it was found, by its path; one changed too recently has none."""
-    statuses = {}
-    for file in files:
-        with suppress(Unreadable):  # said when it is read
-            statuses[file.path] = file.storage.status(file.path)
-    return _known(statuses, settle_ns)
+def file_fingerprints(files: Iterable[EventFile], settle_ns: int) -> dict[str, str]:
+    """The fingerprint of each file as it was found, by its path.
+
+    A file that was changed less than `settle_ns` nanoseconds ago, and may be once more, has none.
+    """
+    return _settled({file.path: file.status for file in files if file.status}, settle_ns)
 
 
-def still_settled(files: Iterable[EventFile], settle_ns: int) -> dict[str, str]:
-    """The same of those of the files that are there at this moment, as far as their storage tells."""
+def current_fingerprints(files: Iterable[EventFile], settle_ns: int) -> dict[str, str]:
+    """The fingerprints of those of the files that are there at this moment, as far as their storage tells."""
     statuses: dict[str, Status] = {}
     for storage, paths in _by_storage(files).items():
-        with suppress(DatasetError):  # an answer is not worth less because what it was made of cannot be kept
+        with suppress(DatasetError):  # an answer is not worth less because what it was made of cannot be cached
             statuses |= storage.current_status(paths)
-    return _known(statuses, settle_ns)
+    return _settled(statuses, settle_ns)
 
 
-def check_as_found(files: Iterable[EventFile]) -> None:
+def check_unchanged(files: Iterable[EventFile]) -> None:
     """Raise Unreadable, naming it, for a file of which the engine may have read two versions.
 
     Everything else is read as it was found, or not at all.
@@ -106,7 +106,7 @@ def _changed(path: str) -> Unreadable:
     return Unreadable(f"{visible(path)}: changed while it was read", hint="ask again when it is complete")
 
 
-def _known(statuses: Mapping[str, Status], settle_ns: int) -> dict[str, str]:
+def _settled(statuses: Mapping[str, Status], settle_ns: int) -> dict[str, str]:
     now = time.time_ns()
     settled = {path: status for path, status in statuses.items() if now - status.changed > settle_ns}
     return {path: sha256(_bytes(status)).hexdigest() for path, status in settled.items()}
@@ -136,7 +136,3 @@ def _is_pipe(path: str) -> bool:
     except (OSError, ValueError):
         return False  # what is wrong with it is said when its files are looked for
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
-
-
-def _settled(status: Status, now: int) -> bool:
-    return now >= status.changed + (_COARSE_TICK if status.changed % _SECOND == 0 else _TICK)

@@ -1,4 +1,8 @@
-"""The bytes below a CSV header as Arrow's reader takes them: valid UTF-8, and with an end that can be told."""
+"""Events from CSV and TSV with a header, read strictly: a row has as many fields as the header, or it is bad.
+
+Arrow's reader is the fast path, since it refuses what others pad. Which row was bad is found by reading the file again,
+record by record (`csv_records`), only after the reader gave up.
+"""
 
 import atexit
 import codecs
@@ -7,6 +11,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
 from weakref import WeakSet
@@ -16,17 +21,167 @@ import polars as pl
 from mmstats.errors import Unreadable
 from mmstats.files.event_file import EventFile
 from mmstats.files.text_file import open_bytes
-from mmstats.readers import csv_records
-from mmstats.readers.projection import InstantRange, Projection, Taken, instant_range, judge, restrict, union_range
-from mmstats.readers.report import ReadLog
+from mmstats.readers.csv_records import UNCLOSED, delimiter_of, find_bad_records, read_header
+from mmstats.readers.projection import Projection, judge_rows, range_of, select_rows
+from mmstats.readers.report import FileReport, InstantRange, ReadOptions, union_range
+
+
+@dataclass(frozen=True, slots=True)
+class CsvBlock:
+    """What was read of a block of records: the events selected, its rows, and the range of those that can be read."""
+
+    events: pl.DataFrame
+    rows: int
+    bad_rows: int
+    range: InstantRange | None
+
+
+class CsvReader:
+    """A file of CSV or TSV as it is read for one question."""
+
+    def __init__(self, file: EventFile, projection: Projection, options: ReadOptions) -> None:
+        self._file, self._projection, self._options = file, projection, options
+        self._delimiter = delimiter_of(file)
+        self._columns: frozenset[str] = frozenset()
+        self._rows = self._bad_rows = 0  # of the blocks that were taken
+        self._left_out = 0  # records that are in no block
+        self._range: InstantRange | None = None
+        self._fault = ""  # what the reader gave up on
+
+    def blocks(self) -> Generator[Callable[[], CsvBlock]]:
+        """How to read each block of the records below the header, in order; any thread may do so, several at once.
+
+        Raises NotEvents when the header lacks a column that must be there.
+        """
+        with open_bytes(self._file, self._options.advance) as stream:
+            found = read_header(self._file, stream, self._projection.limits.csv_header_bytes)
+            if found is None:
+                return
+            header, below = found
+            body = _Body(stream, below, len(header), self._delimiter)
+            if body.is_empty():
+                return
+            self._columns = self._projection.columns_in(self._file, header)
+            for raw in self._without_unclosed(body, header):
+                yield partial(self._read, raw, body)
+
+    def _read(self, raw: pl.DataFrame, body: "_Body") -> CsvBlock:
+        texts = raw
+        if body.has_invalid:
+            texts = raw.filter(
+                ~pl.any_horizontal(pl.all().str.contains(body.invalid, literal=True).fill_null(value=False))
+            )
+        frame, bad = judge_rows(texts, self._projection, self._file.partition)
+        if bad.any():
+            frame = frame.filter(~bad)
+        events = select_rows(frame, self._projection.selection)
+        return CsvBlock(events, raw.height, raw.height - frame.height, range_of(frame))
+
+    def take(self, block: CsvBlock) -> Iterator[pl.DataFrame]:
+        """The events of a block; blocks are taken in order.
+
+        Raises BadRow for a record that cannot be read, unless the options say to leave such records out.
+        """
+        if block.bad_rows and not self._options.skip_bad_rows:
+            self._explain("a row cannot be read")
+        self._rows += block.rows
+        self._bad_rows += block.bad_rows
+        self._range = union_range(self._range, block.range)
+        yield block.events
+
+    def report(self) -> FileReport:
+        """What all the records held, once they are taken; raises what is wrong where the reader gave up."""
+        if self._fault:
+            self._explain(self._fault)
+        return FileReport(self._columns, self._bad_rows + self._left_out, self._rows, self._range)
+
+    def _explain(self, fault: str) -> None:
+        """Raise what is wrong; a quote that is never closed is left out where bad rows are, being the last of them."""
+        for found in find_bad_records(self._file, self._projection):
+            if not self._options.skip_bad_rows:
+                raise found.error(self._file)
+            if found.reason == UNCLOSED:
+                self._bad_rows += 1
+                return
+        most = self._projection.limits.csv_block_bytes >> 20
+        why = f"a row is longer than {most} MiB" if "straddl" in fault else f"cannot be read ({fault})"
+        raise Unreadable(f"{self._file}: {why}")
+
+    def _without_unclosed(self, body: "_Body", header: list[str]) -> Iterator[pl.DataFrame]:
+        """The blocks of raw fields, the last one without a record whose quote is never closed."""
+        held = None
+        for raw in self._raw_blocks(body, header):
+            if held is not None:
+                yield held
+            held = raw
+        self._fault = body.fault
+        if held is None or body.fault or not body.swallows_its_end:
+            yield from () if held is None else (held,)
+        elif self._options.skip_bad_rows:
+            self._left_out += 1
+            yield held.head(-1)
+        else:
+            self._fault = "a quote is never closed"
+
+    def _raw_blocks(self, body: "_Body", header: list[str]) -> Iterator[pl.DataFrame]:
+        import pyarrow as pa  # takes longer to import than a small Parquet question to answer
+        from pyarrow import csv
+
+        columns = {}  # to read, each with its position as Arrow names it
+        for name in self._projection.raw:
+            if header.count(name) > 1:
+                times = f"the header has {name!r} {header.count(name)} times"
+                raise Unreadable(f"{self._file}: {times}", hint="rename one of them")
+            if name in header:
+                columns[name] = f"f{header.index(name)}"
+        columns = columns or {"": "f0"}  # told of none, Arrow reads them all, and guesses their types
+        try:
+            with csv.open_csv(
+                pa.PythonFile(_HeldBody(body), "r"),
+                read_options=csv.ReadOptions(
+                    column_names=[f"f{index}" for index in range(len(header))],
+                    block_size=self._projection.limits.csv_block_bytes,
+                    use_threads=False,
+                ),
+                parse_options=csv.ParseOptions(
+                    delimiter=self._delimiter,
+                    newlines_in_values=True,
+                    invalid_row_handler=lambda row: self._on_wrong_length(body, row),
+                ),
+                convert_options=csv.ConvertOptions(
+                    include_columns=list(columns.values()),
+                    column_types=dict.fromkeys(columns.values(), pa.string()),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                ),
+            ) as reader:
+                try:
+                    for batch in reader:
+                        frame = pl.from_arrow(batch)
+                        assert isinstance(frame, pl.DataFrame)
+                        yield frame.rename({position: name for name, position in columns.items()})
+                except GeneratorExit:
+                    body.stop()
+                    deque(reader, maxlen=0)  # ends Arrow's own thread, which reads ahead
+                    raise
+        except pa.ArrowInvalid as error:
+            body.fault = str(error)  # raised when the blocks before it are through
+
+    def _on_wrong_length(self, body: "_Body", row: Any) -> str:
+        """What Arrow is to do about a record of the wrong length: `skip` it or end in an `error`."""
+        if not body.stopped and not body.take_end(row.text):
+            if not self._options.skip_bad_rows:
+                return "error"
+            self._left_out += 1
+        return "skip"
+
 
 _UNDECODED = re.compile("[\udc80-\udcff]+")
+_EXIT_SECONDS = 1  # that the end of the process waits for Arrow's threads
 
 
-_PATIENCE = 1  # seconds
-
-
-class Body:
+class _Body:
     """A stream of CSV records.
 
     Below a header of so many `fields`, `read` is what was already read of the stream. Bytes that are not UTF-8 come as
@@ -89,12 +244,12 @@ class Body:
             return _UNDECODED.sub(self.invalid, text).encode()
 
 
-class Source:
+class _HeldBody:
     """A body as Arrow holds it, whose own threads read ahead."""
 
     closed = False
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: _Body) -> None:
         self._body = body
         _held.add(self)
 
@@ -103,154 +258,12 @@ class Source:
         return self._body.read(size)
 
 
-_held: WeakSet[Source] = WeakSet()
+_held: WeakSet[_HeldBody] = WeakSet()
 
 
 @atexit.register
-def _let_go() -> None:
+def _wait_for_arrow() -> None:
     """Wait until Arrow holds nothing: a thread of it that still needs the interpreter then would hang or break it."""
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + _EXIT_SECONDS
     while _held and time.monotonic() < end:
         time.sleep(0.001)
-
-
-class DelimitedText:
-    """A file of CSV or TSV as it is read for one question."""
-
-    def __init__(self, file: EventFile, shape: Projection, log: ReadLog) -> None:
-        self._file, self._shape, self._log = file, shape, log
-        self._delimiter = "\t" if file.format.name == "tsv" else ","
-        self._header: list[str] = []
-        self._span: InstantRange | None = None
-        self._fault = ""  # what the reader gave up on
-
-    def parts(self) -> Generator[Callable[[], Taken]]:
-        """How to read each batch of the records below the header.
-
-        What comes of it raises BadRow for a record that cannot be read, unless the log says to leave such records out.
-        Raises NotEvents when the header lacks a column that must be there.
-        """
-        with open_bytes(self._file, self._log.read) as stream:
-            first_bytes = self._shape.limits.csv_header_bytes
-            found = csv_records.read_header(self._file, stream, self._delimiter, first_bytes)
-            if found is None:
-                return
-            self._header, below = found
-            body = Body(stream, below, len(self._header), self._delimiter)
-            if body.is_empty():
-                return
-            self._log.columns[self._file.path] = self._shape.found(self._file, self._header)
-            for raw in self._closed(body):
-                yield partial(self._read, raw, body)
-
-    def end(self) -> None:
-        """Take note of what all the records held, or raise what is wrong with one at which the reader gave up."""
-        if self._fault:
-            self._explain(self._fault)
-        self._log.spans[self._file.path] = self._span
-
-    def _explain(self, fault: str) -> None:
-        """Raise what is wrong; a quote that is never closed is left out where bad rows are, being the last of them."""
-        try:
-            if self._log.skip_bad_rows:
-                csv_records.find_unclosed(self._file, self._delimiter)
-            else:
-                csv_records.find_fault(self._file, self._header, self._shape, self._delimiter)
-        except csv_records.UnclosedQuote:
-            if not self._log.skip_bad_rows:
-                raise
-            self._log.leave_out(self._file, 1)
-        else:
-            most = self._shape.limits.csv_block_bytes >> 20
-            why = f"a row is longer than {most} MiB" if "straddl" in fault else f"cannot be read ({fault})"
-            raise Unreadable(f"{self._file}: {why}") from None
-
-    def _closed(self, body: Body) -> Iterator[pl.DataFrame]:
-        """The batches of raw fields, the last one without a record whose quote is never closed."""
-        held = None
-        for raw in self._batches(body):
-            if held is not None:
-                yield held
-            held = raw
-        self._fault = body.fault
-        if held is None or body.fault or not body.swallows_its_end:
-            yield from () if held is None else (held,)
-        elif self._log.skip_bad_rows:
-            self._log.leave_out(self._file, 1)
-            yield held.head(-1)
-        else:
-            self._fault = "a quote is never closed"
-
-    def _read(self, raw: pl.DataFrame, body: Body) -> Taken:
-        """The events wanted of a batch of raw fields."""
-        texts = raw
-        if body.has_invalid:
-            texts = raw.filter(
-                ~pl.any_horizontal(pl.all().str.contains(body.invalid, literal=True).fill_null(value=False))
-            )
-        frame, bad = judge(texts, self._shape, self._file.partition)
-        if bad.any():
-            frame = frame.filter(~bad)
-        events = restrict(frame, self._shape.wanted)
-        return partial(self._take, events, raw.height, raw.height - frame.height, instant_range(frame))
-
-    def _take(
-        self, events: pl.DataFrame, rows: int, left_out: int, span: InstantRange | None
-    ) -> Iterator[pl.DataFrame]:
-        self._log.rows[self._file.path] += rows
-        if left_out and not self._log.skip_bad_rows:
-            self._explain("a row cannot be read")
-        self._log.leave_out(self._file, left_out)
-        self._span = union_range(self._span, span)
-        yield events
-
-    def _columns(self) -> dict[str, str]:
-        """The raw columns to read, each with its position as Arrow names it."""
-        for name in self._shape.raw:
-            times = self._header.count(name)
-            if times > 1:
-                raise Unreadable(f"{self._file}: the header has {name!r} {times} times", hint="rename one of them")
-        return {name: f"f{self._header.index(name)}" for name in self._shape.raw if name in self._header}
-
-    def _on_wrong_length(self, body: Body, row: Any) -> str:
-        """What Arrow is to do about a record of the wrong length: `skip` it or end in an `error`."""
-        if not body.stopped and not body.take_end(row.text):
-            if not self._log.skip_bad_rows:
-                return "error"
-            self._log.leave_out(self._file, 1)
-        return "skip"
-
-    def _batches(self, body: Body) -> Iterator[pl.DataFrame]:
-        import pyarrow as pa  # takes longer to import than a small Parquet question to answer
-        from pyarrow import csv
-
-        columns, size = self._columns(), self._shape.limits.csv_block_bytes
-        names = [f"f{index}" for index in range(len(self._header))]
-        try:
-            with csv.open_csv(
-                pa.PythonFile(Source(body), "r"),
-                read_options=csv.ReadOptions(column_names=names, block_size=size, use_threads=False),
-                parse_options=csv.ParseOptions(
-                    delimiter=self._delimiter,
-                    newlines_in_values=True,
-                    invalid_row_handler=lambda row: self._on_wrong_length(body, row),
-                ),
-                convert_options=csv.ConvertOptions(
-                    include_columns=list(columns.values()),
-                    column_types=dict.fromkeys(columns.values(), pa.string()),
-                    null_values=[""],
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
-                ),
-            ) as reader:
-                try:
-                    for batch in reader:
-                        frame = pl.from_arrow(batch)
-                        assert isinstance(frame, pl.DataFrame)
-                        yield frame.rename({position: name for name, position in columns.items()})
-                except GeneratorExit:
-                    body.stop()
-                    deque(reader, maxlen=0)  # ends Arrow's own thread, which reads ahead
-                    raise
-        except pa.ArrowInvalid as error:
-            body.fault = str(error)  # raised when the batches before it are through

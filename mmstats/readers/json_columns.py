@@ -1,7 +1,7 @@
 """Which columns a JSON file has: no header says so, so it is told from the keys of its objects."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, islice
 
 import polars as pl
@@ -10,24 +10,25 @@ from mmstats.files.event_file import EventFile
 from mmstats.files.text_file import open_bytes
 from mmstats.limits import Limits
 from mmstats.readers.json_text import blocks_of, key_pattern, value_of
-from mmstats.readers.projection import REQUIRED, Projection, no_column
+from mmstats.readers.projection import REQUIRED, Projection
 
 _LOOKS = 50  # objects of a block that are decoded for columns that need not be there
 
 
-class Keys:
-    """What is known of a file's columns while it is read.
+def json_schema(file: EventFile, projection: Projection) -> dict[str, pl.DataType]:
+    """The raw columns to read of a file: all that the question may read but those that only its folders have."""
+    lacked = _lacked(file, {name for name in projection.raw if name in file.partition}, projection.limits)
+    names = [name for name in projection.raw if name not in lacked] or [""]  # a frame of no columns has no rows
+    return dict.fromkeys(names, pl.String())
 
-    `schema` is of the raw columns to read; `found` are the event columns seen so far.
-    """
 
-    def __init__(self, file: EventFile, shape: Projection) -> None:
-        self._file, self._shape = file, shape
-        lacked = _lacked(file, {name for name in shape.raw if name in file.partition}, shape.limits)
-        names = [name for name in shape.raw if name not in lacked] or [""]  # a frame of no columns has no rows
-        self.schema: dict[str, pl.DataType] = dict.fromkeys(names, pl.String())
-        needed = dict.fromkeys((*REQUIRED, *shape.wanted.read))
-        self._missing = {column: set(shape.columns.sources(column)) for column in needed}
+class JsonColumns:
+    """Which columns a file has, as far as its objects have shown; `found` are the event columns seen so far."""
+
+    def __init__(self, file: EventFile, projection: Projection, schema: Collection[str]) -> None:
+        self._file, self._projection, self._schema = file, projection, set(schema)
+        needed = dict.fromkeys((*REQUIRED, *projection.selection.read))
+        self._missing = {column: set(projection.sources[column]) for column in needed}
         self.found = {column for column, names in self._missing.items() if not names.isdisjoint(file.partition)}
         self._rows = False
         self._drop(set(self.found))
@@ -35,7 +36,7 @@ class Keys:
     def see(self, rows: int, valued: set[str]) -> None:
         """Take note of the raw columns that have values in some objects, and that there are objects."""
         self._rows = self._rows or rows > 0
-        self._note(valued)
+        self._drop({column for column, sources in self._missing.items() if not valued.isdisjoint(sources)})
 
     @property
     def complete(self) -> bool:
@@ -47,10 +48,9 @@ class Keys:
 
         A column that need not be there may be overlooked among many that are deeper of the same name.
         """
-        seen = set(self.schema)
         for column, names in list(self._missing.items()):
             most = None if column in REQUIRED else _LOOKS
-            if any(_has_key(block, name, most, null=name in seen) for name in names):
+            if any(_has_key(block, name, most, null=name in self._schema) for name in names):
                 self._drop({column})
 
     def look_through(self, blocks: Iterable[bytes]) -> None:
@@ -66,11 +66,8 @@ class Keys:
         """Raise NotEvents when a column that must be there was in none of the objects; a file of none needs none."""
         for column in REQUIRED if self._rows else ():
             if column in self._missing:
-                keys = _some_keys(self._file, self._shape.limits)
-                raise no_column(self._file, column, self._shape.columns, keys)
-
-    def _note(self, names: set[str]) -> None:
-        self._drop({column for column, sources in self._missing.items() if not names.isdisjoint(sources)})
+                keys = _some_keys(self._file, self._projection.limits)
+                raise self._projection.no_column(self._file, column, keys)
 
     def _drop(self, columns: set[str]) -> None:
         self.found |= columns

@@ -1,7 +1,7 @@
 """Events from JSON: an object a line, or in a `.json` file one array of objects.
 
-Lines are parsed in blocks, in parallel and with the declared schema. Only where a block cannot be parsed are its lines
-looked at in halves, and those of a small part one by one, so that naming a bad line costs the good case nothing.
+Lines are parsed in blocks, in parallel and with a declared schema. Only where a block cannot be parsed are its lines
+looked at in halves, and those of a small piece one by one, so that naming a bad line costs the good case nothing.
 """
 
 import json
@@ -13,23 +13,12 @@ from itertools import islice
 
 import polars as pl
 
-from mmstats.errors import BadRow
 from mmstats.files.event_file import EventFile
 from mmstats.files.text_file import open_bytes
-from mmstats.readers.json_columns import Keys
+from mmstats.readers.json_columns import JsonColumns, json_schema
 from mmstats.readers.json_text import BLANK, blocks_of, column_text, compacted, value_of
-from mmstats.readers.projection import (
-    SKIP_HINT,
-    InstantRange,
-    Projection,
-    Taken,
-    instant_range,
-    judge,
-    restrict,
-    timestamp_fault,
-    union_range,
-)
-from mmstats.readers.report import ReadLog
+from mmstats.readers.projection import Projection, judge_rows, range_of, select_rows, timestamp_fault
+from mmstats.readers.report import FileReport, FoundBadRow, InstantRange, ReadOptions, union_range
 
 # A \u escape of a first half with no second behind it, or of a second half with no first before it.
 _HALF = re.compile(
@@ -39,10 +28,10 @@ Schema = Mapping[str, pl.DataType]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class _Piece:
     """Some lines of a block and what they hold: raw text columns, and by line what is wrong with those that hold none.
 
-    Lines that hold no row are blank in `text`.
+    Lines that hold no row are blank in `text`; `first` is the number of its first line.
     """
 
     text: bytes
@@ -50,123 +39,133 @@ class Piece:
     raw: pl.DataFrame
     broken: dict[int, str] = field(default_factory=dict)
 
-    def line(self, row: int) -> int:
-        """The line that a row stands on, counted as `first` is."""
-        return next(number for index, number in enumerate(self.lines()) if index == row)
-
     def lines(self) -> Iterator[int]:
         """The line of each row; blank lines hold no row."""
         return (number for number, line in enumerate(self.text.split(b"\n"), self.first) if line.strip(BLANK))
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """What was read of a piece: its events wanted, its rows, those left out, the raw columns with values, its span.
+class JsonBlock:
+    """What was read of the block at a `place` in the file.
 
-    `fault` is the line, counted within the block, of the first row that cannot be read, and what is wrong with it.
+    `frames` have the events selected, `valued` are the raw columns with values. `text` is the block itself where it
+    may show columns that have none.
     """
 
-    events: pl.DataFrame
+    place: int
+    text: bytes
+    frames: list[pl.DataFrame]
     rows: int
-    left_out: int
+    bad_rows: int
     valued: set[str]
-    span: InstantRange | None
-    fault: tuple[int, str] | None
+    range: InstantRange | None
 
 
-class JsonText:
+class JsonReader:
     """A file of JSON as it is read for one question."""
 
-    _keys: Keys
+    def __init__(self, file: EventFile, projection: Projection, options: ReadOptions) -> None:
+        self._file, self._projection, self._options = file, projection, options
+        self._columns: JsonColumns | None = None
+        self._rows = self._bad_rows = 0
+        self._range: InstantRange | None = None
 
-    def __init__(self, file: EventFile, shape: Projection, log: ReadLog) -> None:
-        self._file, self._shape, self._log = file, shape, log
-        self._span: InstantRange | None = None
+    def blocks(self) -> Generator[Callable[[], JsonBlock]]:
+        """How to read each of the file's blocks, in order; any thread may do so, several at once."""
+        schema = json_schema(self._file, self._projection)
+        self._columns = JsonColumns(self._file, self._projection, schema)
+        with open_bytes(self._file, self._options.advance) as stream:
+            for place, block in enumerate(blocks_of(self._file, stream, self._projection.limits)[1]):
+                yield partial(self._read, place, block, schema, self._columns)
 
-    def parts(self) -> Generator[Callable[[], Taken]]:
-        """How to read each of the file's blocks, in order.
+    def _read(self, place: int, block: bytes, schema: Schema, columns: JsonColumns) -> JsonBlock:
+        frames, valued, found = [], set(), None
+        rows = bad_rows = 0
+        for piece in _sift(block, 0, schema, self._projection.limits.single_line_bytes):
+            raw = piece.raw
+            compact = compacted(piece.text, raw, _texts(self._projection))
+            frame, bad = judge_rows(compact, self._projection, self._file.partition)
+            if bad.any():
+                frame = frame.filter(~bad)
+            frames.append(select_rows(frame, self._projection.selection))
+            valued |= {name for name in raw.columns if raw[name].null_count() < raw.height}
+            rows, bad_rows = rows + raw.height, bad_rows + raw.height + len(piece.broken) - frame.height
+            found = union_range(found, range_of(frame))
+            if bad_rows and not self._options.skip_bad_rows:
+                break
+        return JsonBlock(place, b"" if columns.complete else block, frames, rows, bad_rows, valued, found)
 
-        What comes of it raises BadRow for a line that cannot be read, unless the log says to leave such lines out.
+    def take(self, block: JsonBlock) -> Iterator[pl.DataFrame]:
+        """The events of a block; blocks are taken in order.
+
+        Raises BadRow for a line that cannot be read, unless the options say to leave such lines out.
         """
-        self._keys = Keys(self._file, self._shape)
-        with open_bytes(self._file, self._log.read) as stream:
-            for place, block in enumerate(blocks_of(self._file, stream, self._shape.limits)[1]):
-                yield partial(self._read, place, block)
+        assert self._columns is not None
+        self._columns.see(block.rows, block.valued)
+        if block.bad_rows and not self._options.skip_bad_rows:
+            raise self._first_bad(block.place, self._columns).error(self._file)
+        self._rows += block.rows
+        self._bad_rows += block.bad_rows
+        self._range = union_range(self._range, block.range)
+        yield from block.frames
+        self._columns.look(block.text)
 
-    def end(self) -> None:
-        """Take note of what all the blocks held.
+    def _first_bad(self, place: int, columns: JsonColumns) -> FoundBadRow:
+        """The first bad line of the block at a place; raises NotEvents where no block has a column that must be."""
+        found = next(find_bad_lines(self._file, self._projection, sound_blocks=place))
+        with open_bytes(self._file) as stream:
+            columns.look_through(islice(blocks_of(self._file, stream, self._projection.limits)[1], place, None))
+        return found
+
+    def report(self) -> FileReport:
+        """What all the blocks held, once they are taken.
 
         Raises NotEvents when no object of the file has a column that must be there.
         """
-        self._keys.require()
-        self._log.columns[self._file.path] = self._keys.found
-        self._log.spans[self._file.path] = self._span
-
-    def _read(self, place: int, block: bytes) -> Taken:
-        read = []
-        for piece in sift(block, 0, self._keys.schema, self._shape.limits.single_line_bytes):
-            read.append(_judged(piece, self._shape, self._file))
-            if read[-1].fault and not self._log.skip_bad_rows:
-                break
-        return partial(self._take, place, b"" if self._keys.complete else block, read)
-
-    def _take(self, place: int, block: bytes, read: list[_Read]) -> Iterator[pl.DataFrame]:
-        for piece in read:
-            self._keys.see(piece.rows, piece.valued)
-            self._log.rows[self._file.path] += piece.rows
-            if piece.fault and not self._log.skip_bad_rows:
-                raise self._bad_row(place, *piece.fault)
-            self._log.leave_out(self._file, piece.left_out)
-            self._span = union_range(self._span, piece.span)
-            yield piece.events
-        self._keys.look(block)
-
-    def _bad_row(self, place: int, line: int, fault: str) -> BadRow:
-        """The error for a line of a block, whose number is found by reading the blocks before it again."""
-        with open_bytes(self._file) as stream:
-            kind, blocks = blocks_of(self._file, stream, self._shape.limits)
-            number = 1 + line + sum(block.count(b"\n") for block in islice(blocks, place))
-            self._keys.look_through(blocks)
-        return BadRow(f"{self._file}: {kind} {number:,}: {fault}", hint=SKIP_HINT)
+        assert self._columns is not None
+        self._columns.require()
+        return FileReport(frozenset(self._columns.found), self._bad_rows, self._rows, self._range)
 
 
-def _judged(piece: Piece, shape: Projection, file: EventFile) -> _Read:
-    """The readable events of a piece, and the first row that is not."""
-    raw = piece.raw
-    frame, bad = judge(compacted(piece.text, raw, _texts(shape)), shape, file.partition)
-    faults = list(piece.broken.items())
-    if bad.any():
-        row = bad.arg_max() or 0
-        faults.append((piece.line(row), timestamp_fault(raw, shape, file.partition, row)))
-        frame = frame.filter(~bad)
-    valued = {name for name in raw.columns if raw[name].null_count() < raw.height}
-    left_out = raw.height + len(piece.broken) - frame.height
-    events = restrict(frame, shape.wanted)
-    return _Read(events, raw.height, left_out, valued, instant_range(frame), min(faults, default=None))
+def find_bad_lines(file: EventFile, projection: Projection, *, sound_blocks: int = 0) -> Iterator[FoundBadRow]:
+    """The lines, or elements of an array, that cannot be read, in order, found as they are asked for.
 
-
-def _texts(shape: Projection) -> set[str]:
-    """The raw columns whose text matters; of `properties` only whether there are any is ever asked."""
-    read = [column for column in shape.wanted.read if column != "properties"]
-    return {name for column in read for name in shape.columns.sources(column)}
-
-
-def sift(text: bytes, first: int, schema: Schema, single_line_bytes: int) -> Iterator[Piece]:
-    """Whole lines in as few pieces as can be parsed, in order and parsed as they are asked for.
-
-    Of what cannot be parsed, up to so many bytes are sooner decoded line by line than halved.
+    In so many `sound_blocks` there are known to be none.
     """
+    schema = json_schema(file, projection)
+    with open_bytes(file) as stream:
+        unit, blocks = blocks_of(file, stream, projection.limits)
+        first = 1 + sum(block.count(b"\n") for block in islice(blocks, sound_blocks))
+        for block in blocks:
+            for piece in _sift(block, first, schema, projection.limits.single_line_bytes):
+                found = dict(piece.broken)
+                _, bad = judge_rows(piece.raw, projection, file.partition)
+                lines = list(piece.lines()) if bad.any() else []
+                for row in bad.arg_true():
+                    found[lines[row]] = timestamp_fault(piece.raw, projection, file.partition, row)
+                yield from (FoundBadRow(unit, line, reason) for line, reason in sorted(found.items()))
+            first += block.count(b"\n")
+
+
+def _texts(projection: Projection) -> set[str]:
+    """The raw columns whose text matters; of `properties` only whether there are any is ever asked."""
+    read = (column for column in projection.selection.read if column != "properties")
+    return {name for column in read for name in projection.sources[column]}
+
+
+def _sift(text: bytes, first: int, schema: Schema, single_line_bytes: int) -> Iterator[_Piece]:
+    """Whole lines in as few pieces as can be parsed, in order and parsed as they are asked for."""
     raw = _parsed(text, schema)
     if raw is not None:
-        yield Piece(text, first, raw)
+        yield _Piece(text, first, raw)
         return
     cut = text.rfind(b"\n", 0, len(text) // 2) + 1 or text.find(b"\n", len(text) // 2, -1) + 1
     piece = _line_by_line(text, first, schema) if cut == 0 or len(text) <= single_line_bytes else None
     if piece:
         yield piece
     else:
-        yield from sift(text[:cut], first, schema, single_line_bytes)
-        yield from sift(text[cut:], first + text.count(b"\n", 0, cut), schema, single_line_bytes)
+        yield from _sift(text[:cut], first, schema, single_line_bytes)
+        yield from _sift(text[cut:], first + text.count(b"\n", 0, cut), schema, single_line_bytes)
 
 
 def _parsed(text: bytes, schema: Schema) -> pl.DataFrame | None:
@@ -179,7 +178,7 @@ def _parsed(text: bytes, schema: Schema) -> pl.DataFrame | None:
         return None
 
 
-def _line_by_line(text: bytes, first: int, schema: Schema) -> Piece | None:
+def _line_by_line(text: bytes, first: int, schema: Schema) -> _Piece | None:
     """Lines that the engine refuses together, judged one by one; None where one is so deep that only it can judge."""
     lines = text.split(b"\n")
     objects, broken = {}, {}
@@ -197,7 +196,7 @@ def _line_by_line(text: bytes, first: int, schema: Schema) -> Piece | None:
     raw = _parsed(_only(lines, objects), schema)
     if raw is None:
         raw = _raw(objects, broken, schema)
-    return Piece(_only(lines, objects), first, raw, {first + at: fault for at, fault in broken.items()})
+    return _Piece(_only(lines, objects), first, raw, {first + at: fault for at, fault in broken.items()})
 
 
 def _only(lines: list[bytes], objects: Mapping[int, object]) -> bytes:

@@ -1,8 +1,9 @@
-"""A visitor's hash, the same on every machine, engine and version: what is kept of it on disk stays good."""
+"""Which columns of which events a question selects, and how the raw columns of files become event columns."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, cast
 
 import polars as pl
@@ -11,52 +12,27 @@ from mmstats.dataset import EVENT_COLUMNS
 from mmstats.errors import NotEvents
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.limits import Limits
-from mmstats.readers.timestamps import TIMESTAMP, parse_alike, parse_text
+from mmstats.readers.report import InstantRange
+from mmstats.readers.timestamps import TIMESTAMP, parse_text
 from mmstats.wording import nearest, visible
 
-SEED = 42
-VISITOR = "anonymous_id"
-
-
-def hashed(identifier: pl.Expr) -> pl.Expr:
-    """The 64-bit hash of the UTF-8 bytes of a text (XXH64, seed 42); null for null."""
-    import polars_hash  # noqa: F401 - a plugin, which gives expressions the name used below; only visitors need it
-
-    expression: Any = identifier
-    found: pl.Expr = expression.nchash.xxhash64(seed=SEED)
-    return found
-
-
-VISITOR_HASH = "anonymous_id_xxh64"  # null for null
-IMPORTED_FROM = "mmstats_source"  # the id of a source in the manifest
-INSTANT = pl.Datetime("us", "UTC")
-# Few different values in many rows: Parquet's dictionaries hold each once in a row group.
-CATEGORICAL = ("event_name", "source", "medium", "campaign", "country", "device_type", "browser", "os", "path")
-
-_TYPES: dict[str, pl.DataType] = {"timestamp": INSTANT, **{name: pl.Categorical() for name in CATEGORICAL}}
-STORE_SCHEMA = pl.Schema(
-    {
-        **{name: _TYPES.get(name, pl.String()) for name in EVENT_COLUMNS},
-        VISITOR_HASH: pl.UInt64(),
-        IMPORTED_FROM: pl.UInt32(),
-    }
-)
-
 REQUIRED = ("timestamp", "event_name")
+VISITOR = "anonymous_id"
 # Names that columns with this meaning often have elsewhere, the likeliest first.
 KIN = {
     "timestamp": ("ts", "time", "event_time", "datetime", "date", "created_at", "occurred_at", "sent_at", "at"),
     "event_name": ("name", "type", "event_type", "action", "eventName"),
     "anonymous_id": ("visitor_id", "visitor", "anon_id", "distinct_id", "client_id", "device_id", "user_id", "uid"),
 }
+_HASH_SEED = 42
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Selection:
-    """What a question needs of the events.
+    """The columns and the events that a question needs.
 
     `columns` are delivered, as text but for the timestamp; where visitors are `hashed`, `anonymous_id` is its hash.
-    Only events from `start` to before `end` (naive, UTC) and, if it is not None, of the name `event` are.
+    Only events from `start` to before `end` (naive, UTC) and, if it is not None, of the name `event` are selected.
     """
 
     columns: tuple[str, ...]
@@ -65,18 +41,18 @@ class Selection:
     event: str | None = None
     hashed: bool = False
 
-    @property
+    @cached_property
     def bounded(self) -> bool:
         """Whether the range leaves anything out."""
         return self.start is not None or self.end is not None
 
-    @property
+    @cached_property
     def read(self) -> tuple[str, ...]:
         """The event columns to look at: those delivered, those filtered by, and the timestamp, which is judged."""
         event = () if self.event is None else ("event_name",)
         return tuple(dict.fromkeys(("timestamp", *event, *self.columns)))
 
-    @property
+    @cached_property
     def schema(self) -> dict[str, pl.DataType]:
         """The columns and their types, as they are before a visitor is hashed."""
         return {name: TIMESTAMP if name == "timestamp" else pl.String() for name in self.columns}
@@ -88,24 +64,76 @@ class Selection:
         return pl.all_horizontal(*after, *before) if after or before else instant.is_not_null()
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnMap:
-    """Which columns of the data serve as which event columns: the same name, unless the user mapped another."""
+@dataclass(frozen=True)
+class Projection:
+    """How raw columns become the event columns selected.
 
+    `mapped` are the data's names for event columns that it calls otherwise, `timestamp_unit` is that of numbers.
+    """
+
+    selection: Selection
     mapped: Mapping[str, str] = field(default_factory=dict)
+    timestamp_unit: str | None = None
+    limits: Limits = field(default=Limits(), repr=False)
 
-    def sources(self, column: str) -> tuple[str, ...]:
-        """The columns of the data that serve as an event column, the first non-null one row by row."""
-        if column in self.mapped:
-            return (self.mapped[column],)
-        return ("event_name", "event") if column == "event_name" else (column,)
+    @cached_property
+    def as_stored(self) -> "Projection":
+        """The same for a store's files: what the user says of columns and timestamps was applied by the import."""
+        others = {name: own for name, own in self.mapped.items() if name not in EVENT_COLUMNS}
+        return Projection(self.selection, others, limits=self.limits)
 
-    def lacking(self, available: Collection[str]) -> list[str]:
-        """The required event columns that nothing in a file with these columns can serve as."""
-        return [column for column in REQUIRED if not set(self.sources(column)) & set(available)]
+    @cached_property
+    def unbounded(self) -> "Projection":
+        """The same for files that lie inside the range."""
+        return replace(self, selection=replace(self.selection, start=None, end=None))
+
+    @cached_property
+    def sources(self) -> dict[str, tuple[str, ...]]:
+        """The raw columns that serve as each event column: the first that is not null, row by row."""
+        own = {column: (column,) for column in (*REQUIRED, *self.selection.read)}
+        return {**own, "event_name": ("event_name", "event"), **{name: (raw,) for name, raw in self.mapped.items()}}
+
+    @cached_property
+    def raw(self) -> tuple[str, ...]:
+        """The raw columns that the question may read."""
+        return tuple(dict.fromkeys(name for column in self.selection.read for name in self.sources[column]))
+
+    @cached_property
+    def timestamp(self) -> str:
+        """The raw column that serves as timestamp."""
+        return self.sources["timestamp"][0]
+
+    def untyped(self, column: str, own: Collection[str], partition: Partition) -> pl.Expr:
+        """An event column, untyped: the file's own columns, where it lacks one its folders' word, else null."""
+        found = [
+            pl.col(name) if name in own else pl.lit(partition[name], pl.String)
+            for name in self.sources[column]
+            if name in own or name in partition
+        ]
+        if len(found) > 1:
+            return pl.coalesce([one.cast(pl.String) for one in found])
+        return found[0] if found else pl.lit(None, pl.String)
+
+    def columns_in(self, file: EventFile, own: Collection[str]) -> frozenset[str]:
+        """The event columns that a file with these columns of its own has.
+
+        Raises NotEvents when one that must be there is not among them.
+        """
+        available = {*own, *file.partition}
+        for column in REQUIRED:
+            if available.isdisjoint(self.sources[column]):
+                raise self.no_column(file, column, available)
+        return frozenset(column for column in self.selection.read if not available.isdisjoint(self.sources[column]))
+
+    def no_column(self, file: EventFile, column: str, available: Collection[str]) -> NotEvents:
+        """The error for a file in which nothing can serve as `column`, with an offer of what might."""
+        mapped = f"{visible(self.mapped[column])!r} to serve as {column}" if column in self.mapped else repr(column)
+        candidate = _likely(column, available)
+        meant = f"did you mean --map {column}={visible(candidate)}?" if candidate else ""
+        return NotEvents(f"{file}: no column {mapped}", hint=meant or f"name the column that is: --map {column}=COLUMN")
 
 
-def likely(column: str, available: Collection[str]) -> str | None:
+def _likely(column: str, available: Collection[str]) -> str | None:
     """The column of the data that could be meant to serve as an event column, if one looks like it."""
     folded = {name.casefold(): name for name in available}
     for kin in (column, *KIN.get(column, ())):
@@ -114,75 +142,35 @@ def likely(column: str, available: Collection[str]) -> str | None:
     return nearest(column, available)
 
 
-# What is to be done with a part of a file that was read, once all before it are through.
-Taken = Callable[[], Iterator[pl.DataFrame]]
-InstantRange = tuple[int, int]  # the first and the last instant, in microseconds since the epoch
+def judge_rows(raw: pl.DataFrame, projection: Projection, partition: Partition) -> tuple[pl.DataFrame, pl.Series]:
+    """The event columns of every raw row of text, and which rows have no instant for a timestamp."""
+    read = projection.selection.read
+    sources = {name: projection.untyped(name, raw.columns, partition) for name in read}
+    frame = raw.with_columns(source.cast(pl.String).alias(name) for name, source in sources.items())
+    instants = parse_text(frame["timestamp"], projection.timestamp_unit)
+    return frame.with_columns(instants.alias("timestamp")).select(read), instants.is_null()
 
 
-@dataclass(frozen=True, slots=True)
-class Projection:
-    """How the raw columns of files become the event columns wanted."""
-
-    wanted: Selection
-    columns: ColumnMap = field(default_factory=ColumnMap)
-    timestamp_unit: str | None = None
-    limits: Limits = field(default=Limits(), repr=False)
-
-    def as_stored(self) -> "Projection":
-        """The same of a store: what was mapped or told of timestamps was applied when the events were imported."""
-        own = {name: source for name, source in self.columns.mapped.items() if name not in EVENT_COLUMNS}
-        return Projection(self.wanted, ColumnMap(own), limits=self.limits)
-
-    def unbounded(self) -> "Projection":
-        """The same of files that lie inside the range."""
-        return replace(self, wanted=replace(self.wanted, start=None, end=None))
-
-    @property
-    def raw(self) -> list[str]:
-        """The raw columns that the question may read."""
-        names = [name for column in self.wanted.read for name in self.columns.sources(column)]
-        return list(dict.fromkeys(names))
-
-    def source(self, column: str, own: Collection[str], partition: Partition) -> pl.Expr:
-        """An event column, untyped: the file's own columns, where it lacks one its folders' word, else null."""
-        sources = [
-            pl.col(name) if name in own else pl.lit(partition[name], pl.String)
-            for name in self.columns.sources(column)
-            if name in own or name in partition
-        ]
-        if len(sources) > 1:
-            return pl.coalesce([source.cast(pl.String) for source in sources])
-        return sources[0] if sources else pl.lit(None, pl.String)
-
-    def found(self, file: EventFile, own: Collection[str]) -> set[str]:
-        """The event columns that a file with these columns of its own has.
-
-        Raises NotEvents when one that must be there is not among them.
-        """
-        available = {*own, *file.partition}
-        for column in self.columns.lacking(available):
-            raise no_column(file, column, self.columns, available)
-        return {column for column in self.wanted.read if not available.isdisjoint(self.columns.sources(column))}
+def select_rows(frame: pl.DataFrame, selection: Selection) -> pl.DataFrame:
+    """The rows in range and of the event selected, with the columns to deliver."""
+    if selection.bounded:
+        frame = frame.filter(selection.in_range(pl.col("timestamp")))
+    if selection.event is not None:
+        frame = frame.filter(pl.col("event_name") == selection.event)
+    return frame.select(*selection.schema)
 
 
-def no_column(file: EventFile, column: str, columns: ColumnMap, available: Collection[str]) -> NotEvents:
-    """The error for a file in which nothing can serve as `column`, with an offer of what might."""
-    if column in columns.mapped:
-        missing = f"no column {visible(columns.mapped[column])!r} to serve as {column}"
-    else:
-        missing = f"no column {column!r}"
-    candidate = likely(column, available)
-    if candidate is None:
-        return NotEvents(f"{file}: {missing}", hint=f"name the column that is: --map {column}=COLUMN")
-    return NotEvents(f"{file}: {missing}", hint=f"did you mean --map {column}={visible(candidate)}?")
+def range_of(frame: pl.DataFrame) -> InstantRange | None:
+    """The first and the last instant of judged rows, None without rows."""
+    if frame.is_empty():
+        return None
+    instants = frame["timestamp"].to_physical()
+    return cast(InstantRange, (instants.min(), instants.max()))
 
 
-SKIP_HINT = "--skip-bad-rows leaves such rows out and counts them"
-
-
-def timestamp_fault(raw: pl.DataFrame, shape: Projection, partition: Partition, row: int) -> str:
+def timestamp_fault(raw: pl.DataFrame, projection: Projection, partition: Partition, row: int) -> str:
     """What is wrong with the timestamp of a raw row that names no instant."""
-    source = shape.source("timestamp", raw.columns, partition).cast(pl.String)
+    source = projection.untyped("timestamp", raw.columns, partition).cast(pl.String)
     return not_an_instant(raw.slice(row, 1).select(source).item())
 
 
@@ -191,35 +179,13 @@ def not_an_instant(text: str | None) -> str:
     return "the timestamp is null" if text is None else f'the timestamp "{visible(text[:60])}" is no instant'
 
 
-def judge(raw: pl.DataFrame, shape: Projection, partition: Partition) -> tuple[pl.DataFrame, pl.Series]:
-    """The event columns of every raw row, and which rows have no instant for a timestamp."""
-    sources = {name: shape.source(name, raw.columns, partition) for name in shape.wanted.read}
-    frame = raw.with_columns(source.cast(pl.String).alias(name) for name, source in sources.items())
-    instants = parse_alike(frame["timestamp"])
-    if instants is None:
-        instants = parse_text(frame["timestamp"], shape.timestamp_unit)
-    return frame.with_columns(instants.alias("timestamp")).select(shape.wanted.read), instants.is_null()
+def hashed(identifier: pl.Expr) -> pl.Expr:
+    """The 64-bit hash of a visitor's UTF-8 bytes (XXH64, seed 42); null for null.
 
+    The same on every machine, engine and version, so that what is kept of it on disk stays good.
+    """
+    import polars_hash  # noqa: F401 - a plugin, which gives expressions the name used below; only visitors need it
 
-def restrict(frame: pl.DataFrame, wanted: Selection) -> pl.DataFrame:
-    """The rows in range and of the event wanted, with the columns to deliver."""
-    if wanted.bounded:
-        frame = frame.filter(wanted.in_range(pl.col("timestamp")))
-    if wanted.event is not None:
-        frame = frame.filter(pl.col("event_name") == wanted.event)
-    return frame.select(*wanted.schema)
-
-
-def instant_range(frame: pl.DataFrame) -> InstantRange | None:
-    """The first and the last instant of judged rows, None without rows."""
-    if frame.is_empty():
-        return None
-    instants = frame["timestamp"].to_physical()
-    return cast(InstantRange, (instants.min(), instants.max()))
-
-
-def union_range(one: InstantRange | None, other: InstantRange | None) -> InstantRange | None:
-    """The span of two spans together."""
-    if one is None or other is None:
-        return one or other
-    return min(one[0], other[0]), max(one[1], other[1])
+    expression: Any = identifier
+    found: pl.Expr = expression.nchash.xxhash64(seed=_HASH_SEED)
+    return found

@@ -1,4 +1,4 @@
-"""What the footers of Parquet files know of their rows, so that nobody need read the rows for it."""
+"""Pruning: files that lie outside the range asked for, and how much of the others has to be read."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -7,88 +7,13 @@ from datetime import datetime, timedelta
 from enum import Enum
 from hashlib import sha256
 
-import polars as pl
-
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.files.event_file import EventFile
-from mmstats.readers import types
-from mmstats.readers.columnar import ColumnarFiles, group_by_schema
-from mmstats.readers.projection import REQUIRED, VISITOR, VISITOR_HASH, Projection, Selection
-from mmstats.readers.report import ReadLog
-from mmstats.readers.statistics import Chunks, UnknownFooter, Verdict, read_footer, statistics, verdict_of
+from mmstats.files.event_file import EventFile, partition_range
+from mmstats.readers.columnar import VISITOR_HASH, ColumnarFiles, group_by_schema
+from mmstats.readers.projection import REQUIRED, VISITOR, Projection, Selection
+from mmstats.readers.statistics import Match, UnknownFooter, footer_range, match_selection, read_footer
 from mmstats.version import build_id
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known without reading rows: how many, the nulls of some event columns, and maybe the range.
-
-    `span` are the first and the last instant in microseconds since the epoch; an event column that is not among
-    `nulls` has to be read.
-    """
-
-    rows: int
-    nulls: dict[str, int]
-    span: tuple[int, int] | None
-
-
-def known_of(part: ColumnarFiles, columns: Collection[str]) -> Known:
-    """What the footers of a part's Parquet files know of some event columns.
-
-    The part must have no row that cannot be read, since footers count those as well. Raises Unreadable for a footer
-    that cannot be read.
-    """
-    groups = {file.path: list(read_footer(file, part.shape.raw)) for file in part.files}
-    rows = {path: sum(rows for rows, _ in group) for path, group in groups.items()}
-    chunks = _chunks(*groups.values())
-    told = {column: _nulls(part, column, rows, chunks) for column in columns if column != "timestamp"}
-    nulls = {column: count for column, count in told.items() if count is not None}
-    return Known(sum(rows.values()), nulls, _span(part, chunks))
-
-
-def footer_range(part: ColumnarFiles) -> tuple[int, int] | None:
-    """The first and the last instant of a part's Parquet files in microseconds since the epoch, None if untold.
-
-    Raises Unreadable for a footer that cannot be read, UnknownFooter for one that is beyond the library.
-    """
-    return _span(part, _chunks(*(read_footer(file, part.shape.raw) for file in part.files)))
-
-
-def _chunks(*files: Iterable[tuple[int, Chunks]]) -> list[Chunks]:
-    return [by_name for groups in files for rows, by_name in groups if rows]
-
-
-def _nulls(part: ColumnarFiles, column: str, rows: dict[str, int], chunks: list[Chunks]) -> int | None:
-    """In how many rows an event column is null, None where the footers do not say; `rows` are by path."""
-    sources = part.sources(column)
-    if not sources:
-        return sum(rows.values())
-    if len(sources) > 1:
-        return None
-    if sources[0] not in part.schema:
-        return sum(rows[file.path] for file in part.files if file.partition[sources[0]] is None)
-    known = [statistics(by_name, sources[0]) for by_name in chunks]
-    counted = all(one is not None and one.has_null_count for one in known)
-    return sum(one.null_count for one in known) if counted else None
-
-
-def _span(part: ColumnarFiles, chunks: list[Chunks]) -> tuple[int, int] | None:
-    name = part.shape.columns.sources("timestamp")[0]
-    dtype = part.schema.get(name)
-    # Integers may be epochs of several units, so that the smallest need not be the first.
-    if not isinstance(dtype, pl.Datetime | pl.Date) or not chunks:
-        return None
-    known = [statistics(by_name, name) for by_name in chunks]
-    old = any(by_name[name].physical_type == "INT96" for by_name in chunks if name in by_name)
-    if old or not all(one is not None and one.has_min_max for one in known):
-        return None
-    ends = pl.Series(name, [min(one.min_raw for one in known), max(one.max_raw for one in known)])
-    instants = pl.select(types.instant(pl.lit(ends).cast(dtype), dtype, None).to_physical()).to_series()
-    if instants.null_count():
-        return None  # of a row that names no instant
-    return int(instants[0]), int(instants[1])
-
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
 
@@ -97,7 +22,7 @@ class Overlap(Enum):
     """Where a file's events lie to the range that a question asks for."""
 
     INSIDE = "inside"
-    CUT = "cut"
+    PARTIAL = "partial"
     OUTSIDE = "outside"
     UNKNOWN = "unknown"
 
@@ -111,130 +36,149 @@ class FileRange:
     columns: tuple[str, ...] = ()
 
 
-def overlap_of(span: FileRange | None, wanted: Selection) -> Overlap:
-    """Where a span lies to the range wanted."""
-    if not wanted.bounded:
+def overlap_of(known: FileRange | None, selection: Selection) -> Overlap:
+    """Where a file of a known range lies to the range selected."""
+    if not selection.bounded:
         return Overlap.INSIDE
-    if span is None:
+    if known is None:
         return Overlap.UNKNOWN
-    start = span.first if wanted.start is None else _micros(wanted.start)
-    end = span.last + 1 if wanted.end is None else _micros(wanted.end)
-    if span.last < start or end <= span.first:
+    start = known.first if selection.start is None else _micros(selection.start)
+    end = known.last + 1 if selection.end is None else _micros(selection.end)
+    if known.last < start or end <= known.first:
         return Overlap.OUTSIDE
-    return Overlap.INSIDE if start <= span.first and span.last < end else Overlap.CUT
+    return Overlap.INSIDE if start <= known.first and known.last < end else Overlap.PARTIAL
 
 
 def _micros(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
-def manifest_range(file: EventFile) -> FileRange | None:
-    """The span that a store's manifest proves of a file."""
-    if file.stored is None:
-        return None
-    return FileRange(_micros(file.stored.first), _micros(file.stored.last), (*REQUIRED, *file.stored.columns))
+def lies_outside(file: EventFile, selection: Selection) -> bool:
+    """Whether the folders of a file, which the user trusts, name a time outside the range selected."""
+    named = partition_range(file.partition)
+    if named is None:
+        return False
+    first, end = named
+    before = selection.start is not None and selection.start >= end
+    return before or (selection.end is not None and first >= selection.end)
 
 
-def file_ranges(
-    files: Collection[EventFile], known: Mapping[str, str], shape: Projection, kept: "RangeCache"
-) -> dict[str, FileRange]:
-    """The spans of those Parquet files whose footers tell, by path; `known` are the identities of files by path.
+def overlaps(
+    files: Sequence[EventFile], projection: Projection, fingerprints: Mapping[str, str], ranges: "RangeCache | None"
+) -> dict[str, tuple[Overlap, FileRange | None]]:
+    """Where files lie to the range selected, and their ranges as far as these are known, by path.
 
-    Raises Unreadable and NotEvents for a file that no question could be asked of.
+    A store's manifest tells a range, and so do the footers of Parquet files: these are read only with a cache that
+    keeps what they tell, for files with a fingerprint. Raises Unreadable and NotEvents for a file that no question
+    could be asked of.
     """
-    told = [file for file in files if file.format.name == "parquet" and file.path in known]
-    spans = kept.find()
-    unknown = [file for file in told if known[file.path] not in spans]
-    if sum(file.size for file in unknown) >= shape.limits.footer_bytes:
-        spans |= {known[path]: span for path, span in _read(unknown, shape).items()}
-        kept.keep({known[file.path]: spans.get(known[file.path]) for file in told})
-    found = {file.path: spans.get(known[file.path]) for file in told}
-    return {path: span for path, span in found.items() if span}
+    selection = projection.selection
+    if not (selection.start or selection.end):
+        return dict.fromkeys((file.path for file in files), (Overlap.INSIDE, None))
+    known = _ranges(files, projection, fingerprints, ranges)
+    return {file.path: (overlap_of(one := known.get(file.path), selection), one) for file in files}
 
 
-def _read(files: Sequence[EventFile], shape: Projection) -> dict[str, FileRange | None]:
-    parts = [each for part in group_by_schema(files, shape, ReadLog()) for each in part.split()]
-    return {part.files[0].path: _of(part) for part in parts}
+def _ranges(
+    files: Sequence[EventFile], projection: Projection, fingerprints: Mapping[str, str], ranges: "RangeCache | None"
+) -> dict[str, FileRange]:
+    known = {
+        file.path: FileRange(_micros(stored.first), _micros(stored.last), (*REQUIRED, *stored.columns))
+        for file in files
+        if (stored := file.stored)
+    }
+    if ranges is None:
+        return known
+    parquet = [
+        file for file in files if not file.stored and file.format.name == "parquet" and file.path in fingerprints
+    ]
+    cached = ranges.find()
+    unknown = [file for file in parquet if fingerprints[file.path] not in cached]
+    # Of few bytes, reading a column costs less than loading the reader of footers.
+    if sum(file.size for file in unknown) >= projection.limits.footer_bytes:
+        for group in group_by_schema(unknown, projection):
+            for each in group.split():
+                cached[fingerprints[each.files[0].path]] = _footer_range(each)
+        ranges.store({fingerprints[file.path]: cached.get(fingerprints[file.path]) for file in parquet})
+    found = {file.path: cached.get(fingerprints[file.path]) for file in parquet}
+    return known | {path: one for path, one in found.items() if one}
 
 
-def _of(part: ColumnarFiles) -> FileRange | None:
+def _footer_range(file: ColumnarFiles) -> FileRange | None:
     try:
-        span = footer_range(part)
+        found = footer_range(file)
     except UnknownFooter:
         return None
-    return span and FileRange(*span, (*part.schema, *part.files[0].partition))
+    return found and FileRange(*found, (*file.schema, *file.files[0].partition))
 
 
 class RangeCache:
-    """Spans in the cache, by the identity of their files; None for files whose footers do not tell."""
+    """The ranges of files in the cache, by fingerprint; None for files whose footers do not tell."""
 
     def __init__(self, cache: Cache, dataset: Dataset) -> None:
         self._cache = cache
-        asked = f"{build_id()} spans {dataset.locations} {dataset.columns.get('timestamp')} {dataset.input_format}"
-        self._key = sha256(asked.encode("utf-8", "surrogateescape")).hexdigest()
+        shape = f"{build_id()} spans {dataset.locations} {dataset.columns.get('timestamp')} {dataset.input_format}"
+        self._key = sha256(shape.encode("utf-8", "surrogateescape")).hexdigest()
 
     def find(self) -> dict[str, FileRange | None]:
-        """All that are kept."""
+        """All that are cached."""
         content = self._cache.find(self._key)
         entries = json.loads(content) if content else {}
         return {known: entry and FileRange(entry[0], entry[1], tuple(entry[2])) for known, entry in entries.items()}
 
-    def keep(self, spans: Mapping[str, FileRange | None]) -> None:
-        """Keep these and no others."""
-        entries = {known: span and (span.first, span.last, span.columns) for known, span in spans.items()}
+    def store(self, ranges: Mapping[str, FileRange | None]) -> None:
+        """Cache these and no others."""
+        entries = {known: one and (one.first, one.last, one.columns) for known, one in ranges.items()}
         self._cache.keep(self._key, json.dumps(entries, ensure_ascii=True).encode())
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ReadEstimate:
     """How much of a file is read: bytes at most, and rows where that is known before.
 
-    It `is_nothing` where range and event leave none of its row groups.
+    It is `pruned` where statistics prove that range and event select none of its rows.
     """
 
     bytes: int
     rows: int | None
-    is_nothing: bool = False
+    pruned: bool = False
 
 
-def reaches(
-    files: Iterable[EventFile], shape: Projection, columns: Collection[str], verdicts: Collection[Verdict]
-) -> dict[str, Reach]:
-    """How much of each file has to be read, by path: of row groups with one of the verdicts, some event columns.
+def estimate_reads(
+    files: Iterable[EventFile], projection: Projection, columns: Collection[str], matches: Collection[Match]
+) -> dict[str, ReadEstimate]:
+    """How much of each file has to be read, by path: of row groups with one of the matches, some event columns.
 
     Only footers are read for it. Raises Unreadable and NotEvents for a file that no question could be asked of.
     """
-    known = {}
-    others = []
-    for file in files:
-        if file.format.name == "parquet":
-            others.append(file)
-        else:
-            known[file.path] = Reach(file.size, None)
-    parts = [each for part in group_by_schema(others, shape, ReadLog()) for each in part.split()]
-    return known | {part.files[0].path: _reach_of(part, _raw(part, columns), verdicts) for part in parts}
+    files = list(files)
+    estimates = {file.path: ReadEstimate(file.size, None) for file in files if file.format.name != "parquet"}
+    for group in group_by_schema((file for file in files if file.format.name == "parquet"), projection):
+        for each in group.split():
+            estimates[each.files[0].path] = _estimate(each, _raw_columns(each, columns), matches)
+    return estimates
 
 
-def _raw(part: ColumnarFiles, columns: Collection[str]) -> set[str]:
+def _raw_columns(file: ColumnarFiles, columns: Collection[str]) -> set[str]:
     """The file's own columns that serve as event columns."""
-    hashed = part.is_stored and part.shape.wanted.hashed
-    named = {name for column in columns for name in part.sources(column) if not (hashed and column == VISITOR)}
+    hashed = file.is_stored and file.projection.selection.hashed
+    named = {name for column in columns for name in file.sources(column) if not (hashed and column == VISITOR)}
     if hashed and VISITOR in columns:
         named.add(VISITOR_HASH)
-    return named & set(part.schema)
+    return named & set(file.schema)
 
 
-def _reach_of(part: ColumnarFiles, raw: Collection[str], verdicts: Collection[Verdict]) -> Reach:
+def _estimate(file: ColumnarFiles, raw: Collection[str], matches: Collection[Match]) -> ReadEstimate:
     if not raw:
-        return Reach(0, 0)  # the engine counts by the footer
+        return ReadEstimate(0, 0)  # the engine counts by the footer
     size, count, left_out = 0, 0, False
     try:
-        for rows, chunks in read_footer(part.files[0], {*part.shape.raw, *raw}):
-            if verdict_of(part, chunks) not in verdicts:
+        for rows, chunks in read_footer(file.files[0], {*file.projection.raw, *raw}):
+            if match_selection(file, chunks) not in matches:
                 left_out = True
             else:
                 count += rows
                 size += sum(chunks[name].total_compressed_size for name in raw if name in chunks)
     except UnknownFooter:
-        return Reach(part.files[0].size, None)
-    return Reach(size, count, is_nothing=left_out and not count)
+        return ReadEstimate(file.files[0].size, None)
+    return ReadEstimate(size, count, pruned=left_out and not count)

@@ -1,61 +1,101 @@
-"""What reading a dataset learns on the way: rows left out, columns found, bytes read."""
+"""How files are read, and what reading found out: the columns of each file, its range, and rows that were left out."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from threading import Lock
 
+from mmstats.errors import BadRow
 from mmstats.files.event_file import EventFile
 
+SKIP_HINT = "--skip-bad-rows leaves such rows out and counts them"
 
-@dataclass(slots=True)
-class ReadLog:
-    """Filled while the events of one question are read, by several threads.
+InstantRange = tuple[int, int]  # the first and the last instant, in microseconds since the epoch
 
-    With `skip_bad_rows` a row that cannot be read is counted here and left out; without it, it ends the reading.
-    `columns` are the event columns that a file has, by its path; `spans` are by the path of a text file that was read
-    to its end the first and the last instant of its readable rows, in microseconds since the epoch, None without rows.
-    `rows` are how many rows of text files were parsed, by path. `advance` is told of bytes read.
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How files are read.
+
+    With `skip_bad_rows` a row that cannot be read is counted and left out; without it, it ends the reading. `advance`
+    is told of bytes read, by one thread at a time.
     """
 
     skip_bad_rows: bool = False
     advance: Callable[[int], None] = lambda _: None
-    bad_rows: Counter[str] = field(default_factory=Counter)
-    rows: Counter[str] = field(default_factory=Counter)
-    columns: dict[str, set[str]] = field(default_factory=dict)
-    spans: dict[str, tuple[int, int] | None] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundBadRow:
+    """A row that cannot be read: the number of its `line` or `row`, from 1, and what is wrong with it."""
+
+    unit: str
+    number: int
+    reason: str
+
+    def error(self, file: EventFile) -> BadRow:
+        """The error that names it."""
+        return BadRow(f"{file}: {self.unit} {self.number:,}: {self.reason}", hint=SKIP_HINT)
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What reading one file found out.
+
+    `columns` are the event columns that it has, `bad_rows` how many rows were left out. Of a text file that was read
+    to its end, `rows` is how many rows were parsed and `range` that of those that can be read, None without any.
+    """
+
+    columns: frozenset[str] = frozenset()
+    bad_rows: int = 0
+    rows: int | None = None
+    range: InstantRange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReport:
+    """What reading files found out, by their paths; `found` are the files."""
+
+    files: Mapping[str, FileReport] = field(default_factory=dict)
+    found: tuple[EventFile, ...] = ()
 
     @property
-    def found(self) -> set[str]:
+    def columns(self) -> frozenset[str]:
         """The event columns that some file has."""
-        return {name for names in self.columns.values() for name in names}
+        return frozenset().union(*(one.columns for one in self.files.values()))
 
-    def leave_out(self, file: EventFile, rows: int) -> None:
-        """Note that so many rows of a file could not be read."""
-        if rows:
-            with self._lock:
-                self.bad_rows[str(file)] += rows
-
-    def begin_anew(self) -> None:
-        """Forget what was counted, since all files are going to be read once more."""
-        self.bad_rows.clear()
-        self.rows.clear()
-        self.spans.clear()
-
-    def read(self, count: int) -> None:
-        """Tell `advance` of bytes read, by one thread at a time."""
-        with self._lock:
-            self.advance(count)
+    def bad_rows(self) -> Counter[str]:
+        """How many rows of each file were left out, by the name of the file, of those that have some."""
+        counts: Counter[str] = Counter()
+        for file in self.found:
+            known = self.files.get(file.path)
+            if known and known.bad_rows:
+                counts[str(file)] += known.bad_rows
+        return counts
 
     def notices(self) -> list[str]:
         """What a reader of the answer should know, a sentence each."""
-        if not self.bad_rows:
+        bad = sorted(self.bad_rows().items())
+        if not bad:
             return []
-        files = [f"{name} ({_rows(count)})" for name, count in sorted(self.bad_rows.items())]
+        files = [f"{name} ({_rows(count)})" for name, count in bad]
         shown = ", ".join(files[:5]) + (f" and {len(files) - 5} more files" if len(files) > 5 else "")
-        return [f"left out {_rows(sum(self.bad_rows.values()))} that could not be read: {shown}"]
+        return [f"left out {_rows(sum(count for _, count in bad))} that could not be read: {shown}"]
+
+
+def merged(reports: Iterable[ReadReport]) -> ReadReport:
+    """One report of the files that several are of."""
+    several = list(reports)
+    files = {path: one for report in several for path, one in report.files.items()}
+    found = {file.path: file for report in several for file in report.found}
+    return ReadReport(files, tuple(found.values()))
 
 
 def _rows(count: int) -> str:
     return f"{count:,} row" if count == 1 else f"{count:,} rows"
+
+
+def union_range(one: InstantRange | None, other: InstantRange | None) -> InstantRange | None:
+    """The range of two ranges together."""
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])

@@ -1,88 +1,105 @@
-"""The files of a dataset that a question may have to read: found, and left out where the range proves them foreign."""
+"""A dataset opened for one question: its files found, fingerprinted and pruned, then scanned; a bad file is named."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Self
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from threading import Lock
+
+import polars as pl
+from polars.io.plugins import register_io_source
 
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.files.discovery import find_files
-from mmstats.files.event_file import EventFile, partition_range
-from mmstats.files.fingerprint import settled_files
-from mmstats.files.listing import Listing, kept_until_read
-from mmstats.readers.projection import ColumnMap, Projection, Selection
-from mmstats.readers.pruning import FileRange, Overlap, RangeCache, file_ranges, manifest_range, overlap_of
-from mmstats.readers.report import ReadLog
-from mmstats.readers.scan import Scan, as_found, blamed
+from mmstats.errors import DatasetError
+from mmstats.files.discovery import FileList, find_files
+from mmstats.files.event_file import EventFile
+from mmstats.files.fingerprint import check_unchanged, file_fingerprints
+from mmstats.readers.bad_rows import count_bad_rows
+from mmstats.readers.columnar import ENGINE_FAULTS, FILE, ColumnarFiles, find_undecodable, group_by_schema
+from mmstats.readers.projection import VISITOR, Projection, Selection, hashed
+from mmstats.readers.pruning import FileRange, Overlap, RangeCache, lies_outside, overlap_of, overlaps
+from mmstats.readers.report import FileReport, InstantRange, ReadOptions, ReadReport, merged
+from mmstats.readers.statistics import FooterSummary, UnknownFooter, count_by_statistics, summarize_footers
+from mmstats.readers.text_files import read_texts
+from mmstats.storage.disk import DISK
+from mmstats.storage.errors import is_store_error
 
 
-def open_events(
-    dataset: Dataset, wanted: Selection, advance: Callable[[int], None] = lambda _: None, cache: Cache | None = None
-) -> "Source":
-    """The events of a dataset that a question wants, found but not yet opened; `advance` is told of bytes read.
+@contextmanager
+def open_source(
+    dataset: Dataset,
+    selection: Selection,
+    advance: Callable[[int], None] = lambda _: None,
+    cache: Cache | None = None,
+    *,
+    blame: bool = True,
+) -> Iterator["Source"]:
+    """The files of a dataset that a question may have to read; `advance` is told of bytes read.
 
-    Closed, they leave nothing behind of what came through a pipe. With a cache, what footers tell of files is kept.
-    Raises NotEvents when there are none to be found, Unreadable when a folder may not be listed.
+    What came through a pipe is gone after the block. With a cache, what footers tell of files is cached. Raises
+    NotEvents when there are none to be found, Unreadable when a folder may not be listed. With `blame`, a file that the
+    engine cannot decode inside the block raises Unreadable, and after it a remote object that was replaced meanwhile.
     """
-    listing = find_files(dataset.locations, dataset.input_format, dataset.storage_options)
-    try:
-        return Source(dataset, wanted, listing, advance, cache)
-    except BaseException:
-        listing.close()
-        raise
+    with find_files(dataset) as found:
+        source = Source(dataset, selection, found, advance, cache)
+        if not blame:
+            yield source
+            return
+        with source.blaming(source.files):
+            yield source
+        remote = [file for file in source.files if file.storage is not DISK]
+        if remote:
+            check_unchanged(remote)
 
 
 class Source:
-    """The files of a dataset that a question may have to read; as a context, closed at its end.
+    """The files of a dataset that a question may have to read.
 
-    `known` are the identities of files that can be told from what they may become, by path, where there is a cache;
-    `outside` are files of which the range leaves nothing, as far as that is known before they are opened.
+    `fingerprints` are by path, of files that can be told from what they may become, where there is a cache. `pruned`
+    are files of which the range leaves nothing, as far as that is known before they are opened.
     """
 
     def __init__(
         self,
         dataset: Dataset,
-        wanted: Selection,
-        listing: Listing,
-        advance: Callable[[int], None] = lambda _: None,
-        cache: Cache | None = None,
+        selection: Selection,
+        found: FileList,
+        advance: Callable[[int], None],
+        cache: Cache | None,
     ) -> None:
-        self.shape = Projection(wanted, ColumnMap(dataset.columns), dataset.timestamp_unit, dataset.limits)
-        self.log, self._listing = ReadLog(dataset.skip_bad_rows, advance), listing
-        self._opened: list[Scan] = []
-        trusted = [file for file in listing.files if not (dataset.trust_partitions and _is_foreign(file, wanted))]
-        self.known = settled_files(trusted, dataset.limits.settle_ns) if cache else {}
-        spans = self._spans(dataset, trusted, cache)
-        self._places = {file.path: overlap_of(spans.get(file.path), wanted) for file in trusted}
-        self.files = [file for file in trusted if self._places[file.path] is not Overlap.OUTSIDE]
-        left = {file.path for file in self.files}
-        self.outside = [file for file in listing.files if file.path not in left]
-        for file in trusted:
-            if self._places[file.path] is Overlap.OUTSIDE:
-                shape = self.shape.as_stored() if file.stored else self.shape
-                self.log.columns[file.path] = shape.found(file, spans[file.path].columns)
+        self.projection = Projection(selection, dataset.columns, dataset.timestamp_unit, dataset.limits)
+        self.options = ReadOptions(dataset.skip_bad_rows, _one_at_a_time(advance))
+        self.found = found
+        trusted = dataset.trust_partitions
+        files = [file for file in found.files if not (trusted and lies_outside(file, selection))]
+        self.fingerprints = file_fingerprints(files, dataset.limits.settle_ns) if cache else {}
+        ranges = RangeCache(cache, dataset) if cache else None
+        self._overlaps = overlaps(files, self.projection, self.fingerprints, ranges)
+        self.files = [file for file in files if self._overlaps[file.path][0] is not Overlap.OUTSIDE]
+        read = {file.path for file in self.files}
+        self.pruned = [file for file in found.files if file.path not in read]
+        self._pruned_reports: dict[str, FileReport] = {}
+        for file in self.pruned:
+            _, known = self._overlaps.get(file.path, (None, None))
+            projection = self.projection.as_stored if file.stored else self.projection
+            if known:
+                self._pruned_reports[file.path] = FileReport(projection.columns_in(file, known.columns))
 
-    def _spans(self, dataset: Dataset, files: Sequence[EventFile], cache: Cache | None) -> dict[str, FileRange]:
-        stored = {file.path: span for file in files if (span := manifest_range(file))}
-        if cache is None or not self.shape.wanted.bounded:
-            return stored
-        others = [file for file in files if not file.stored]
-        return stored | file_ranges(others, self.known, self.shape, RangeCache(cache, dataset))
+    def overlap(self, file: EventFile, known: InstantRange | None = None) -> Overlap:
+        """Where a file lies to the range, as far as that is known before it is opened, or by the range it has."""
+        overlap, _ = self._overlaps[file.path]
+        if overlap is Overlap.UNKNOWN and known:
+            return overlap_of(FileRange(*known), self.projection.selection)
+        return overlap
 
-    def place(self, file: EventFile, span: tuple[int, int] | None = None) -> Overlap:
-        """Where a file lies to the range, as far as that is known before it is opened, or by the span it has."""
-        place = self._places[file.path]
-        return overlap_of(FileRange(*span), self.shape.wanted) if place is Overlap.UNKNOWN and span else place
+    def scan(self, files: Sequence[EventFile] | None = None, *, whole: bool = False, judge: bool = True) -> "Scan":
+        """The events selected of some of the files, or of all; of `whole` files the range need not be asked.
 
-    def events(self, files: Sequence[EventFile] | None = None, *, whole: bool = False, judging: bool = True) -> "Scan":
-        """The events wanted of some of the files, or of all; of `whole` files the range need not be asked.
-
-        Those that are not to be read, but only planned with, need no judging.
+        Those that are not to be read, but only planned with, need not be judged.
         """
-        shape = self.shape.unbounded() if whole else self.shape
-        events = Scan(self.files if files is None else files, shape, self.log, judging=judging)
-        self._opened.append(events)
-        return events
+        projection = self.projection.unbounded if whole else self.projection
+        return Scan(self.files if files is None else files, projection, self.options, judge=judge)
 
     @property
     def is_stored(self) -> bool:
@@ -90,42 +107,159 @@ class Source:
         return all(file.stored for file in self.files)
 
     @contextmanager
-    def blamed(self) -> Iterator[None]:
-        """Inside the block, an engine that cannot decode a file raises Unreadable, naming it; a bug stays a bug.
-
-        After it, an object that was replaced meanwhile does.
-        """
-        with as_found(self._opened), blamed(self._opened):
+    def blaming(self, files: Sequence[EventFile]) -> Iterator[None]:
+        """Inside the block, an engine that cannot decode a file raises Unreadable, naming it; a bug stays a bug."""
+        try:
             yield
+        except (*ENGINE_FAULTS, OSError) as error:
+            fault = self.blame(error, files)
+            if fault is None:
+                raise
+            raise fault from None
+        except KeyboardInterrupt:  # the engine's threads may wait for a store, and the end of the process for them
+            for storage in {file.storage for file in files}:
+                storage.cancel()
+            raise
 
-    def notices(self) -> list[str]:
+    def blame(self, error: BaseException, files: Sequence[EventFile]) -> DatasetError | None:
+        """What an error of the engine comes from: the way to a file, or the first that it cannot decode, if any.
+
+        Raises Unreadable for a remote object that was replaced: what cannot be decoded may be of two versions.
+        """
+        if not is_store_error(error):
+            check_unchanged(files)
+        columnar = [file for file in files if not file.format.is_text]
+        return find_undecodable(columnar, self.projection, error) if columnar else None
+
+    def report(self, *scanned: ReadReport) -> ReadReport:
+        """What is known of all the files: those that were scanned, and those that were pruned."""
+        return merged([ReadReport(self._pruned_reports, tuple(self.pruned)), *scanned])
+
+    def notices(self, report: ReadReport) -> list[str]:
         """What a reader of the answer should know of how the events were read, a sentence each."""
-        return notices(self._listing, self.log)
+        if not self.found.passed_over:
+            return report.notices()
+        count = self.found.passed_over
+        others = "1 file" if count == 1 else f"{count:,} files"
+        return [f"passed over {others} of unknown extension", *report.notices()]
 
-    def lacks(self, column: str) -> bool:
-        """Whether there are files, and none of them has an event column."""
-        return bool(self._places) and column not in self.log.found
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with kept_until_read(self._listing):
-            pass
+    def lacks(self, column: str, report: ReadReport) -> bool:
+        """Whether there are files that are not passed over, and none of them has an event column."""
+        return bool(self._overlaps) and column not in report.columns
 
 
-def _is_foreign(file: EventFile, wanted: Selection) -> bool:
-    """Whether the folders of a file, which the user trusts, leave nothing of the range."""
-    span = partition_range(file.partition)
-    if span is None:
-        return False
-    first, end = span
-    return (wanted.end is not None and first >= wanted.end) or (wanted.start is not None and wanted.start >= end)
+def _one_at_a_time(advance: Callable[[int], None]) -> Callable[[int], None]:
+    """The same for several threads: it is called by one of them at a time."""
+    lock = Lock()
+
+    def locked(count: int) -> None:
+        with lock:
+            advance(count)
+
+    return locked
 
 
-def notices(listing: Listing, log: ReadLog) -> list[str]:
-    """What a reader of an answer should know of how events were read, a sentence each."""
-    if not listing.unknown:
-        return log.notices()
-    others = "1 file" if listing.unknown == 1 else f"{listing.unknown:,} files"
-    return [f"passed over {others} of unknown extension", *log.notices()]
+class Scan:
+    """The events that one question selects of some files.
+
+    Opening it reads schemas and judges the rows of columnar files, unless nothing is going to be read (`judge`);
+    text files are read when the frame is collected.
+    """
+
+    def __init__(
+        self, files: Sequence[EventFile], projection: Projection, options: ReadOptions, *, judge: bool = True
+    ) -> None:
+        self.files, self._projection, self._options = files, projection, options
+        self._texts = [file for file in files if file.format.is_text]
+        self._reports: dict[str, FileReport] = {}
+        # Each with whether it has rows to leave out: a filter that the good case does not pay for.
+        self._groups: list[tuple[ColumnarFiles, bool]] = []
+        if len(self._texts) == len(files):
+            return
+        for group in group_by_schema([file for file in files if not file.format.is_text], projection):
+            judging = judge and not group.files[0].stored
+            bad = count_bad_rows(group, skip=options.skip_bad_rows) if judging else {}
+            self._groups.append((group, any(bad.values())))
+            self._reports |= {file.path: FileReport(group.found, bad.get(file.path, 0)) for file in group.files}
+
+    def frame(self, as_categories: Collection[str] = ()) -> pl.LazyFrame:
+        """The selected columns of the selected events, lazily.
+
+        Columns of `as_categories` that are Categorical in all the files are delivered as such.
+        """
+        names = [name for name in as_categories if self._has_categories(name)]
+        return self._with_texts([group.events(leave_out_bad=bad, as_categories=names) for group, bad in self._groups])
+
+    def numbered(self, as_categories: Collection[str] = ()) -> pl.LazyFrame:
+        """The frame with the number of the file that an event is from, its place in `files`, as the column FILE."""
+        numbers = {file.path: number for number, file in enumerate(self.files)}
+        names = [name for name in as_categories if self._has_categories(name)]
+        scans = [group.events(leave_out_bad=bad, as_categories=names, numbers=numbers) for group, bad in self._groups]
+        return self._with_texts(scans, numbers)
+
+    def _has_categories(self, column: str) -> bool:
+        return bool(self._groups) and not self._texts and all(one.has_categories(column) for one, _ in self._groups)
+
+    def for_each_batch(self, take: Callable[[pl.DataFrame], None]) -> None:
+        """Give all the selected events to `take`, a bounded number at a time, and read on when it has returned."""
+        for group, bad in self._groups:
+            group.events(leave_out_bad=bad).sink_batches(take, engine="streaming")
+        for frame in self._read_texts(None, None, None, None, None):
+            take(frame)
+
+    def count_by_statistics(self) -> tuple[int, pl.LazyFrame]:
+        """How many of the selected events statistics prove, without reading them, and the rest to be counted."""
+        known, frames, selection = 0, [], self._projection.selection
+        for group, bad in self._groups:
+            size = sum(file.size for file in group.files)
+            # Without a range or event the engine counts by the footers itself; of few bytes it is sooner read.
+            pays = (selection.bounded or selection.event) and size >= self._projection.limits.statistics_bytes
+            if bad or not pays or group.files[0].format.name != "parquet":
+                frames.append(group.events(leave_out_bad=bad))
+            else:
+                proven, rest = count_by_statistics(group)
+                known += proven
+                frames += rest
+        return known, self._with_texts(frames)
+
+    def beside_footers(self, columns: Collection[str]) -> Iterator[tuple[FooterSummary, pl.LazyFrame]]:
+        """What the footers of Parquet files tell of some columns, and the events with their name and the others."""
+        for group, _ in self._groups:
+            known = FooterSummary(0, {}, None)
+            with suppress(UnknownFooter):
+                known = summarize_footers(group, columns)
+            unknown = [name for name in columns if name != "timestamp" and name not in known.nulls]
+            timestamp = [] if known.range else ["timestamp"]
+            selection = Selection(tuple(dict.fromkeys(("event_name", *unknown, *timestamp))))
+            narrow = replace(group, projection=replace(group.projection, selection=selection))
+            yield known, narrow.events()
+
+    def report(self) -> ReadReport:
+        """What reading found out so far; of text files once the frame is collected."""
+        return ReadReport(self._reports, tuple(self.files))
+
+    def _with_texts(self, frames: list[pl.LazyFrame], numbers: Mapping[str, int] | None = None) -> pl.LazyFrame:
+        selection = self._projection.selection
+        if self._texts or not frames:
+            schema = {**selection.schema, **({FILE: pl.UInt32()} if numbers is not None else {})}
+            text = register_io_source(partial(self._read_texts, numbers), schema=pl.Schema(schema))
+            frames = [*frames, text.with_columns(hashed(pl.col(VISITOR))) if selection.hashed else text]
+        return pl.concat(frames)
+
+    def _read_texts(
+        self,
+        numbers: Mapping[str, int] | None,
+        columns: list[str] | None,
+        predicate: pl.Expr | None,
+        _rows: int | None,
+        _batch: int | None,
+    ) -> Iterator[pl.DataFrame]:
+        """The events of the text files, in their order, as the engine asks for them."""
+        for file, found in read_texts(self._texts, self._projection, self._options):
+            if isinstance(found, FileReport):
+                self._reports[file.path] = found
+                continue
+            number = pl.lit(None if numbers is None else numbers[file.path], pl.UInt32).alias(FILE)
+            numbered = found if numbers is None else found.with_columns(number)
+            selected = numbered if predicate is None else numbered.filter(predicate)
+            yield selected if columns is None else selected.select(columns)

@@ -1,4 +1,4 @@
-"""What the statistics of a Parquet file prove of its row groups: all, none or some of the rows are wanted."""
+"""What the footers of Parquet files prove of their rows without reading them."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,18 +10,19 @@ import polars as pl
 from mmstats.files.event_file import EventFile
 from mmstats.readers import types
 from mmstats.readers.columnar import ColumnarFiles, unreadable
+from mmstats.readers.report import InstantRange
 
 Slice = tuple[int, int]  # the first row and how many
-Chunks = dict[str, Any]  # what a row group's footer says of columns, by name
-_SLICES = 16  # so many scans of a part cost less than reading what they spare
+Chunks = dict[str, Any]  # the metadata of a row group's column chunks, by name
+_SLICES = 16  # so many scans cost less than reading what they spare
 
 
 class UnknownFooter(Exception):
     """A footer tells of types that the library cannot tell apart, 128-bit integers for one: the rows must be read."""
 
 
-class Verdict(Enum):
-    """How much of a row group the question wants, as far as statistics prove."""
+class Match(Enum):
+    """How many rows of a row group a predicate selects, as far as statistics prove."""
 
     ALL = "all"
     NONE = "none"
@@ -34,24 +35,24 @@ class RowGroup:
 
     first: int
     rows: int
-    verdict: Verdict
+    match: Match
 
 
 def row_groups(
-    part: ColumnarFiles, judged: Callable[[ColumnarFiles, Chunks], Verdict] | None = None
+    file: ColumnarFiles, match: "Callable[[ColumnarFiles, Chunks], Match] | None" = None
 ) -> Iterator[RowGroup]:
-    """The row groups of a part of one Parquet file, in order, each with its verdict, on range and event."""
+    """The row groups of one Parquet file, in order, each matched with range and event, or as `match` does."""
     first = 0
-    for rows, chunks in read_footer(part.files[0], part.shape.raw):
-        yield RowGroup(first, rows, (judged or verdict_of)(part, chunks))
+    for rows, chunks in read_footer(file.files[0], file.projection.raw):
+        yield RowGroup(first, rows, (match or match_selection)(file, chunks))
         first += rows
 
 
-def slices(groups: Iterable[RowGroup], verdicts: Collection[Verdict]) -> list[Slice]:
-    """The rows of the row groups that have one of the verdicts, adjacent groups as one."""
+def slices(groups: Iterable[RowGroup], matches: Collection[Match]) -> list[Slice]:
+    """The rows of the row groups with one of the matches, adjacent groups as one."""
     found: list[Slice] = []
     for group in groups:
-        if group.verdict not in verdicts:
+        if group.match not in matches:
             continue
         first, rows = found[-1] if found else (0, 0)
         if found and first + rows == group.first:
@@ -61,16 +62,16 @@ def slices(groups: Iterable[RowGroup], verdicts: Collection[Verdict]) -> list[Sl
     return found
 
 
-def count_by_statistics(part: ColumnarFiles) -> tuple[int, list[pl.LazyFrame]]:
-    """How many of the wanted events of a part statistics prove, without reading them, and the rest to be counted."""
+def count_by_statistics(group: ColumnarFiles) -> tuple[int, list[pl.LazyFrame]]:
+    """How many of the selected events statistics prove, without reading them, and the rest to be counted."""
     try:
-        groups = [(each, list(row_groups(each))) for each in part.split()]
+        groups = [(each, list(row_groups(each))) for each in group.split()]
     except UnknownFooter:
-        return 0, [part.events(part.scan())]
-    proven = sum(group.rows for _, some in groups for group in some if group.verdict is Verdict.ALL)
-    undecided = [(each, one) for each, some in groups for one in slices(some, {Verdict.SOME})]
+        return 0, [group.events()]
+    proven = sum(one.rows for _, some in groups for one in some if one.match is Match.ALL)
+    undecided = [(each, one) for each, some in groups for one in slices(some, {Match.SOME})]
     if undecided and (not proven or len(undecided) > _SLICES):
-        return 0, [part.events(part.scan())]
+        return 0, [group.events()]
     return proven, [each.events(each.scan().slice(first, rows)) for each, (first, rows) in undecided]
 
 
@@ -98,34 +99,34 @@ def read_footer(file: EventFile, columns: Collection[str]) -> Iterator[tuple[int
         raise unreadable(file, error) from None
 
 
-def statistics(chunks: Chunks, name: str) -> Any:
+def _statistics(chunks: Chunks, name: str) -> Any:
     """The statistics of a column of a row group, None where there are none."""
     return chunks[name].statistics if name in chunks else None
 
 
-def verdict_of(part: ColumnarFiles, chunks: Chunks) -> Verdict:
-    """How much of a row group range and event leave, as far as its statistics prove."""
-    verdicts = {verdict_of_range(part, chunks), _of_event(part, chunks)}
-    if Verdict.NONE in verdicts:
-        return Verdict.NONE
-    return Verdict.SOME if Verdict.SOME in verdicts else Verdict.ALL
+def match_selection(group: ColumnarFiles, chunks: Chunks) -> Match:
+    """How many rows of a row group range and event select, as far as its statistics prove."""
+    matches = {match_range(group, chunks), _match_event(group, chunks)}
+    if Match.NONE in matches:
+        return Match.NONE
+    return Match.SOME if Match.SOME in matches else Match.ALL
 
 
-def verdict_of_range(part: ColumnarFiles, chunks: Chunks) -> Verdict:
-    """How much of a row group the range leaves, as far as its statistics prove."""
-    name = part.shape.columns.sources("timestamp")[0]
+def match_range(group: ColumnarFiles, chunks: Chunks) -> Match:
+    """How many rows of a row group the range selects, as far as its statistics prove."""
+    name = group.projection.timestamp
     known = _complete(chunks, name)
-    dtype = part.schema.get(name)
+    dtype = group.schema.get(name)
     if known is None or dtype is None or not types.is_instant(dtype) or chunks[name].physical_type == "INT96":
-        return Verdict.SOME
+        return Match.SOME
     low, high = (_stored(raw, chunks[name], dtype) for raw in (known.min_raw, known.max_raw))
     if low > high:
-        return Verdict.SOME
-    spans = types.stored_ranges(dtype, part.shape.wanted, part.shape.timestamp_unit)
-    if not any(start <= high and low < end for start, end in spans):
-        return Verdict.NONE
-    whole = known.null_count == 0 and any(start <= low and high < end for start, end in spans)
-    return Verdict.ALL if whole else Verdict.SOME
+        return Match.SOME
+    ranges = types.stored_ranges(dtype, group.projection.selection, group.projection.timestamp_unit)
+    if not any(start <= high and low < end for start, end in ranges):
+        return Match.NONE
+    whole = known.null_count == 0 and any(start <= low and high < end for start, end in ranges)
+    return Match.ALL if whole else Match.SOME
 
 
 def _stored(raw: int, chunk: Any, dtype: pl.DataType) -> int:
@@ -135,24 +136,87 @@ def _stored(raw: int, chunk: Any, dtype: pl.DataType) -> int:
     return raw + (1 << 32 if chunk.physical_type == "INT32" else 1 << 64)
 
 
-def _of_event(part: ColumnarFiles, chunks: Chunks) -> Verdict:
-    wanted = part.shape.wanted.event
-    if wanted is None:
-        return Verdict.ALL
-    sources = part.sources("event_name")
+def _match_event(group: ColumnarFiles, chunks: Chunks) -> Match:
+    event = group.projection.selection.event
+    if event is None:
+        return Match.ALL
+    sources = group.sources("event_name")
     known = _complete(chunks, sources[0]) if len(sources) == 1 else None
-    if known is None or part.schema.get(sources[0]) not in {pl.String, pl.Categorical}:
-        return Verdict.SOME
-    name = wanted.encode()
+    if known is None or group.schema.get(sources[0]) not in {pl.String, pl.Categorical}:
+        return Match.SOME
+    name = event.encode()
     low, high = (value if isinstance(value, bytes) else str(value).encode() for value in (known.min_raw, known.max_raw))
     if low > high:
-        return Verdict.SOME
+        return Match.SOME
     if not low <= name <= high:
-        return Verdict.NONE
-    return Verdict.ALL if low == name == high and known.null_count == 0 else Verdict.SOME
+        return Match.NONE
+    return Match.ALL if low == name == high and known.null_count == 0 else Match.SOME
 
 
 def _complete(chunks: Chunks, name: str) -> Any:
     """The statistics of a column that has both ends and a count of nulls, else None."""
-    known = statistics(chunks, name)
+    known = _statistics(chunks, name)
     return known if known is not None and known.has_min_max and known.has_null_count else None
+
+
+@dataclass(frozen=True, slots=True)
+class FooterSummary:
+    """What footers tell of some files: how many rows, the nulls of some event columns, and maybe the range.
+
+    An event column that is not among `nulls` has to be read.
+    """
+
+    rows: int
+    nulls: dict[str, int]
+    range: InstantRange | None
+
+
+def summarize_footers(group: ColumnarFiles, columns: Collection[str]) -> FooterSummary:
+    """What the footers of Parquet files tell of some event columns.
+
+    The files must have no row that cannot be read, since footers count those as well. Raises Unreadable for a footer
+    that cannot be read, UnknownFooter for one that is beyond the library.
+    """
+    footers = {file.path: list(read_footer(file, group.projection.raw)) for file in group.files}
+    rows = {path: sum(count for count, _ in some) for path, some in footers.items()}
+    chunks = [by_name for some in footers.values() for count, by_name in some if count]
+    counts = {column: _nulls(group, column, rows, chunks) for column in columns if column != "timestamp"}
+    nulls = {column: count for column, count in counts.items() if count is not None}
+    return FooterSummary(sum(rows.values()), nulls, _range(group, chunks))
+
+
+def footer_range(group: ColumnarFiles) -> InstantRange | None:
+    """The first and the last instant of Parquet files, None where their footers do not tell; raises as above."""
+    footers = (read_footer(file, group.projection.raw) for file in group.files)
+    return _range(group, [by_name for footer in footers for rows, by_name in footer if rows])
+
+
+def _nulls(group: ColumnarFiles, column: str, rows: dict[str, int], chunks: list[Chunks]) -> int | None:
+    """In how many rows an event column is null, None where the footers do not say; `rows` are by path."""
+    sources = group.sources(column)
+    if not sources:
+        return sum(rows.values())
+    if len(sources) > 1:
+        return None
+    if sources[0] not in group.schema:
+        return sum(rows[file.path] for file in group.files if file.partition[sources[0]] is None)
+    known = [_statistics(by_name, sources[0]) for by_name in chunks]
+    counted = all(one is not None and one.has_null_count for one in known)
+    return sum(one.null_count for one in known) if counted else None
+
+
+def _range(group: ColumnarFiles, chunks: list[Chunks]) -> InstantRange | None:
+    name = group.projection.timestamp
+    dtype = group.schema.get(name)
+    # Integers may be epochs of several units, so that the smallest need not be the first.
+    if not isinstance(dtype, pl.Datetime | pl.Date) or not chunks:
+        return None
+    known = [_statistics(by_name, name) for by_name in chunks]
+    old = any(by_name[name].physical_type == "INT96" for by_name in chunks if name in by_name)
+    if old or not all(one is not None and one.has_min_max for one in known):
+        return None
+    ends = pl.Series(name, [min(one.min_raw for one in known), max(one.max_raw for one in known)])
+    instants = pl.select(types.instant(pl.lit(ends).cast(dtype), dtype, None).to_physical()).to_series()
+    if instants.null_count():
+        return None  # of a row that names no instant
+    return int(instants[0]), int(instants[1])

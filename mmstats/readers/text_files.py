@@ -1,8 +1,8 @@
-"""Text files read by as many threads as there are cores, in their order: several files, and several parts of a file.
+"""Text files read by as many threads as there are cores, in their order: several files, and several blocks of a file.
 
-A file is asked for its parts by one thread at a time, since its bytes come one after the other; what a part holds is
-found by any thread, while another asks for the next part. What was found is taken in order, so that neither the rows
-nor the first fault depend on which thread is done first. Only so much is read as is soon taken.
+A file is asked for its blocks by one thread at a time, since its bytes come one after the other; a block is parsed by
+any thread, while another asks for the next one. Parsed blocks are taken in order, so that neither the rows nor the
+first bad one depend on which thread is done first. Only so much is read as is soon taken.
 """
 
 import atexit
@@ -10,151 +10,169 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Event, Lock, Thread, current_thread
+from typing import Any, Protocol
 
 import polars as pl
 
 from mmstats.files.event_file import EventFile
-from mmstats.readers.csv import DelimitedText
-from mmstats.readers.ndjson import JsonText
-from mmstats.readers.projection import Projection, Taken
-from mmstats.readers.report import ReadLog
+from mmstats.readers.csv import CsvReader
+from mmstats.readers.ndjson import JsonReader
+from mmstats.readers.projection import Projection
+from mmstats.readers.report import FileReport, ReadOptions
 
-_READERS: dict[str, type[JsonText] | type[DelimitedText]] = {
-    "ndjson": JsonText,
-    "json": JsonText,
-    "csv": DelimitedText,
-    "tsv": DelimitedText,
+_READERS: "dict[str, type[JsonReader] | type[CsvReader]]" = {
+    "ndjson": JsonReader,
+    "json": JsonReader,
+    "csv": CsvReader,
+    "tsv": CsvReader,
 }
-_PATIENCE = 10  # seconds
-_AHEAD = 4  # parts of a file that may be read before those of the files before it are taken
+_EXIT_SECONDS = 10  # that the end of the process waits for whoever takes the events
+_AHEAD = 4  # blocks of a file that may be read before those of the files before it are taken
 
 
-def read_texts(files: Sequence[EventFile], shape: Projection, log: ReadLog) -> Iterator[tuple[EventFile, pl.DataFrame]]:
-    """The events wanted of text files, in order; once closed or at fault it leaves no thread behind.
+class TextReader(Protocol):
+    """Reads one text file: `blocks` in any thread, then `take` of each in order, then the `report`."""
 
-    Raises what the first file at fault raises: BadRow for a row that cannot be read, unless the log says to leave such
-    rows out, NotEvents for a file without a column that must be there, and Unreadable.
+    def blocks(self) -> Any:
+        """A generator of functions, each of which parses the next block."""
+
+    def take(self, block: Any) -> Iterator[pl.DataFrame]:
+        """The events of a parsed block."""
+
+    def report(self) -> FileReport:
+        """What reading found out, once all blocks are taken."""
+
+
+def read_texts(
+    files: Sequence[EventFile], projection: Projection, options: ReadOptions
+) -> Iterator[tuple[EventFile, pl.DataFrame | FileReport]]:
+    """The events selected of text files, in order, and behind the last of a file its report.
+
+    Once closed, or where a file cannot be read, it leaves no thread behind. Raises what the first such file raises:
+    BadRow for a row that cannot be read, unless the options say to leave such rows out, NotEvents for a file without a
+    column that must be there, and Unreadable.
     """
     if not files:
         return
-    lines = [_Line(file, _READERS[file.format.name](file, shape, log)) for file in files]
-    crew = _Crew(lines, pl.thread_pool_size())
-    _at_work.add(crew)
+    queues = [_FileQueue(file, _READERS[file.format.name](file, projection, options)) for file in files]
+    pool = _ReaderPool(queues, pl.thread_pool_size())
+    _open_pools.add(pool)
     try:
-        yield from crew.events()
+        yield from pool.events()
     finally:
         try:
-            crew.end()
+            pool.end()
         except KeyboardInterrupt:  # Python raises for the signal that closes us once more
-            crew.end()
+            pool.end()
 
 
-class _Line:
-    """One file on its way: what was found in its parts, in order, and None behind the last."""
+class _FileQueue:
+    """One file on its way: its parsed blocks in order, and None behind the last."""
 
-    def __init__(self, file: EventFile, text: JsonText | DelimitedText) -> None:
-        self.file, self.text, self.parts = file, text, text.parts()
-        self.found: SimpleQueue[Future[Taken] | None] = SimpleQueue()
-        self.idle = True  # nobody asks it for a part, and there may be one
-        self.ahead = 0  # parts asked for and not yet taken
+    def __init__(self, file: EventFile, reader: TextReader) -> None:
+        self.file, self.reader, self.blocks = file, reader, reader.blocks()
+        self.parsed: SimpleQueue[Future[Any] | None] = SimpleQueue()
+        self.idle = True  # nobody asks it for a block, and there may be one
+        self.ahead = 0  # blocks asked for and not yet taken
 
 
-class _Crew:
-    """The threads that read some files, and how far they may go."""
+class _ReaderPool:
+    """The threads that read some files, and how far ahead they may go."""
 
-    def __init__(self, lines: list[_Line], threads: int) -> None:
-        self._lines, self._threads = lines, threads
+    def __init__(self, queues: list[_FileQueue], threads: int) -> None:
+        self._queues, self._threads = queues, threads
         self._own: set[Thread] = set()
         self._pool = ThreadPoolExecutor(threads, "text", lambda: self._own.add(current_thread()))
         self._lock, self._ending = Lock(), Lock()
         self._stopped = False
         self._away = Event()  # whoever takes the events is not in here, waiting for more
 
-    def events(self) -> Iterator[tuple[EventFile, pl.DataFrame]]:
-        """The events of the files, in order; once stopped, no more."""
-        while self._lines and not self._stopped:
-            first = self._lines[0]
-            for frame in self._of_first(first):
+    def events(self) -> Iterator[tuple[EventFile, pl.DataFrame | FileReport]]:
+        """The events of the files, in order, each file's report behind them; once stopped, no more."""
+        while self._queues and not self._stopped:
+            first = self._queues[0]
+            for found in self._of_first(first):
                 self._away.set()
-                yield first.file, frame
+                yield first.file, found
                 self._away.clear()
 
-    def _of_first(self, line: _Line) -> Iterator[pl.DataFrame]:
-        self._go_on()
-        while (found := line.found.get()) is not None:
-            yield from found.result()()
-            self._go_on(taken=line)
+    def _of_first(self, queue: _FileQueue) -> Iterator[pl.DataFrame | FileReport]:
+        self._read_ahead()
+        while (parsed := queue.parsed.get()) is not None:
+            yield from queue.reader.take(parsed.result())
+            self._read_ahead(taken=queue)
         if not self._stopped:
-            line.text.end()
-            del self._lines[0]
+            report = queue.reader.report()
+            del self._queues[0]
+            yield report
 
     def end(self) -> None:
-        """End all threads, each with the part that it is at, and close the files."""
+        """End all threads, each with the block that it is at, and close the files."""
         if current_thread() in self._own:  # which may be told so by the engine, and cannot wait for itself
             Thread(target=self.end, name="text end").start()
             return
         with self._ending:
-            if self in _at_work:
+            if self in _open_pools:
                 self._stop()
-                for line in self._lines:
-                    line.parts.close()
+                for queue in self._queues:
+                    queue.blocks.close()
                 self._away.set()
-                _at_work.discard(self)
+                _open_pools.discard(self)
 
     def leave(self) -> None:
         """End as the process does: first wait until nobody is in here, waiting for more events."""
         self._stop()
-        self._away.wait(_PATIENCE)
+        self._away.wait(_EXIT_SECONDS)
         self.end()
 
     def _stop(self) -> None:
         self._stopped = True
-        for line in self._lines:
-            line.file.storage.cancel()
+        for queue in self._queues:
+            queue.file.storage.cancel()
         self._pool.shutdown(cancel_futures=True)
-        for line in self._lines:
-            line.found.put(None)
+        for queue in self._queues:
+            queue.parsed.put(None)
 
-    def _go_on(self, taken: _Line | None = None) -> None:
-        """Have the files asked for parts as far as there is room, now that one part of a file is taken."""
+    def _read_ahead(self, taken: _FileQueue | None = None) -> None:
+        """Have the files asked for blocks as far as there is room, now that one block of a file is taken."""
         with self._lock:
             if taken:
                 taken.ahead -= 1
-            for place, line in enumerate(self._lines[: self._threads]):
-                if line.idle and not self._stopped and line.ahead < (_AHEAD if place else 2 * self._threads):
-                    line.idle = False
-                    line.ahead += 1
-                    self._submit(line)
+            for place, queue in enumerate(self._queues[: self._threads]):
+                if queue.idle and not self._stopped and queue.ahead < (_AHEAD if place else 2 * self._threads):
+                    queue.idle = False
+                    queue.ahead += 1
+                    self._submit(queue)
 
-    def _submit(self, line: _Line) -> None:
+    def _submit(self, queue: _FileQueue) -> None:
         try:
-            self._pool.submit(self._ask, line)
+            self._pool.submit(self._ask, queue)
         except RuntimeError:  # the process ends
             self._stopped = True
 
-    def _ask(self, line: _Line) -> None:
-        """Ask a file for a part, have it asked for the next, and find what is in this one."""
-        found: Future[Taken] = Future()
-        work: Callable[[], Taken] | None = None
+    def _ask(self, queue: _FileQueue) -> None:
+        """Ask a file for a block, have it asked for the next, and parse this one."""
+        parsed: Future[Any] = Future()
+        parse: Callable[[], Any] | None = None
         try:
-            work = next(line.parts, None)
-        except BaseException as error:
-            found.set_exception(error)
-        line.found.put(found if work or found.done() else None)
-        if work:
-            line.idle = True
-            self._go_on()
+            parse = next(queue.blocks, None)
+        except BaseException as error:  # raised where the block is taken
+            parsed.set_exception(error)
+        queue.parsed.put(parsed if parse or parsed.done() else None)
+        if parse:
+            queue.idle = True
+            self._read_ahead()
             try:
-                found.set_result(work())
-            except BaseException as error:
-                found.set_exception(error)
+                parsed.set_result(parse())
+            except BaseException as error:  # raised where the block is taken
+                parsed.set_exception(error)
 
 
-_at_work: set[_Crew] = set()
+_open_pools: set[_ReaderPool] = set()
 
 
 @atexit.register
-def _leave_all() -> None:
+def _end_all() -> None:
     """Let no thread of the engine still wait in here while the interpreter is taken down, as after an interrupt."""
-    for crew in list(_at_work):
-        crew.leave()
+    for pool in list(_open_pools):
+        pool.leave()

@@ -33,6 +33,12 @@ _ZONES = {"Z": "Z", "": "", r"[+-]([01][0-9]|2[0-3]):[0-5][0-9]": "%:z"}
 
 def parse_text(texts: pl.Series, unit: str | None = None) -> pl.Series:
     """The instants that texts name: ISO 8601, or epochs of `unit`, by default each of the unit its magnitude says."""
+    uniform = _parse_uniform(texts)
+    return _parse_by_form(texts, unit) if uniform is None else uniform
+
+
+def _parse_by_form(texts: pl.Series, unit: str | None) -> pl.Series:
+    """The instants, the texts of each form parsed at once."""
     done = pl.Series("at", [None], TIMESTAMP).new_from_index(0, len(texts))
     left = texts.is_not_null()
     for shape, read in _forms(unit):
@@ -144,7 +150,7 @@ _SECONDS = 19  # characters up to the whole second
 _DIGITS = 6  # of a fraction that is microseconds
 
 
-def parse_alike(texts: pl.Series) -> pl.Series | None:
+def _parse_uniform(texts: pl.Series) -> pl.Series | None:
     """The instants that texts of one form name, null for null; None where they are of other forms or of several."""
     first = texts.drop_nulls().head(1).to_list()
     found = _FORM.match(first[0]) if first else None

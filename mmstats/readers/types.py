@@ -51,20 +51,20 @@ def no_instant(source: pl.Expr, dtype: pl.DataType, unit: str | None) -> pl.Expr
     return source.is_null() | ~in_range(source, dtype, Selection(()), unit)
 
 
-def in_range(source: pl.Expr, dtype: pl.DataType, wanted: Selection, unit: str | None) -> pl.Expr:
-    """Whether an instant lies in the range wanted."""
+def in_range(source: pl.Expr, dtype: pl.DataType, selection: Selection, unit: str | None) -> pl.Expr:
+    """Whether an instant lies in the range selected."""
     if not is_instant(dtype):
-        return wanted.in_range(instant(source, dtype, unit))
+        return selection.in_range(instant(source, dtype, unit))
     if isinstance(dtype, pl.Datetime) and (dtype.time_zone or "").startswith(("+", "-")):
         # The engine makes no literal of an offset such as +05:30, only of a named zone.
         source, dtype = source.dt.convert_time_zone("UTC"), pl.Datetime(dtype.time_unit, "UTC")
-    return _within(source, stored_ranges(dtype, wanted, unit), dtype)
+    return _within(source, stored_ranges(dtype, selection, unit), dtype)
 
 
-def stored_ranges(dtype: pl.DataType, wanted: Selection, unit: str | None) -> list[IntegerRange]:
-    """The range wanted in the integers that a column of this type stores."""
-    start = _YEARS[0] * 10**9 if wanted.start is None else _nanos(wanted.start)
-    end = _YEARS[1] * 10**9 if wanted.end is None else _nanos(wanted.end)
+def stored_ranges(dtype: pl.DataType, selection: Selection, unit: str | None) -> list[IntegerRange]:
+    """The range selected in the integers that a column of this type stores."""
+    start = _YEARS[0] * 10**9 if selection.start is None else _nanos(selection.start)
+    end = _YEARS[1] * 10**9 if selection.end is None else _nanos(selection.end)
     if isinstance(dtype, pl.Datetime):
         return _clipped([_scaled(start, end, dtype.time_unit)], dtype)
     if isinstance(dtype, pl.Date):
@@ -157,11 +157,9 @@ def _temporal_text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     return pl.coalesce(dated, source.to_physical().cast(pl.String))  # the engine panics at years beyond
 
 
-def no_text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
-    """Whether a value that is there has no text, or None where every value of the type has one."""
-    if isinstance(dtype, pl.Binary):
-        return source.is_not_null() & text(source, dtype).is_null()
-    return None
+def no_text(source: pl.Expr) -> pl.Expr:
+    """Whether a value that is there has no text: bytes may not, values of other types all have one."""
+    return source.is_not_null() & text(source, pl.Binary()).is_null()
 
 
 def _decoded(values: pl.Series) -> pl.Series:

@@ -10,7 +10,7 @@ from cachetools import LRUCache
 
 from mmstats.dataset import Dataset
 from mmstats.errors import DatasetError, Unreadable
-from mmstats.files.fingerprint import Identity, identify
+from mmstats.files.fingerprint import Fingerprint, fingerprint
 from mmstats.serve.worker import Answer
 
 # Changed files are noticed within STALENESS seconds; where listing takes long, within ten times as long.
@@ -25,11 +25,11 @@ class DatasetMonitor:
 
     def __init__(self, dataset: Dataset, timeout: float) -> None:
         self._dataset, self._timeout = dataset, timeout
-        self._last: Identity | DatasetError | None = None
+        self._last: Fingerprint | DatasetError | None = None
         self._expires = 0.0
         self._listing: asyncio.Task[None] | None = None
 
-    def current(self) -> Identity | None:
+    def current(self) -> Fingerprint | None:
         """The identity if it is fresh enough, else None.
 
         Raises DatasetError when the files could not be listed.
@@ -40,7 +40,7 @@ class DatasetMonitor:
             raise self._last.with_traceback(None)
         return self._last
 
-    async def identity(self) -> Identity:
+    async def identity(self) -> Fingerprint:
         """The identity, with the files listed again if it is too old.
 
         Raises DatasetError when the files cannot be listed, or not in time.
@@ -51,7 +51,7 @@ class DatasetMonitor:
             await asyncio.shield(self._listing)
         return found
 
-    async def is_unchanged(self, before: Identity) -> bool:
+    async def is_unchanged(self, before: Fingerprint) -> bool:
         """Whether the dataset still is what it was, by a listing that begins now."""
         with contextlib.suppress(DatasetError):
             if self._listing:
@@ -75,14 +75,14 @@ class DatasetMonitor:
         self._expires = now + min(max(STALENESS, 10 * (now - started)), MAX_STALENESS)
 
 
-def _in_thread(dataset: Dataset) -> "Future[Identity]":
+def _in_thread(dataset: Dataset) -> "Future[Fingerprint]":
     """The identity, found in a daemon thread: a storage that never answers must not keep the server from ending."""
-    outcome: Future[Identity] = Future()
+    outcome: Future[Fingerprint] = Future()
     outcome.set_running_or_notify_cancel()
 
     def work() -> None:
         try:
-            outcome.set_result(identify(dataset))
+            outcome.set_result(fingerprint(dataset))
         except BaseException as error:
             outcome.set_exception(error)
 

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mmstats.dataset import Dataset
 from mmstats.errors import InvalidParams, OutputError
-from mmstats.files.fingerprint import identify
+from mmstats.files.fingerprint import fingerprint
 from mmstats.serve.app import build
 from mmstats.serve.auth import Keyring
 from mmstats.serve.errors import ApiError
@@ -241,7 +241,7 @@ def serve(
     address = resolve(options.host, options.port)
     if not (options.auth or address.ip.is_loopback):
         raise InvalidParams({"no_auth": [f"is only for a loopback address, not {options.host}"]})
-    files = identify(dataset).files
+    files = fingerprint(dataset).files
     listening = bind(address)
     url = Address(address.family, listening.getsockname()).url
 

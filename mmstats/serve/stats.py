@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from mmstats.errors import InvalidParams
-from mmstats.files.fingerprint import Identity
+from mmstats.files.fingerprint import Fingerprint
 from mmstats.question.parameters import EXTENSIONS, PARAMETERS, QUESTION
 from mmstats.question.query import StatsQuery
 from mmstats.question.read import read_question
@@ -62,7 +62,7 @@ class StatsEndpoint:
             return _response(answer, _validators(key))
         return await _while_connected(request, self._compute(request, identity, key, query))
 
-    async def _compute(self, request: Request, identity: Identity, key: str, query: StatsQuery) -> Response:
+    async def _compute(self, request: Request, identity: Fingerprint, key: str, query: StatsQuery) -> Response:
         """The answer of a worker, shared with equal requests; cached if the dataset did not change meanwhile."""
         running = self.pool.find(key)
         answer = await (running or self.pool.submit(key, query)).join()

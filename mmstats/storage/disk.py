@@ -46,10 +46,7 @@ class Disk:
 
     def status(self, path: str) -> Status:
         """What the file system says of a file now."""
-        stat = _stat(path)
-        known = (path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-        # Anybody may set the time of modification, but not that of change.
-        return Status(stat.st_size, repr(known), stat.st_ctime_ns)
+        return status_of(path, _stat(path))
 
     def content_id(self, path: str) -> str:
         """Empty: times can be set back."""
@@ -87,6 +84,13 @@ class Disk:
     def canonical(self, path: str) -> str:
         """The path with links resolved."""
         return os.path.realpath(path)
+
+
+def status_of(path: str, stat: os.stat_result) -> Status:
+    """The status of a file that was looked at already."""
+    known = (path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    # Anybody may set the time of modification, but not that of change.
+    return Status(stat.st_size, repr(known), stat.st_ctime_ns)
 
 
 def _stat(path: str) -> os.stat_result:

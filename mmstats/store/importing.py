@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -11,15 +11,12 @@ import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.errors import OutputError
-from mmstats.files.discovery import find_files
 from mmstats.files.event_file import EventFile
-from mmstats.files.listing import Listing, kept_until_read
 from mmstats.files.manifest import Manifest, StoreFile, StoreSource
 from mmstats.limits import Limits
-from mmstats.readers.projection import ColumnMap, Projection, Selection
-from mmstats.readers.report import ReadLog
-from mmstats.readers.scan import Scan, blamed
-from mmstats.readers.source import notices
+from mmstats.readers.projection import Selection
+from mmstats.readers.report import ReadReport, merged
+from mmstats.readers.source import Source, open_source
 from mmstats.readers.statistics import read_footer
 from mmstats.store.home import Home, Overtaken, kind_of
 from mmstats.store.sources import FoundSource, found_source, outside
@@ -96,76 +93,77 @@ def import_events(dataset: Dataset, store: str | Path, watch: Watch | None = Non
     """
     watch, store = watch or Watch(), str(store)
     kind = kind_of(store)
-    with kept_until_read(find_files(dataset.locations, dataset.input_format, dataset.storage_options)) as listing:
+    everything = replace(dataset, trust_partitions=False)
+    with open_source(everything, Selection(EVENT_COLUMNS), watch.advance, blame=False) as source:
         kind.check_free(store, dataset.storage_options)
-        files = outside(listing.files, store)
+        files = outside(source.files, store)
         for _ in range(_ATTEMPTS):
-            opened = kind.opened(store, dataset.storage_options, watch.say, dataset.limits)
-            with suppress(Overtaken), opened as home:
-                return _Import(dataset, listing, home, watch).run(files)
+            with (
+                suppress(Overtaken),
+                kind.opened(store, dataset.storage_options, watch.say, dataset.limits) as home,
+            ):
+                return _Import(dataset, source, home, watch).run(files)
     fault = f"{visible(store)}: other imports came first, {_ATTEMPTS} times"
     raise OutputError(fault, hint="import again when they are done")
 
 
 class _Import:
-    def __init__(self, dataset: Dataset, listing: Listing, home: Home, watch: Watch) -> None:
-        self._dataset, self._listing, self._home, self._watch = dataset, listing, home, watch
-        self._shape = Projection(
-            Selection(EVENT_COLUMNS), ColumnMap(dataset.columns), dataset.timestamp_unit, dataset.limits
-        )
-        self._log = ReadLog(dataset.skip_bad_rows, watch.advance)
+    """One try to import files into a store as it is now."""
+
+    def __init__(self, dataset: Dataset, source: Source, home: Home, watch: Watch) -> None:
+        self._dataset, self._source, self._home, self._watch = dataset, source, home, watch
         self._known = {source.location: source for source in home.manifest.sources}
 
     def run(self, files: Sequence[EventFile]) -> Imported:
         """Import what the store does not have yet."""
-        found = self._found(files)
-        new = [source for source in found if not self._has(source)]
-        old = {source.location: self._known[source.location] for source in new if source.location in self._known}
-        manifest = self._imported(new, {one.id for one in old.values()}) if new else self._home.manifest
-        rows = sum(one.rows for one in manifest.sources if one.id >= self._home.manifest.next_source)
-        said = tuple(notices(self._listing, self._log))
-        return Imported(len(new) - len(old), len(old), len(found) - len(new), rows, manifest, said)
-
-    def _found(self, files: Sequence[EventFile]) -> list[FoundSource]:
         self._watch.expect("checking", _bytes(files))
-        found = (found_source(file, self._dataset, self._watch.advance) for file in files)
-        return list({source.location: source for source in found}.values())  # pipes may bring the same twice
+        each = (found_source(file, self._dataset, self._watch.advance) for file in files)
+        found = list({one.location: one for one in each}.values())  # pipes may bring the same twice
+        skip = self._dataset.skip_bad_rows
+        new = [one for one in found if not one.is_known_as(self._known.get(one.location), skip_bad_rows=skip)]
+        old = {one.location: self._known[one.location] for one in new if one.location in self._known}
+        manifest, report = self._home.manifest, ReadReport()
+        if new:
+            manifest, report = self._imported(new, {one.id for one in old.values()})
+        rows = sum(one.rows for one in manifest.sources if one.id >= self._home.manifest.next_source)
+        notices = tuple(self._source.notices(report))
+        return Imported(len(new) - len(old), len(old), len(found) - len(new), rows, manifest, notices)
 
-    def _has(self, source: FoundSource) -> bool:
-        return source.is_known_as(self._known.get(source.location), skip_bad_rows=self._dataset.skip_bad_rows)
-
-    def _imported(self, new: Sequence[FoundSource], gone: set[int]) -> Manifest:
-        before, limits = self._home.manifest, self._dataset.limits
-        writer = DayWriter(self._home, limits.held_bytes)
-        self._watch.expect("importing", _bytes([source.file for source in new]))
-        taken = [self._taken(source, number, writer) for number, source in enumerate(new, before.next_source)]
+    def _imported(self, new: Sequence[FoundSource], gone: set[int]) -> tuple[Manifest, ReadReport]:
+        before, writer = self._home.manifest, DayWriter(self._home, self._dataset.limits.held_bytes)
+        self._watch.expect("importing", _bytes([one.file for one in new]))
+        taken = [self._take(one, number, writer) for number, one in enumerate(new, before.next_source)]
         writer.flush()
-        files = settled([*before.files, *writer.files], gone, partial(rewrite, home=self._home), limits)
+        report = merged(report for _, report in taken)
+        rewritten = partial(rewrite, home=self._home)
+        files = settled([*before.files, *writer.files], gone, rewritten, self._dataset.limits)
         kept = [source for source in before.sources if source.id not in gone]
-        columns = tuple(name for name in EVENT_COLUMNS if name in self._log.found or name in before.columns)
-        manifest = Manifest((*kept, *taken), tuple(files), columns, before.next_source + len(new))
+        columns = tuple(name for name in EVENT_COLUMNS if name in report.columns or name in before.columns)
+        sources = (*kept, *(source for source, _ in taken))
+        manifest = Manifest(sources, tuple(files), columns, before.next_source + len(new))
         self._home.commit(manifest)
-        return manifest
+        return manifest, report
 
-    def _taken(self, source: FoundSource, number: int, writer: DayWriter) -> StoreSource:
-        file = source.file
-        events = Scan([file], self._shape, self._log)
-        with blamed([events]):
-            steps = _Steps(file, self._watch.advance)
+    def _take(self, found: FoundSource, number: int, writer: DayWriter) -> tuple[StoreSource, ReadReport]:
+        file = found.file
+        with self._source.blaming([file]):
+            scan, progress = self._source.scan([file]), _Progress(file, self._watch.advance)
 
             def take(batch: pl.DataFrame) -> None:
                 writer.add(batch, number)
-                steps.advance(batch.height)
+                progress.advance(batch.height)
 
-            events.hand_over(take)
+            scan.for_each_batch(take)
         writer.end_source()
-        steps.finish()
-        source.check_unchanged()
-        left_out = self._log.bad_rows[str(file)]
-        return StoreSource(number, source.location, source.digest, source.read_as, steps.rows, left_out)
+        progress.finish()
+        found.check_unchanged()
+        report = scan.report()
+        left_out = sum(report.bad_rows().values())
+        source = StoreSource(number, found.location, found.digest, found.read_as, progress.rows, left_out)
+        return source, report
 
 
-class _Steps:
+class _Progress:
     """How far a file of columns has been read, in bytes; text files tell of themselves."""
 
     def __init__(self, file: EventFile, advance: Callable[[int], None]) -> None:

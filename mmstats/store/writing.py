@@ -7,8 +7,8 @@ import polars as pl
 
 from mmstats.errors import OutputError, Unreadable
 from mmstats.files.manifest import VERSION, StoreFile
-from mmstats.readers.columnar import ENGINE_FAULTS
-from mmstats.readers.projection import IMPORTED_FROM, INSTANT, STORE_SCHEMA, VISITOR_HASH, hashed
+from mmstats.readers.columnar import ENGINE_FAULTS, IMPORTED_FROM, INSTANT, STORE_SCHEMA, VISITOR_HASH
+from mmstats.readers.projection import hashed
 from mmstats.storage.errors import is_store_error, store_error
 from mmstats.store.folder import flush
 from mmstats.store.home import Home

@@ -1,122 +1,113 @@
-"""An answer from the parts that are kept of files, and from the files that are new, have changed or are cut."""
+"""An answer from cached partial aggregates, and from the files that are new, have changed or are cut by the range."""
 
 from collections.abc import Sequence
 
 import polars as pl
 
-from mmstats.engines import finish
-from mmstats.engines.local.partial_cache import Kept, Ledger, Record
-from mmstats.engines.local.partials import Partial
-from mmstats.engines.local.strategy import Task
+from mmstats.engines.local.aggregation import mergeable_of, with_bucket
+from mmstats.engines.local.partial_cache import CachedPartials, FileRecord, PartialCache
+from mmstats.engines.local.strategy import FilesByUse
+from mmstats.engines.stages import Rows
 from mmstats.files.event_file import EventFile
-from mmstats.files.fingerprint import still_settled
+from mmstats.files.fingerprint import current_fingerprints
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
 from mmstats.readers.columnar import FILE
 from mmstats.readers.pruning import Overlap
-from mmstats.readers.source import Source
+from mmstats.readers.report import FileReport, ReadReport, merged
+from mmstats.readers.source import Scan, Source
 
 
-def answered(query: StatsQuery, source: Source, task: Task, partial: Partial, ledger: Ledger) -> finish.Rows:
-    """The answer; what it takes to answer sooner the next time is kept."""
-    kept, files = task.kept, task.files
-    for file in (*files.used, *files.passed):
-        record = kept.records[source.known[file.path]]
-        source.log.columns[file.path] = set(record.found)
-        source.log.leave_out(file, record.bad_rows)
-    reading = _Reading(source, partial, query.group_by)
-    reading.read_whole(files.whole)
-    reading.read_cut(files.cut_texts, files.cut_others)
-    used = [kept.parts[known] for file in files.used if (known := source.known[file.path]) in kept.parts]
-    restored = [partial.restored(pl.concat(used)).lazy()] if used else []
-    rows = partial.finished([*restored, *reading.parts])
-    _keep(source, kept, reading.learnt(), ledger)
-    return rows
+class ByFile:
+    """One answer by files; `stored` tells of how many files the partial aggregates were cached."""
 
+    def __init__(self, query: StatsQuery, source: Source, files: FilesByUse) -> None:
+        self._query, self._source, self._files = query, source, files
+        self._aggregate = mergeable_of(query, source.projection.limits, stored=source.is_stored)
+        self._scans: list[Scan] = []
+        self._merging: list[pl.LazyFrame] = []
+        self._by_path: dict[str, pl.DataFrame] = {}
+        self.stored = 0
 
-class _Reading:
-    """What is read of the files that no part is kept of; `parts` are what the answer needs of it."""
+    def answer(self, cached: CachedPartials, cache: PartialCache) -> tuple[Rows, ReadReport]:
+        """The rows of the answer; what it takes to answer sooner the next time is cached."""
+        files, fingerprints = self._files, self._source.fingerprints
+        self._read_whole(files.whole)
+        self._read_each(files.partial_texts, whole=False)
+        if files.partial_others or not self._merging:
+            self._read_together(files.partial_others, whole=False)
+        used = [
+            cached.partials[fingerprint]
+            for file in files.cached
+            if (fingerprint := fingerprints[file.path]) in cached.partials
+        ]
+        restored = [self._aggregate.from_cache(pl.concat(used)).lazy()] if used else []
+        rows = self._aggregate.merged([*restored, *self._merging])
+        known = [*files.cached, *files.outside]
+        reports = {file.path: cached.records[fingerprints[file.path]].report() for file in known}
+        report = merged([ReadReport(reports, tuple(known)), *(scan.report() for scan in self._scans)])
+        self._store(cached, report, cache)
+        return rows, report
 
-    def __init__(self, source: Source, partial: Partial, words: Sequence[str]) -> None:
-        self._source, self._partial, self._words = source, partial, words
-        self.parts: list[pl.LazyFrame] = []
-        self._by_file: dict[str, pl.DataFrame] = {}
-
-    def read_whole(self, files: Sequence[EventFile]) -> None:
-        """Read files that lie inside the range; of the smallest it is seen whether keeping parts is worth it."""
-        limits = self._source.shape.limits
+    def _read_whole(self, files: Sequence[EventFile]) -> None:
+        """Read files that lie inside the range; the smallest shows whether caching is worth it."""
+        limits = self._source.projection.limits
         by_size = sorted(files, key=lambda file: file.size)
         if sum(file.size for file in files) > limits.probe_bytes:
             smallest = by_size.pop(0)
-            self._read_by_file([smallest], whole=True)
-            part = self._by_file[smallest.path]
-            all_bytes = part.estimated_size() * len(files)
-            if not _is_worth(part, smallest, limits) or all_bytes > limits.partials_bytes:
-                del self._by_file[smallest.path]
-                self._read_at_once(by_size, whole=True)
+            self._read_each([smallest], whole=True)
+            partial = self._by_path[smallest.path]
+            all_bytes = partial.estimated_size() * len(files)
+            if not _is_worth(partial, smallest, limits) or all_bytes > limits.partials_bytes:
+                del self._by_path[smallest.path]
+                self._read_together(by_size, whole=True)
                 return
-        self._read_by_file(by_size, whole=True)
+        self._read_each(by_size, whole=True)
 
-    def read_cut(self, texts: Sequence[EventFile], others: Sequence[EventFile]) -> None:
-        """Read files that may not lie inside the range; of texts it is known once they have been read."""
-        self._read_by_file(texts, whole=False)
-        if others or not self.parts:
-            self._read_at_once(others, whole=False)
-
-    def _read_by_file(self, files: Sequence[EventFile], *, whole: bool) -> None:
+    def _read_each(self, files: Sequence[EventFile], *, whole: bool) -> None:
         if files:
-            parts = self._partial.by_file(self._source.events(files, whole=whole).numbered(self._words))
-            by_number = parts.partition_by(FILE, as_dict=True, include_key=False)
-            nothing, paths = parts.head(0).drop(FILE), [file.path for file in files]
-            self._by_file |= {path: by_number.get((number,), nothing) for number, path in enumerate(paths)}
-            self.parts.append(parts.lazy())
+            events = self._scan(files, whole=whole).numbered(self._query.group_by)
+            partials = self._aggregate.by_file(with_bucket(self._query, events))
+            by_number = partials.partition_by(FILE, as_dict=True, include_key=False)
+            nothing = partials.head(0).drop(FILE)
+            self._by_path |= {file.path: by_number.get((number,), nothing) for number, file in enumerate(files)}
+            self._merging.append(partials.lazy())
 
-    def _read_at_once(self, files: Sequence[EventFile], *, whole: bool) -> None:
-        self.parts.append(self._partial.of(self._source.events(files, whole=whole).frame(self._words)))
+    def _read_together(self, files: Sequence[EventFile], *, whole: bool) -> None:
+        events = self._scan(files, whole=whole).frame(self._query.group_by)
+        self._merging.append(self._aggregate.partial(with_bucket(self._query, events)))
 
-    def learnt(self) -> Kept:
-        """The records and parts of the files that were read one by one and are still what they were."""
-        records, parts = {}, {}
-        read = [file for file in self._source.files if file.path in self._by_file]
-        settle_ns = self._source.shape.limits.settle_ns
-        still = still_settled((file for file in read if file.path in self._source.known), settle_ns)
+    def _scan(self, files: Sequence[EventFile], *, whole: bool) -> Scan:
+        self._scans.append(self._source.scan(files, whole=whole))
+        return self._scans[-1]
+
+    def _store(self, cached: CachedPartials, report: ReadReport, cache: PartialCache) -> None:
+        """Cache what was found out of files that are still what they were, beside what is cached of others."""
+        fingerprints, limits = self._source.fingerprints, self._source.projection.limits
+        read = [file for file in self._source.files if file.path in self._by_path and file.path in fingerprints]
+        current = current_fingerprints(read, limits.settle_ns) if read else {}
+        records: dict[str, FileRecord] = {}
+        partials: dict[str, pl.DataFrame] = {}
         for file in read:
-            known, part = self._source.known.get(file.path), self._by_file[file.path]
-            if known is None or still.get(file.path) != known:
-                continue
-            record = self._record(file, part)
-            records[known] = record
-            if record.whole and len(part):
-                parts[known] = self._partial.to_keep(part)
-        return Kept(records, parts)
-
-    def _record(self, file: EventFile, part: pl.DataFrame) -> Record:
-        source, span = self._source, self._source.log.spans.get(file.path)
-        whole = source.place(file, span) is Overlap.INSIDE and _is_worth(part, file, source.shape.limits)
-        found = tuple(sorted(source.log.columns.get(file.path, ())))
-        return Record(whole, span, found, source.log.bad_rows[str(file)])
-
-
-def _is_worth(part: pl.DataFrame, file: EventFile, limits: Limits) -> bool:
-    """Whether a part is so much smaller than its file that it is worth keeping."""
-    return part.estimated_size() <= max(limits.small_partial_bytes, file.size // limits.partial_share)
+            fingerprint, partial = fingerprints[file.path], self._by_path[file.path]
+            found = report.files.get(file.path, FileReport())
+            inside = self._source.overlap(file, found.range) is Overlap.INSIDE
+            whole = inside and _is_worth(partial, file, limits)
+            record = FileRecord(whole, found.range, tuple(sorted(found.columns)), found.bad_rows)
+            old = cached.records.get(fingerprint)
+            if current.get(file.path) == fingerprint and not (old and (old.whole or old == record)):
+                records[fingerprint] = record
+                if whole and len(partial):
+                    partials[fingerprint] = self._aggregate.to_cache(partial)
+        if not records:
+            return
+        there = set(fingerprints.values())
+        kept_records = {known: record for known, record in cached.records.items() if known in there}
+        kept_partials = {known: partial for known, partial in cached.partials.items() if known in there}
+        if cache.store(CachedPartials(kept_records | records, kept_partials | partials)):
+            self.stored = sum(record.whole for record in records.values())
 
 
-def _keep(source: Source, kept: Kept, learnt: Kept, ledger: Ledger) -> None:
-    """Keep what was learnt beside what is kept of files that are still there."""
-    new = {
-        known: record for known, record in learnt.records.items() if not _says_as_much(kept.records.get(known), record)
-    }
-    if not new:
-        return
-    there = set(source.known.values())
-    records = {known: record for known, record in kept.records.items() if known in there} | new
-    parts = {known: part for known, part in kept.parts.items() if known in there}
-    parts |= {known: part for known, part in learnt.parts.items() if known in new}
-    if ledger.write(Kept(records, parts)):
-        ledger.learnt = sum(record.whole for record in new.values())
-
-
-def _says_as_much(old: Record | None, new: Record) -> bool:
-    """Whether a record that is kept says as much as a new one."""
-    return old is not None and (old.whole or old == new)
+def _is_worth(partial: pl.DataFrame, file: EventFile, limits: Limits) -> bool:
+    """Whether a partial aggregate is so much smaller than its file that it is worth caching."""
+    return partial.estimated_size() <= max(limits.small_partial_bytes, file.size // limits.partial_share)

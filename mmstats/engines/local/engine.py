@@ -6,18 +6,17 @@ from mmstats.answer import Stats
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.engine_address import EngineAddress
-from mmstats.engines import Engine, finish
-from mmstats.engines.finish import stats_of
-from mmstats.engines.local import by_file, plan
-from mmstats.engines.local.explain import uses
+from mmstats.engines import Engine
+from mmstats.engines.local.aggregation import TextGroups, aggregate_of, with_bucket
+from mmstats.engines.local.by_file import ByFile
+from mmstats.engines.local.explain import file_uses
 from mmstats.engines.local.packing import TooWide
-from mmstats.engines.local.partial_cache import Ledger
-from mmstats.engines.local.partials import partial_of
-from mmstats.engines.local.strategy import ByTexts, Task, Way, everything, grouping_of, task_of
-from mmstats.engines.local.streaming import collected
+from mmstats.engines.local.partial_cache import PartialCache
+from mmstats.engines.local.strategy import ReadPlan, Strategy, plan_read, read_together
+from mmstats.engines.stages import VALUE, Rows, selection_of, stats_of
 from mmstats.question.query import StatsQuery
-from mmstats.readers.scan import Scan
-from mmstats.readers.source import Source, open_events
+from mmstats.readers.report import ReadReport
+from mmstats.readers.source import Source, open_source
 from mmstats.reports import Profile
 
 
@@ -29,43 +28,40 @@ def engine(_: EngineAddress) -> Engine:
 def answer(query: StatsQuery, dataset: Dataset, profile: Profile | None = None, cache: Cache | None = None) -> Stats:
     """What the events of the dataset answer to the question; the profile is filled with what that takes.
 
-    What is learnt of each file is kept in the cache, to be read instead of the file when something like it is asked.
+    With a cache, partial aggregates of files are cached, to be read instead of the files when something like it is
+    asked again.
     """
     profile = profile or Profile()
-    with profile.phase("find files"):
-        source = open_events(dataset, plan.wanted_of(query), profile.advance, cache)
-    with source, source.blamed():
-        ledger = Ledger(cache, query, dataset) if cache else None
-        with profile.phase("find files"):
-            task = task_of(query, source, ledger)
-        with profile.phase("read and group"):
-            try:
-                rows = _rows(query, source, task, ledger)
-            except TooWide:
-                task = everything(source)
-                source.log.begin_anew()
-                texts = ByTexts(query)
-                rows = texts.rows(texts.of(source.events().frame(query.group_by)))
-        profile.files_stored = ledger.learnt if ledger else 0
+    profile.begin("find files")
+    with open_source(dataset, selection_of(query), profile.advance, cache) as source:
+        partials = PartialCache(cache, query, dataset) if cache else None
+        work = plan_read(query, source, partials)
+        profile.begin("read and group")
+        try:
+            rows, report = _rows(query, source, work, partials, profile)
+        except TooWide:
+            work, scan = read_together(source), source.scan()
+            rows = TextGroups(query).rows(with_bucket(query, scan.frame(query.group_by)))
+            report = scan.report()
         if profile.with_files:
-            profile.files = uses(query, source, task)
-    with profile.phase("order"):
-        return stats_of(query, rows, source)
+            profile.files = file_uses(query, source, work, report)
+        profile.begin("order")
+        return stats_of(query, rows, source, source.report(report))
 
 
-def _rows(query: StatsQuery, source: Source, task: Task, ledger: Ledger | None) -> finish.Rows:
+def _rows(
+    query: StatsQuery, source: Source, work: ReadPlan, partials: PartialCache | None, profile: Profile
+) -> tuple[Rows, ReadReport]:
     """All rows of the answer; raises TooWide where labels have too many values for packing."""
-    if task.way is Way.STATISTICS:
-        return _total(query, source.events())
-    if task.way is Way.BY_FILE and ledger:
-        partial = partial_of(query, source.shape.limits, stored=source.is_stored)
-        return by_file.answered(query, source, task, partial, ledger)
-    events = source.events().frame(query.group_by)
-    grouping = grouping_of(query, events, source.shape.limits)
-    return grouping.rows(grouping.of(events))
-
-
-def _total(query: StatsQuery, events: Scan) -> finish.Rows:
-    """The number of events: what statistics prove, and what is left to count."""
-    known, rest = events.counted()
-    return finish.Rows(collected(plan.answered(query, rest)).select(pl.col(finish.VALUE) + known), 1)
+    if work.strategy is Strategy.BY_FILE and partials:
+        by_file = ByFile(query, source, work.files)
+        rows, report = by_file.answer(work.cached, partials)
+        profile.files_stored = by_file.stored
+        return rows, report
+    scan = source.scan()
+    if work.strategy is Strategy.STATISTICS:
+        known, rest = scan.count_by_statistics()
+        total = TextGroups(query).rows(rest).frame.select(pl.col(VALUE) + known)
+        return Rows(total, 1), scan.report()
+    events = with_bucket(query, scan.frame(query.group_by))
+    return aggregate_of(query, events, source.projection.limits).rows(events), scan.report()

@@ -1,115 +1,89 @@
-"""Labels of groups as integers while they are counted, since these pack and group faster than texts."""
+"""Groups as packed integers, which sort and merge faster than texts: codes for labels, and rows from sorted runs."""
 
 from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from mmstats.engines import finish
-from mmstats.engines.local import registers
 from mmstats.engines.local.packing import KEY, Layout, Run, Runs
-from mmstats.engines.local.streaming import collected, each_batch
+from mmstats.engines.local.streaming import collect, each_batch
+from mmstats.engines.stages import VALUE, Rows, within_limit
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
-from mmstats.readers.projection import VISITOR
 
 _HOUR = 3_600_000_000  # in the microseconds of timestamps
 # The length of a bucket, and where after 1970 began the first that starts there: a Monday's week on 5 January.
 _STEPS = {"hour": (_HOUR, 0), "day": (24 * _HOUR, 0), "week": (7 * 24 * _HOUR, 4 * 24 * _HOUR)}
 
 
-class Numbers:
-    """The labels of one question, numbered as they are met, or as they come, being Categoricals; null is 0 of them."""
+class LabelCodes:
+    """Integer codes for the labels of one question, those of Categoricals where there are some; null is 0."""
 
     def __init__(self, query: StatsQuery, schema: Mapping[str, pl.DataType]) -> None:
         self.names = query.labels
         self._step, self._start = _STEPS[query.interval] if query.interval else (0, 0)
-        self._words = {name: _words(schema[name]) for name in query.group_by}
-        self._kept = [pl.Series(dtype=words) for words in self._words.values()]  # the engine drops what none uses
+        # New categories are for one question, and forgotten with it.
+        self._categories = {
+            name: dtype if isinstance(dtype := schema[name], pl.Categorical) else pl.Categorical(pl.Categories.random())
+            for name in query.group_by
+        }
+        self._used = [pl.Series(dtype=dtype) for dtype in self._categories.values()]  # the engine drops what none uses
 
-    def of_labels(self) -> list[pl.Expr]:
-        """The numbers of the labels of events that have their bucket."""
-        return [self._number(name).alias(name) for name in self.names]
+    def encoded(self) -> list[pl.Expr]:
+        """The codes of the labels of events that have their bucket."""
+        codes = []
+        for name in self.names:
+            label = pl.col(name)
+            if name in self._categories:
+                known = label.cast(self._categories[name]).to_physical().cast(pl.UInt32) + 1
+                codes.append(known.fill_null(0).alias(name))
+            else:
+                codes.append(((label.to_physical() - self._start) // self._step).alias(name))
+        return codes
 
-    def _number(self, name: str) -> pl.Expr:
-        label = pl.col(name)
-        if name not in self._words:
-            return (label.to_physical() - self._start) // self._step
-        return (label.cast(self._words[name]).to_physical().cast(pl.UInt32) + 1).fill_null(0)
-
-    def to_labels(self) -> list[pl.Expr]:
-        """The labels of rows that have their numbers."""
-        return [self._label(name).alias(name) for name in self.names]
-
-    def _label(self, name: str) -> pl.Expr:
-        number = pl.col(name)
-        if name not in self._words:
-            return (number * self._step + self._start).cast(pl.Datetime("us"))
-        known = pl.when(number > 0).then(number - 1).cast(pl.UInt32)
-        return known.cat.to(self._words[name]).cast(pl.String)
-
-
-def _words(dtype: pl.DataType) -> pl.Categorical:
-    """The words of a column that has some, or else new ones, for one question and forgotten with it."""
-    return dtype if isinstance(dtype, pl.Categorical) else pl.Categorical(pl.Categories.random())
-
-
-def marked(numbers: Numbers, events: pl.LazyFrame, *beside: str) -> pl.LazyFrame:
-    """The numbers of the labels and the mark of every event's visitor, and some columns beside."""
-    return events.select(*beside, *numbers.of_labels(), registers.mark(pl.col(VISITOR)))
+    def decoded(self) -> list[pl.Expr]:
+        """The labels of rows that have their codes."""
+        labels = []
+        for name in self.names:
+            code = pl.col(name)
+            if name in self._categories:
+                known = pl.when(code > 0).then(code - 1).cast(pl.UInt32)
+                labels.append(known.cat.to(self._categories[name]).cast(pl.String).alias(name))
+            else:
+                labels.append((code * self._step + self._start).cast(pl.Datetime("us")).alias(name))
+        return labels
 
 
-def condensed(names: tuple[str, ...], visits: pl.LazyFrame, limits: Limits) -> Runs:
-    """The marks that matter of each group by the columns `names`; raises TooWide where they are too wide to pack."""
-    runs = Runs(registers.condensed, limits)
-
-    def take(batch: pl.DataFrame) -> None:
-        layout = Layout.of(batch, names, registers.BITS)
-        keys = batch.select(layout.packed(pl.col(registers.MARK)).alias(KEY))
-        runs.add(layout, registers.condensed(keys))
-
-    each_batch(visits.select(*names, registers.MARK), take, limits.batch_rows)
-    return runs
-
-
-def estimated(query: StatsQuery, numbers: Numbers, visits: pl.LazyFrame, limits: Limits) -> finish.Rows:
-    """The estimated visitors of every group, of their marks; raises TooWide as `condensed` does."""
-    runs = condensed(query.labels, visits, limits)
-    pieces = ((layout, registers.estimated(keys, layout, finish.VALUE)) for layout, keys in runs.pieces())
-    return _labelled(query, numbers, pieces)
-
-
-def counted(query: StatsQuery, numbers: Numbers, events: pl.LazyFrame, limits: Limits) -> finish.Rows:
-    """The number of events of every group, of their numbers; raises TooWide where these are too wide to pack."""
+def count_packed(query: StatsQuery, codes: LabelCodes, events: pl.LazyFrame, limits: Limits) -> Rows:
+    """The number of events of every group, by their codes; raises TooWide where these are too wide to pack."""
     runs = Runs(_added, limits)
 
     def take(batch: pl.DataFrame) -> None:
         layout = Layout.of(batch, query.labels)
         keys = batch.select(layout.packed()).to_series().sort()
         counts = keys.rle().struct.unnest()
-        runs.add(layout, counts.select(pl.col("value").alias(KEY), pl.col("len").cast(pl.Int64).alias(finish.VALUE)))
+        runs.add(layout, counts.select(pl.col("value").alias(KEY), pl.col("len").cast(pl.Int64).alias(VALUE)))
 
     each_batch(events, take, limits.batch_rows)
-    return _labelled(query, numbers, runs.pieces())
+    return unpacked_rows(query, codes, runs.pieces())
 
 
 def _added(counts: pl.DataFrame) -> pl.DataFrame:
     """The counts of equal keys added up, in order."""
-    summed = counts.sort(KEY).with_columns(pl.col(finish.VALUE).cum_sum())
+    summed = counts.sort(KEY).with_columns(pl.col(VALUE).cum_sum())
     last = summed.filter((pl.col(KEY) != pl.col(KEY).shift(-1)).fill_null(value=True))
-    return last.with_columns(pl.col(finish.VALUE).diff().fill_null(pl.col(finish.VALUE)))
+    return last.with_columns(pl.col(VALUE).diff().fill_null(pl.col(VALUE)))
 
 
-def _labelled(query: StatsQuery, numbers: Numbers, pieces: Iterable[Run]) -> finish.Rows:
+def unpacked_rows(query: StatsQuery, codes: LabelCodes, pieces: Iterable[Run]) -> Rows:
     """The rows with their labels, where a limit cuts only those that it may leave; `pieces` have a key and a value."""
     groups = 0
-    likely = [pl.DataFrame(schema={**dict.fromkeys(query.labels, pl.Int64), finish.VALUE: pl.Int64})]
-    for layout, rows in pieces:
-        groups += rows.height
+    rows = [pl.DataFrame(schema={**dict.fromkeys(query.labels, pl.Int64), VALUE: pl.Int64})]
+    for layout, piece in pieces:
+        groups += piece.height
         columns = layout.columns(pl.col(KEY))
         buckets = columns[:1] if query.interval else []
-        kept = finish.likely(query, rows.with_columns(buckets))
-        likely.append(kept.select(*columns, finish.VALUE))
+        rows.append(within_limit(query, piece.with_columns(buckets)).select(*columns, VALUE))
     if not (groups or query.labels):
-        return finish.Rows(pl.DataFrame({finish.VALUE: [0]}), 1)
-    labelled = pl.concat(likely).lazy().select(*numbers.to_labels(), finish.VALUE)
-    return finish.Rows(collected(labelled), groups)
+        return Rows(pl.DataFrame({VALUE: [0]}), 1)
+    labelled = pl.concat(rows).lazy().select(*codes.decoded(), VALUE)
+    return Rows(collect(labelled), groups)

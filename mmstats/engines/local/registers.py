@@ -1,54 +1,111 @@
-"""Sketches as sorted integers: the ends of every register that a group's visitors touch, a mark each.
+"""Sketches as sorted integers: the ends of every register that a group's visitors touch, an entry each.
 
-A mark is the register above the value that it was shown, 47 bits; `sketch` tells what these are. Of the marks of a
-register only the least and the greatest matter, so that sketches merge by sorting their marks together.
+An entry is the register above the value that it was shown, 47 bits; `sketch` tells what these are. Of the entries of a
+register only the least and the greatest matter, so that sketches merge by sorting their entries together.
 """
+
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from mmstats.engines import sketch
-from mmstats.engines.local.packing import KEY, Layout
+from mmstats.engines.local.packed_groups import LabelCodes, unpacked_rows
+from mmstats.engines.local.packing import KEY, Layout, Runs
+from mmstats.engines.local.streaming import each_batch
+from mmstats.engines.stages import VALUE, Rows
+from mmstats.limits import Limits
+from mmstats.question.query import StatsQuery
+from mmstats.readers.columnar import FILE
+from mmstats.readers.projection import VISITOR
 
-MARK = "mark"
+ENTRY = "entry"
 BITS = sketch.PRECISION + 1 + 32  # one register more, for ids that are null, whose group must not be lost
 _VALUES = 1 << 32
 _FIRST = "first of a register"
 _LAST = pl.col(_FIRST).shift(-1).fill_null(value=True)  # the next begins
 
 
-def mark(h: pl.Expr) -> pl.Expr:
-    """The mark of a visitor, of his hash."""
-    found = (h % sketch.REGISTERS) * _VALUES + h // _VALUES
-    return found.fill_null(sketch.REGISTERS * _VALUES).alias(MARK)
+class RegisterEntries:
+    """Visitors by label: an entry for each end of each register that a group's visitors touch; labels are codes."""
+
+    def __init__(self, query: StatsQuery, schema: Mapping[str, pl.DataType], limits: Limits) -> None:
+        self._query, self._codes, self._limits = query, LabelCodes(query, schema), limits
+
+    def partial(self, events: pl.LazyFrame, *beside: str) -> pl.LazyFrame:
+        """The entries of the visitors of some events, not yet condensed; some columns beside."""
+        h = pl.col(VISITOR)
+        entry = (h % sketch.REGISTERS) * _VALUES + h // _VALUES
+        shown = entry.fill_null(sketch.REGISTERS * _VALUES).alias(ENTRY)
+        return events.select(*beside, *self._codes.encoded(), shown)
+
+    def by_file(self, events: pl.LazyFrame) -> pl.DataFrame:
+        """The entries of files, condensed."""
+        entries = self.partial(events, FILE)
+        key = pl.col(KEY)
+        pieces = [
+            keys.select(*layout.columns(key), layout.lowest(key).alias(ENTRY))
+            for layout, keys in self._condensed((FILE, *self._query.labels), entries).pieces()
+        ]
+        return pl.concat(pieces) if pieces else entries.head(0).collect()
+
+    def to_cache(self, partials: pl.DataFrame) -> pl.DataFrame:
+        """The entries with texts for codes, which other processes do not know."""
+        return partials.select(*self._codes.decoded(), ENTRY)
+
+    def from_cache(self, partials: pl.DataFrame) -> pl.DataFrame:
+        """The entries with codes for texts."""
+        return partials.select(*self._codes.encoded(), ENTRY)
+
+    def merged(self, partials: Sequence[pl.LazyFrame]) -> Rows:
+        """The estimated visitors of every group; raises TooWide where labels are too wide to pack."""
+        entries = [partial.select(*self._query.labels, ENTRY) for partial in partials]
+        runs = self._condensed(self._query.labels, pl.concat(entries, how="vertical_relaxed"))
+        pieces = ((layout, _estimate(keys, layout)) for layout, keys in runs.pieces())
+        return unpacked_rows(self._query, self._codes, pieces)
+
+    def rows(self, events: pl.LazyFrame) -> Rows:
+        """The estimated visitors of all events; raises TooWide as above."""
+        return self.merged([self.partial(events)])
+
+    def _condensed(self, names: tuple[str, ...], entries: pl.LazyFrame) -> Runs:
+        """The entries that matter of each group by the columns `names`."""
+        runs = Runs(_condense, self._limits)
+
+        def take(batch: pl.DataFrame) -> None:
+            layout = Layout.of(batch, names, BITS)
+            runs.add(layout, _condense(batch.select(layout.packed(pl.col(ENTRY)).alias(KEY))))
+
+        each_batch(entries.select(*names, ENTRY), take, self._limits.batch_rows)
+        return runs
 
 
-def condensed(keys: pl.DataFrame) -> pl.DataFrame:
-    """The keys that have a mark for their lowest bits, in order; of each group and register the two ends."""
-    begins = _begins(keys.sort(KEY))
+def _condense(keys: pl.DataFrame) -> pl.DataFrame:
+    """The keys that have an entry for their lowest bits, in order; of each group and register the two ends."""
+    begins = _with_begins(keys.sort(KEY))
     ends = begins.filter(pl.col(_FIRST) | _LAST).select(KEY)
     return ends.filter((pl.col(KEY) != pl.col(KEY).shift(1)).fill_null(value=True))
 
 
-def _begins(ordered: pl.DataFrame) -> pl.DataFrame:
+def _with_begins(ordered: pl.DataFrame) -> pl.DataFrame:
     """The keys in order, each with whether a register begins with it."""
     register = pl.col(KEY) // _VALUES
     return ordered.with_columns((register != register.shift(1)).fill_null(value=True).alias(_FIRST))
 
 
-def estimated(keys: pl.DataFrame, layout: Layout, value: str) -> pl.DataFrame:
-    """The estimated number of visitors of each group of condensed keys, as `value`, by the first key of the group."""
+def _estimate(keys: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """The estimated number of visitors of each group of condensed keys, by the first key of the group."""
     key = pl.col(KEY)
-    shown = layout.lowest(key)
-    # Of a register's span its last mark is the end and its first the start; one that is both has none.
+    entry = layout.lowest(key)
+    # Of a register's range its last entry is the end and its first the start; one that is both has none.
     weight = _LAST.cast(pl.Int64) - pl.col(_FIRST).cast(pl.Int64)
     weighed = (
-        _begins(keys)
+        _with_begins(keys)
         .lazy()
         .select(
             layout.first_of_group(key).alias(KEY),
-            (shown // _VALUES < sketch.REGISTERS).alias("is a visitor"),
-            (weight * (shown % _VALUES).cast(pl.Int64)).alias("span"),
+            (entry // _VALUES < sketch.REGISTERS).alias("is a visitor"),
+            (weight * (entry % _VALUES).cast(pl.Int64)).alias("range"),
         )
     )
-    estimate = sketch.estimate_of(pl.col("is a visitor").sum().cast(pl.Int64), pl.col("span").sum())
-    return weighed.group_by(KEY).agg(estimate.alias(value)).collect(engine="streaming")
+    estimate = sketch.estimate_of(pl.col("is a visitor").sum().cast(pl.Int64), pl.col("range").sum())
+    return weighed.group_by(KEY).agg(estimate.alias(VALUE)).collect(engine="streaming")

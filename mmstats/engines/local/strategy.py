@@ -1,152 +1,78 @@
-"""How a question is answered of all its events at once: by texts, by numbers, or by visitors' marks."""
+"""How a question is answered over a source: decided before any event is read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
 
-import polars as pl
-
-from mmstats.engines import finish
-from mmstats.engines.local import packed_groups, plan
-from mmstats.engines.local.packed_groups import Numbers
-from mmstats.engines.local.partial_cache import Kept, Ledger
-from mmstats.engines.local.partials import Marks
-from mmstats.engines.local.streaming import collected
+from mmstats.engines.local.aggregation import MANY_LABELS
+from mmstats.engines.local.partial_cache import CachedPartials, PartialCache
 from mmstats.files.event_file import EventFile
-from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
 from mmstats.readers.pruning import Overlap
 from mmstats.readers.source import Source
 
-MANY_LABELS = 5  # from so many on grouping by their texts is slower than numbering these
 
-
-class Grouping(Protocol):
-    """A way to answer a question of all its events."""
-
-    def of(self, events: pl.LazyFrame) -> pl.LazyFrame:
-        """What the engine is asked to do with the events."""
-        ...
-
-    def rows(self, part: pl.LazyFrame) -> finish.Rows:
-        """The rows of the answer, by what `of` has given; raises TooWide where labels have too many values."""
-        ...
-
-
-def grouping_of(query: StatsQuery, events: pl.LazyFrame, limits: Limits) -> Grouping:
-    """The way to answer the question of these events."""
-    if query.metric == "uniques" and not query.exact:
-        return Marks(query, events.collect_schema(), limits)
-    if query.metric == "count" and len(query.group_by) >= MANY_LABELS:
-        return ByNumbers(query, events, limits)
-    return ByTexts(query)
-
-
-class ByTexts:
-    """Labels are grouped as they come, by the engine."""
-
-    def __init__(self, query: StatsQuery) -> None:
-        self._query = query
-
-    def of(self, events: pl.LazyFrame) -> pl.LazyFrame:
-        """The rows."""
-        return plan.answered(self._query, events)
-
-    def rows(self, part: pl.LazyFrame) -> finish.Rows:
-        """The rows, found."""
-        frame = collected(part)
-        return finish.Rows(frame, frame.height)
-
-
-class ByNumbers:
-    """Labels are numbered and packed into one integer, which is counted."""
-
-    def __init__(self, query: StatsQuery, events: pl.LazyFrame, limits: Limits) -> None:
-        self._query, self._numbers, self._limits = query, Numbers(query, events.collect_schema()), limits
-
-    def of(self, events: pl.LazyFrame) -> pl.LazyFrame:
-        """The numbers of the labels."""
-        return plan.bucketed(self._query, events).select(self._numbers.of_labels())
-
-    def rows(self, part: pl.LazyFrame) -> finish.Rows:
-        """The events of each group, counted."""
-        return packed_groups.counted(self._query, self._numbers, part, self._limits)
-
-
-class Way(Enum):
+class Strategy(Enum):
     """How a question is answered."""
 
     STATISTICS = "what statistics prove is not read"
-    BY_FILE = "file by file, and what is learnt of each is kept"
-    AT_ONCE = "all files at once"
+    BY_FILE = "file by file, and the partial aggregate of each is cached"
+    TOGETHER = "all files at once"
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
+class FilesByUse:
     """The files of a source by what has to be done with them.
 
-    The parts of `used` are kept; of `passed` it is known that the range leaves none of their events; `whole` ones lie
-    inside the range, and `cut` ones may not.
+    Of `cached` ones the partial aggregates are cached; `outside` the range lie files that the cache knows of; `whole`
+    ones lie inside it, and the range may cut `partial` ones.
     """
 
-    used: list[EventFile] = field(default_factory=list)
-    passed: list[EventFile] = field(default_factory=list)
+    cached: list[EventFile] = field(default_factory=list)
+    outside: list[EventFile] = field(default_factory=list)
     whole: list[EventFile] = field(default_factory=list)
-    cut: list[EventFile] = field(default_factory=list)
+    partial: list[EventFile] = field(default_factory=list)
 
     @property
-    def cut_texts(self) -> Sequence[EventFile]:
-        """Texts that may be cut: whether they are is known once they have been read, so that they are kept by file."""
-        return [file for file in self.cut if file.format.is_text]
+    def partial_texts(self) -> Sequence[EventFile]:
+        """Text files that the range may cut: whether it does is known once they have been read, each by itself."""
+        return [file for file in self.partial if file.format.is_text]
 
     @property
-    def cut_others(self) -> Sequence[EventFile]:
-        """Other files that may be cut, which are read at once."""
-        return [file for file in self.cut if not file.format.is_text]
+    def partial_others(self) -> Sequence[EventFile]:
+        """Other files that the range may cut, which are read together."""
+        return [file for file in self.partial if not file.format.is_text]
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """The way to answer a question, what is kept to answer it by, and what has to be done with each file."""
+class ReadPlan:
+    """The strategy for a question, what is cached for it, and what has to be done with each file."""
 
-    way: Way
-    kept: Kept
-    files: Sorted
+    strategy: Strategy
+    cached: CachedPartials
+    files: FilesByUse
 
 
-def task_of(query: StatsQuery, source: Source, ledger: Ledger | None) -> Task:
+def plan_read(query: StatsQuery, source: Source, cache: PartialCache | None) -> ReadPlan:
     """What has to be done to answer a question over a source."""
-    way = _way(query, source, ledger)
-    if way is not Way.BY_FILE or ledger is None:
-        return everything(source, way)
-    kept = ledger.read()
-    return Task(way, kept, _sorted_out(source, kept))
-
-
-def everything(source: Source, way: Way = Way.AT_ONCE) -> Task:
-    """To read all files, whatever is kept of them."""
-    return Task(way, Kept({}, {}), Sorted(cut=source.files))
-
-
-def _way(query: StatsQuery, source: Source, ledger: Ledger | None) -> Way:
     if query.metric == "count" and not query.labels and not any(file.format.is_text for file in source.files):
-        return Way.STATISTICS
-    if ledger and len(source.files) > 1 and not query.exact and len(query.group_by) < MANY_LABELS:
-        return Way.BY_FILE
-    return Way.AT_ONCE
-
-
-def _sorted_out(source: Source, kept: Kept) -> Sorted:
-    """What has to be done with each file of a source."""
-    files = Sorted()
+        return read_together(source, Strategy.STATISTICS)
+    by_file = len(source.files) > 1 and not query.exact and len(query.group_by) < MANY_LABELS
+    if cache is None or not by_file:
+        return read_together(source)
+    cached, files = cache.find(), FilesByUse()
     for file in source.files:
-        record = kept.records.get(source.known.get(file.path, ""))
-        place = source.place(file, record.span if record else None)
-        if place is Overlap.OUTSIDE:
-            files.passed.append(file)
-        elif place is Overlap.INSIDE:
-            (files.used if record and record.whole else files.whole).append(file)
+        record = cached.records.get(source.fingerprints.get(file.path, ""))
+        overlap = source.overlap(file, record.range if record else None)
+        if overlap is Overlap.OUTSIDE:
+            files.outside.append(file)
+        elif overlap is Overlap.INSIDE:
+            (files.cached if record and record.whole else files.whole).append(file)
         else:
-            files.cut.append(file)
-    return files
+            files.partial.append(file)
+    return ReadPlan(Strategy.BY_FILE, cached, files)
+
+
+def read_together(source: Source, strategy: Strategy = Strategy.TOGETHER) -> ReadPlan:
+    """To read all files, whatever is cached of them."""
+    return ReadPlan(strategy, CachedPartials({}, {}), FilesByUse(partial=source.files))

@@ -10,7 +10,7 @@ import polars as pl
 _WORKERS = 2  # of whom each holds a batch; what they call uses all cores in turn
 
 
-def collected(frame: pl.LazyFrame) -> pl.DataFrame:
+def collect(frame: pl.LazyFrame) -> pl.DataFrame:
     """All of a frame."""
     with _interruptible():
         return frame.collect(engine="streaming")

@@ -21,8 +21,9 @@ from pyspark.sql.connect import functions as F
 from mmstats.engines.spark.errors import CLUSTER_ERRORS, refused
 from mmstats.engines.spark.scan import NO_TEXT, Scan, union_all
 from mmstats.files.event_file import EventFile
-from mmstats.readers.report import ReadLog
-from mmstats.readers.scan import read_through
+from mmstats.readers.projection import Projection
+from mmstats.readers.report import ReadOptions
+from mmstats.readers.source import Scan as LocalScan
 from mmstats.readers.source import Source
 
 _BATCH = 16  # scans that are counted in one query
@@ -32,14 +33,16 @@ _FILE_ERROR = re.compile(rf"(?i)FAILED_READ_FILE|CANNOT_READ_FILE|{NO_TEXT}|parq
 _FILE_PATH = re.compile(r"(?s)(?:FAILED_READ_FILE|CANNOT_READ_FILE).*? (?:file:/+|[a-z0-9]+://)(\S.*?)\.? +SQLSTATE")
 
 
-def check_rows(scans: Sequence[Scan], log: ReadLog) -> None:
-    """Raise what is wrong with the first bad row, or count bad rows where the log says to leave them out."""
+def check_rows(scans: Sequence[Scan], options: ReadOptions) -> dict[str, int]:
+    """How many rows of each file are bad, by path; raises BadRow for the first unless bad rows are left out."""
+    bad_rows: dict[str, int] = {}
     unchecked = [scan for scan in scans if not scan.files[0].stored]
     for scan, suspects in zip(unchecked, _count_suspects(unchecked), strict=True):
         files = [replace(scan, files=(file,)) for file in scan.files] if suspects else []
         for single, count in zip(files, _count_suspects(files), strict=True):
             if count:
-                _check_here(single, count, log)
+                bad_rows[single.files[0].path] = _check_here(single, count, options)
+    return bad_rows
 
 
 def _count_suspects(scans: Sequence[Scan]) -> list[int]:
@@ -53,22 +56,33 @@ def _count_suspects(scans: Sequence[Scan]) -> list[int]:
     return [found[index] for index in range(len(scans))]
 
 
-def _check_here(scan: Scan, suspects: int, log: ReadLog) -> None:
-    """Read the scan's only file here; raises what is wrong with a row, and Unreadable where a suspect one is good."""
+def _check_here(scan: Scan, suspects: int, options: ReadOptions) -> int:
+    """How many rows of the scan's only file are bad, by reading it here.
+
+    Raises what is wrong with a row, and Unreadable where a suspect one is good.
+    """
     (file,) = scan.files
-    before = log.bad_rows[str(file)]
-    read_through(file, scan.shape, log)
-    good = suspects - (log.bad_rows[str(file)] - before)
+    bad = _read_here(file, scan.projection, options)
+    good = suspects - bad
     if good and not scan.knows_bad_rows:
         rows = "1 row" if good == 1 else f"{good:,} rows"
         raise refused(file, f"{rows} in a form that engines read differently")
+    return bad
+
+
+def _read_here(file: EventFile, projection: Projection, options: ReadOptions) -> int:
+    """Read all that a question selects of a file; how many rows were left out."""
+    read = LocalScan([file], projection, options)
+    read.for_each_batch(lambda _: None)
+    return sum(read.report().bad_rows().values())
 
 
 def blame_file(scans: Sequence[Scan], source: Source, error: BaseException) -> None:
     """Raise what is wrong with the first file that the cluster cannot read, if the error is one of a file."""
     file = (_named_file(source.files, error) or _find_unreadable(scans)) if _is_of_file(error) else None
     if file:
-        read_through(file, source.shape.as_stored() if file.stored else source.shape, source.log)
+        with source.blaming([file]):
+            _read_here(file, source.projection.as_stored if file.stored else source.projection, source.options)
         if "invalid utf-8" in str(error).lower():  # of bytes: Sail cannot leave out such a row
             raise refused(file, "text that is not valid UTF-8")
         raise refused(file, "a form that the cluster cannot read and this machine can")

@@ -9,18 +9,18 @@ import polars as pl
 from mmstats.answer import Stats
 from mmstats.dataset import Dataset
 from mmstats.engine_address import EngineAddress
-from mmstats.engines.finish import VALUE, Rows, stats_of
-from mmstats.engines.local.plan import wanted_of
 from mmstats.engines.spark import plan
 from mmstats.engines.spark.bad_rows import blame_file, check_rows
 from mmstats.engines.spark.errors import CLUSTER_ERRORS, is_mixed_up, refused, translated
 from mmstats.engines.spark.parquet import parquet_scans
 from mmstats.engines.spark.scan import Scan, check_sizes, union_all
 from mmstats.engines.spark.session import Session
+from mmstats.engines.stages import VALUE, Rows, selection_of, stats_of
 from mmstats.errors import InvalidParams
 from mmstats.files.fingerprint import unchanged
 from mmstats.question.query import StatsQuery
-from mmstats.readers.source import Source, open_events
+from mmstats.readers.report import FileReport, ReadReport
+from mmstats.readers.source import Source, open_source
 from mmstats.readers.timestamps import TIMESTAMP
 from mmstats.wording import visible
 
@@ -43,18 +43,18 @@ class Cluster:
         if "-" in dataset.locations:
             raise InvalidParams({"data": ["must not be '-': no cluster sees this machine's standard input"]})
         # One question at a time: Sail mixes up two that are planned in one session at once.
-        with self._lock, open_events(dataset, wanted_of(query)) as source, unchanged(source.files):
+        with self._lock, open_source(dataset, selection_of(query)) as source, unchanged(source.files):
             _refuse(source)
             try:
                 with translated(self._address):
-                    rows = self._rows(query, source)
+                    rows, report = self._rows(query, source)
             except KeyboardInterrupt:
                 if self._session and not self._session.interrupt():
                     self._session = None
                 raise
-        return stats_of(query, rows, source)
+        return stats_of(query, rows, source, source.report(report))
 
-    def _rows(self, query: StatsQuery, source: Source) -> Rows:
+    def _rows(self, query: StatsQuery, source: Source) -> tuple[Rows, ReadReport]:
         """The rows, asked for once more in a new session where the server has mixed up two plans."""
         if self._session and not self._session.is_alive():
             self._session = None
@@ -66,7 +66,6 @@ class Cluster:
                 raise
         session, self._session = self._session, None
         session.close()
-        source.log.begin_anew()
         self._session = Session(self._address)
         return _run(query, source, self._session)
 
@@ -76,19 +75,20 @@ def _refuse(source: Source) -> None:
     for file in source.files:
         if file.format.name != "parquet":
             raise refused(file, _OTHER_FORMATS[file.format.name])
-        for name in source.shape.raw:
+        for name in source.projection.raw:
             if name.endswith("'"):  # as do the columns that plans add
                 raise refused(file, f"a column named {visible(name)!r}")
 
 
-def _run(query: StatsQuery, source: Source, session: Session) -> Rows:
+def _run(query: StatsQuery, source: Source, session: Session) -> tuple[Rows, ReadReport]:
     """Scan, check for bad rows, aggregate; a file that the cluster cannot read is named."""
     scans: list[Scan] = []
     try:
-        scans += parquet_scans(source.files, source.shape, source.log, session)
+        scans += parquet_scans(source.files, source.projection, session)
         check_sizes([file for scan in scans for file in scan.files], session)
-        check_rows(scans, source.log)
-        return _aggregated(query, scans)
+        bad_rows = check_rows(scans, source.options)
+        files = {file.path: FileReport(scan.found, bad_rows.get(file.path, 0)) for scan in scans for file in scan.files}
+        return _aggregated(query, scans), ReadReport(files, tuple(source.files))
     except CLUSTER_ERRORS as error:
         if not is_mixed_up(error):
             blame_file(scans, source, error)

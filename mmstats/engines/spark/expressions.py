@@ -73,11 +73,11 @@ def between(micros: Column, start: datetime | None, end: datetime | None) -> Col
     return micros.between(_long(first), _long(last))
 
 
-def stored_in_range(source: Column, dtype: pl.DataType | None, wanted: Selection, unit: str | None) -> Column | None:
+def stored_in_range(source: Column, dtype: pl.DataType | None, selection: Selection, unit: str | None) -> Column | None:
     """Whether a stored value lies in the range, as statistics can tell without reading it; None where they cannot."""
     if dtype is None or not is_instant(dtype) or dtype == pl.UInt64 or getattr(dtype, "time_unit", "") == "ns":
         return None
-    spans = stored_ranges(dtype, wanted, unit)
+    spans = stored_ranges(dtype, selection, unit)
     inside = [source.between(_stored(first, dtype), _stored(end - 1, dtype)) for first, end in spans]
     return reduce(or_, inside, F.lit(False))
 

@@ -15,7 +15,6 @@ from mmstats.engines.spark.session import Session
 from mmstats.files.event_file import EventFile
 from mmstats.readers.columnar import ColumnarFiles, group_by_schema, unreadable
 from mmstats.readers.projection import Projection
-from mmstats.readers.report import ReadLog
 from mmstats.wording import visible
 
 # Spark's names of the types whose values it gives the text that the contract says.
@@ -29,54 +28,54 @@ _REBASED_BEFORE = datetime(1901, 1, 1)  # noqa: DTZ001 - in some time zones unti
 _INT96: Bounds = (datetime(1678, 1, 1), datetime(2262, 1, 1))  # noqa: DTZ001 - what 64 bits of nanoseconds hold
 
 
-def parquet_scans(files: Sequence[EventFile], shape: Projection, log: ReadLog, session: Session) -> Iterator[Scan]:
+def parquet_scans(files: Sequence[EventFile], projection: Projection, session: Session) -> Iterator[Scan]:
     """The scans that Parquet files take, as few as their schemas, writers and folders allow.
 
-    Raises what `parts_of` raises, and Unreadable for a type whose values a cluster would write otherwise.
+    Raises what `group_by_schema` raises, and Unreadable for a type whose values a cluster would write otherwise.
     """
     groups: dict[object, tuple[ColumnarFiles, list[EventFile]]] = {}
-    for part in group_by_schema(files, shape, log):
-        schema = tuple(part.schema.items())
-        for file in part.files:
-            values = _partition_values(file, part)
+    for group in group_by_schema(files, projection):
+        schema = tuple(group.schema.items())
+        for file in group.files:
+            values = _partition_values(file, group)
             folders = tuple(values) if session.dialect.metadata_column else tuple(values.items())
             # Without declared types no files are read together whose Arrow types differ, if only in offset sizes.
             arrow = () if session.dialect.declares_types else _footer(file).schema.to_arrow_schema()
             types = tuple((field.name, str(field.type)) for field in arrow)
-            key = (part.is_stored, file.storage, schema, types, _timestamps(file, part), folders)
-            groups.setdefault(key, (part, []))[1].append(file)
-    for part, group in groups.values():
-        yield _scan(replace(part, files=tuple(group)), session)
+            key = (group.is_stored, file.storage, schema, types, _timestamps(file, group), folders)
+            groups.setdefault(key, (group, []))[1].append(file)
+    for group, members in groups.values():
+        yield _scan(replace(group, files=tuple(members)), session)
 
 
-def _scan(part: ColumnarFiles, session: Session) -> Scan:
+def _scan(group: ColumnarFiles, session: Session) -> Scan:
     """The scan of files that are written alike."""
-    first, dialect = part.files[0], session.dialect
-    columns = {name: part.schema[name] for name in part.shape.raw if part.schema.get(name, pl.Null) != pl.Null}
-    (timestamp,) = part.shape.columns.sources("timestamp")
+    first, dialect = group.files[0], session.dialect
+    columns = {name: group.schema[name] for name in group.projection.raw if group.schema.get(name, pl.Null) != pl.Null}
+    (timestamp,) = group.projection.sources["timestamp"]
     for name, dtype in columns.items():
         # A server that is told no type makes no text of bytes of a fixed size.
         untold = dtype == pl.Binary and not dialect.declares_types
         is_fixed = untold and _physical_type(_footer(first), name) == "FIXED_LEN_BYTE_ARRAY"
         if _declared_type(dtype) is None or is_fixed or (dtype.is_temporal() and name != timestamp):
             raise refused(first, f"column {visible(name)!r} is {dtype}")
-    nulls = dict.fromkeys(name for name in part.shape.raw if name in part.schema and name not in columns)
-    int96, comparable = _timestamps(first, part)
+    nulls = dict.fromkeys(name for name in group.projection.raw if name in group.schema and name not in columns)
+    int96, comparable = _timestamps(first, group)
     if int96 and dialect.declares_types:
         columns[timestamp] = pl.Datetime("us")
-    schema = _declared_schema(columns, part) if dialect.declares_types else ""
+    schema = _declared_schema(columns, group) if dialect.declares_types else ""
     # Values of folders are constants, but for those that differ: these are looked up by the path of a row's file.
-    values = {name: {file.partition[name] for file in part.files} for name in _partition_values(first, part)}
+    values = {name: {file.partition[name] for file in group.files} for name in _partition_values(first, group)}
     constants = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
     varying = [name for name in values if name not in constants]
     read = partial(read_parquet, session=session, schema=schema, partition_columns=varying)
     columns |= dict.fromkeys(varying, pl.String())
-    return Scan(part.files, read, columns, constants | nulls, part.shape, dialect, comparable)
+    return Scan(group.files, read, columns, constants | nulls, group.projection, group.found, dialect, comparable)
 
 
-def _partition_values(file: EventFile, part: ColumnarFiles) -> dict[str, str | None]:
+def _partition_values(file: EventFile, group: ColumnarFiles) -> dict[str, str | None]:
     """What the folders of a file say of columns that the question may read and the file lacks."""
-    names = [name for name in part.shape.raw if name not in part.schema]
+    names = [name for name in group.projection.raw if name not in group.schema]
     return {name: file.partition[name] for name in names if name in file.partition}
 
 
@@ -89,20 +88,22 @@ def _declared_type(dtype: pl.DataType) -> str | None:
     return _TYPES.get(str(dtype))
 
 
-def _declared_schema(columns: dict[str, pl.DataType], part: ColumnarFiles) -> str:
+def _declared_schema(columns: dict[str, pl.DataType], group: ColumnarFiles) -> str:
     """The columns to read, at least one, or there would be no rows."""
     declared = [f"{quoted(name)} {_declared_type(dtype)}" for name, dtype in columns.items()]
-    others = (f"{quoted(name)} {_declared_type(dtype)}" for name, dtype in part.schema.items() if _declared_type(dtype))
+    others = (
+        f"{quoted(name)} {_declared_type(dtype)}" for name, dtype in group.schema.items() if _declared_type(dtype)
+    )
     return ", ".join(declared) or next(others, "")
 
 
-def _timestamps(file: EventFile, part: ColumnarFiles) -> tuple[bool, Bounds]:
+def _timestamps(file: EventFile, group: ColumnarFiles) -> tuple[bool, Bounds]:
     """Whether a file's timestamps are INT96, and the bounds within which every engine reads them the same.
 
     Spark moves old ones of its legacy calendar, however it is set; of INT96 the local engine reads what fits 64 bits.
     """
-    (name,) = part.shape.columns.sources("timestamp")
-    dtype = part.schema.get(name)
+    (name,) = group.projection.sources["timestamp"]
+    dtype = group.schema.get(name)
     if file.stored or not isinstance(dtype, pl.Datetime | pl.Date):
         return False, (None, None)
     footer = _footer(file)

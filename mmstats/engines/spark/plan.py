@@ -5,8 +5,8 @@ from pyspark.sql.connect import functions as F
 from pyspark.sql.dataframe import DataFrame
 
 from mmstats.engines import sketch
-from mmstats.engines.finish import VALUE
 from mmstats.engines.spark.expressions import DAY, HOUR, floor_to
+from mmstats.engines.stages import VALUE
 from mmstats.question.query import StatsQuery
 from mmstats.readers.projection import VISITOR
 

@@ -34,15 +34,17 @@ _FILE_SCHEME = "^file:/+"  # a server writes it with one slash or three
 class Scan:
     """Files of one schema, and what the question reads of them.
 
-    `columns` are the types of the raw columns that `read` gives of some of the files; the values of `constants` are the
-    same in every row. All engines read the same instants within the bounds `comparable`.
+    `found` are the event columns that the files have, `columns` the types of the raw columns that `read` gives of some
+    of the files; the values of `constants` are the same in every row. All engines read the same instants within the
+    bounds `comparable`.
     """
 
     files: tuple[EventFile, ...]
     read: Callable[[Sequence[EventFile]], DataFrame]
     columns: dict[str, pl.DataType]
     constants: Partition
-    shape: Projection
+    projection: Projection
+    found: frozenset[str]
     dialect: Dialect
     comparable: Bounds = (None, None)
 
@@ -52,19 +54,19 @@ class Scan:
         return self.read(self.files)
 
     def events(self) -> DataFrame:
-        """The events wanted: their columns as text, and their instants in microseconds."""
-        wanted = self.shape.wanted
+        """The events selected: their columns as text, and their instants in microseconds."""
+        selection = self.projection.selection
         kept = [~invalid for invalid in self._invalid_texts()]
         strings = [column(name) for name, dtype in self.columns.items() if expressions.is_string(dtype)]
         if strings and self.dialect.trusts_strings and not self.files[0].stored:
             valid = reduce(and_, (F.coalesce(F.is_valid_utf8(string), F.lit(True)) for string in strings))
             kept.insert(0, F.when(valid, F.lit(True)).otherwise(F.raise_error(F.lit(NO_TEXT)).cast("boolean")))
-        if wanted.event is not None:
-            kept.append(self._text("event_name") == wanted.event if is_encodable(wanted.event) else F.lit(False))
-        stored = self._stored_in_range(wanted.start, wanted.end)
-        in_range = expressions.between(F.col(_INSTANT), wanted.start, wanted.end) if stored is None else stored
+        if selection.event is not None:
+            kept.append(self._text("event_name") == selection.event if is_encodable(selection.event) else F.lit(False))
+        stored = self._stored_in_range(selection.start, selection.end)
+        in_range = expressions.between(F.col(_INSTANT), selection.start, selection.end) if stored is None else stored
         rows = self._with_instants(self.frame.filter(reduce(and_, kept, F.lit(True)))).filter(in_range)
-        texts = [self._text(name).alias(name) for name in wanted.schema if name != "timestamp"]
+        texts = [self._text(name).alias(name) for name in selection.schema if name != "timestamp"]
         return rows.select(F.col(_INSTANT).alias("timestamp"), *texts)
 
     def suspects(self) -> DataFrame:
@@ -94,7 +96,7 @@ class Scan:
     @property
     def _timestamp(self) -> tuple[str, pl.DataType | None]:
         """The raw column of timestamps and its type, None for a constant."""
-        (name,) = self.shape.columns.sources("timestamp")
+        (name,) = self.projection.sources["timestamp"]
         return name, self.columns.get(name)
 
     def _with_instants(self, rows: DataFrame) -> DataFrame:
@@ -104,7 +106,7 @@ class Scan:
         are too large for that; an explode stops it.
         """
         name, dtype = self._timestamp
-        unit = self.shape.timestamp_unit
+        unit = self.projection.timestamp_unit
         if dtype is not None and is_instant(dtype):
             instant = expressions.instant(column(name), dtype, unit, nanos_as_long=self.dialect.declares_types)
             return rows.withColumn(_INSTANT, instant)
@@ -115,14 +117,14 @@ class Scan:
 
     def _stored_in_range(self, start: datetime | None, end: datetime | None) -> Column | None:
         name, dtype = self._timestamp
-        wanted = replace(self.shape.wanted, start=start, end=end)
-        return expressions.stored_in_range(column(name), dtype, wanted, self.shape.timestamp_unit)
+        selection = replace(self.projection.selection, start=start, end=end)
+        return expressions.stored_in_range(column(name), dtype, selection, self.projection.timestamp_unit)
 
     def _text(self, event_column: str) -> Column:
         """An event column as text: the first of its sources that is not null, row by row."""
         texts = [
             column(name).cast("string") if name in self.columns else F.lit(self.constants[name]).cast("string")
-            for name in self.shape.columns.sources(event_column)
+            for name in self.projection.sources[event_column]
             if name in self.columns or name in self.constants
         ]
         return F.coalesce(*texts) if texts else F.lit(None).cast("string")
