@@ -41,6 +41,6 @@ class Limits:
     day_files: int = 8  # files of a day; more are merged
     small_day_files: int = 3  # small files of a day; more are merged
     small_file_bytes: int = 1 << 20  # a file of fewer bytes is small
-    held_bytes: int = 160 << 20  # events that an import holds before it writes them
-    lock_seconds: float = 600.0  # that an import waits for another one into the same folder
-    abandoned_seconds: float = 86_400.0  # after which an uploaded file that is in no manifest may be removed
+    held_bytes: int = 160 << 20  # an import writes events when it holds as many bytes of them
+    lock_seconds: float = 600.0  # an import waits as long for another one into the same folder
+    abandoned_seconds: float = 86_400.0  # an uploaded file that is in no manifest is removed once it is older

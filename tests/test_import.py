@@ -6,10 +6,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import polars as pl
@@ -22,21 +21,19 @@ from mmstats.cli import run
 from mmstats.cli.exits import exit_code_for
 from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.engines.local.engine import answer
-from mmstats.errors import OutputError
+from mmstats.errors import OutputError, Unreadable
 from mmstats.files.fingerprint import fingerprint
-from mmstats.files.manifest import read_manifest
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
-from mmstats.readers.columnar import CATEGORICAL, STORE_SCHEMA
-from mmstats.store import folder, importing, writing
-from mmstats.store.importing import Watch, import_events
+from mmstats.store.importing import Callbacks, import_events
 from tests import oracle
 from tests.conftest import Ask, Ran
 from tests.drawn import NEAR, Drawn, datasets, questions, write
-from tests.importing import Take, answered, event, events, holds_only_its_state, put, take, total
+from tests.importing import Take, answered, event, events, files_of, holds_only_its_state, manifest, put, take, total
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
 ROOT = Path(__file__).resolve().parent.parent
+FEW_VALUES = {"event_name", "source", "medium", "campaign", "country", "device_type", "browser", "os", "path"}
 
 
 @pytest.fixture
@@ -96,7 +93,7 @@ def test_a_store_holds_what_each_source_was_last(steps: list[list[tuple[str, lis
             take(store, source, limits=Limits(day_files=most, small_day_files=most))
             assert answered(store, query) == oracle.answer(query, [one for content in now.values() for one in content])
             assert holds_only_its_state(store)
-            per_day = [file.day for file in read_manifest(str(store)).files]
+            per_day = [file.parent for file in files_of(store)]
             assert all(per_day.count(day) <= most for day in per_day)
 
 
@@ -151,8 +148,8 @@ def test_a_source_read_otherwise_is_replaced(import_: Take, ask: Ask, tmp_path: 
     assert ask("store", "--group-by", "event_name", "--interval", "hour").rows == [
         {"bucket": "1970-01-01 00:00:00", "event_name": "b", "value": 1}
     ]
-    (file,) = read_manifest("store").files
-    assert (file.first, file.last) == (1_000_000, 1_000_000)
+    (file,) = manifest(tmp_path / "store")["files"]
+    assert (file["first"], file["last"]) == (1_000_000, 1_000_000)
 
 
 def test_what_was_mapped_is_not_mapped_again(import_: Take, ask: Ask, tmp_path: Path) -> None:
@@ -175,14 +172,17 @@ def test_folders_above_a_store_say_nothing_of_it(import_: Take, ask: Ask, tmp_pa
     assert ask("source=y/store", "--group-by", "source,medium").rows == [{"source": "x", "medium": None, "value": 1}]
 
 
-def test_stdin_is_known_by_its_content(import_: Take, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stdin_is_known_by_its_content(
+    import_: Take, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same through a pipe adds nothing, anything else is another source."""
     for text, added in (("a", 1), ("a", 0), ("b", 1), ("a", 0)):
         data = f"timestamp,event_name\n2026-05-01,{text}\n".encode()
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
         assert import_("-").err.startswith(summary(added, 0, 1 - added, added))
     assert ask("store").value == 2
-    assert all(source.location == f"-#{source.digest}" for source in read_manifest("store").sources)
+    sources = manifest(tmp_path / "store")["sources"]
+    assert all(source["location"] == f"-#{source['digest']}" for source in sources)
 
 
 def test_late_events_land_in_their_day(import_: Take, ask: Ask, tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_large_imports_are_written_piece_by_piece(tmp_path: Path) -> None:
     for index in range(3):
         put(tmp_path / "events" / f"{index}.parquet", events(str(index), 1, 2, 3, rows=10))
     take(tmp_path / "store", tmp_path / "events", limits=Limits(held_bytes=1, day_files=1))
-    assert len(read_manifest(str(tmp_path / "store")).files) == 3
+    assert len(files_of(tmp_path / "store")) == 3
     assert answered(tmp_path / "store") == answered(tmp_path / "events")
 
 
@@ -252,9 +252,12 @@ def test_the_layout(import_: Take, tmp_path: Path) -> None:
     import_("a.ndjson")
     (path,) = (tmp_path / "store").glob("day=2026-05-01/*.parquet")
     read = pl.read_parquet(path, hive_partitioning=False)
-    assert read.schema == STORE_SCHEMA
-    assert set(EVENT_COLUMNS) <= set(read.columns)
-    assert all(read.schema[name] == pl.Categorical for name in CATEGORICAL)
+    assert read.schema == {
+        **{name: pl.Categorical() if name in FEW_VALUES else pl.String() for name in EVENT_COLUMNS},
+        "timestamp": pl.Datetime("us", "UTC"),
+        "anonymous_id_xxh64": pl.UInt64(),
+        "mmstats_source": pl.UInt32(),
+    }
     expected = read.select(polars_hash.col("anonymous_id").nchash.xxhash64(seed=42))["anonymous_id"]
     assert read["anonymous_id_xxh64"].to_list() == expected.to_list()
     assert expected.null_count() == 1
@@ -445,21 +448,22 @@ def test_a_store_is_described(import_: Take, capfd: pytest.CaptureFixture[str], 
     assert {key for key in told[0] if told[0][key] != told[1][key]} == {"locations", "formats", "bytes", "files"}
 
 
-def test_a_source_that_changes_meanwhile_is_refused(
-    import_: Take, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def import_while(source: Path, step: str, change: Callable[[Path], object]) -> None:
+    """Import a source that is changed when a step begins."""
+
+    def expect(begun: str, _: int) -> None:
+        if begun == step:
+            change(source)
+
+    import_events(Dataset((str(source),)), source.parent.parent / "store", Callbacks(expect=expect))
+
+
+def test_a_source_that_changes_meanwhile_is_refused(ask: Ask, tmp_path: Path) -> None:
     """A file that is written to while it is read would be known by what it never held."""
-    put(tmp_path / "a.ndjson", events("a", 1))
-    end = writing.DayWriter.end_source
-
-    def appended(writer: writing.DayWriter) -> None:
-        end(writer)
-        with (tmp_path / "a.ndjson").open("a") as file:
-            file.write("\n")
-
-    monkeypatch.setattr(writing.DayWriter, "end_source", appended)
-    ran = import_("a.ndjson")
-    assert (ran.code, ran.error) == (4, "a.ndjson: changed while it was imported")
+    source = put(tmp_path / "in" / "a.ndjson", events("a", 1))
+    with pytest.raises(Unreadable, match=r"a\.ndjson: changed while it was imported") as refused:
+        import_while(source, "importing", lambda path: path.write_text(path.read_text() + "\n"))
+    assert exit_code_for(refused.value) == 4
     assert ask("store").code == 3
 
 
@@ -469,33 +473,26 @@ def test_a_file_that_a_store_has_lost_is_named(import_: Take, tmp_path: Path) ->
     put(tmp_path / "in" / "b.ndjson", events("b", 5))
     assert import_("in").code == 0
     before = (tmp_path / "store" / "_mmstats.json").read_bytes()
-    (lost,) = read_manifest("store").files
-    (tmp_path / "store" / lost.path).unlink()
+    (lost,) = files_of(tmp_path / "store")
+    lost.unlink()
     put(source, events("a", 6))
     ran = import_("in")
-    assert (ran.code, ran.error) == (4, f"store/{lost.path}: the store has lost this file")
+    assert (ran.code, ran.error) == (4, f"{lost.relative_to(tmp_path)}: the store has lost this file")
     assert (tmp_path / "store" / "_mmstats.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("form", ["ndjson", "csv.gz", "json", "parquet", "arrow"])
-@pytest.mark.parametrize("moment", ["_found", "_taken"])
-def test_a_source_that_goes_meanwhile_is_named(
-    import_: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, moment: str
-) -> None:
+@pytest.mark.parametrize("step", ["checking", "importing"])
+def test_a_source_that_goes_meanwhile_is_named(tmp_path: Path, form: str, step: str) -> None:
     """It is no fault of the store: exit code 4, by its name."""
     source = put(tmp_path / "in" / f"a.{form}", events("a", 5))
-    step = getattr(importing._Import, moment)
-
-    def late(*given: Any) -> Any:
-        source.unlink()
-        return step(*given)
-
-    monkeypatch.setattr(importing._Import, moment, late)
-    ran = import_("in")
-    assert (ran.code, ran.error) == (4, f"in/{source.name}: No such file or directory")
+    with pytest.raises(Unreadable) as refused:
+        import_while(source, step, Path.unlink)
+    assert exit_code_for(refused.value) == 4
+    assert refused.value.message == f"{source}: No such file or directory"
 
 
-def test_identity_changes_with_the_store(tmp_path: Path) -> None:
+def test_the_fingerprint_changes_with_the_store(tmp_path: Path) -> None:
     """Whoever keeps answers sees that a store has changed, and that it has not."""
     put(tmp_path / "a.ndjson", events("a", 1))
     take(tmp_path / "store", tmp_path / "a.ndjson")
@@ -520,7 +517,7 @@ def test_imports_at_once_lose_nothing(tmp_path: Path) -> None:
     ]
     assert [process.wait() for process in running] == [0, 0, 0]
     assert total(tmp_path / "store") == 12
-    assert len(read_manifest(str(tmp_path / "store")).sources) == 3
+    assert len(manifest(tmp_path / "store")["sources"]) == 3
     assert holds_only_its_state(tmp_path / "store")
 
 
@@ -530,7 +527,7 @@ def held(tmp_path: Path) -> Iterator[None]:
     from filelock import FileLock
 
     (tmp_path / "store").mkdir()
-    with FileLock(tmp_path / "store" / folder.LOCK):
+    with FileLock(tmp_path / "store" / "_mmstats.lock"):
         yield
 
 
@@ -541,7 +538,7 @@ def test_an_import_that_does_not_end_is_not_waited_for(tmp_path: Path, monkeypat
     put(tmp_path / "a.ndjson", events("a", 1))
     said: list[str] = []
     with pytest.raises(OutputError) as refused:
-        import_events(Dataset(("a.ndjson",), limits=Limits(lock_seconds=0.01)), "store", Watch(say=said.append))
+        import_events(Dataset(("a.ndjson",), limits=Limits(lock_seconds=0.01)), "store", Callbacks(note=said.append))
     assert exit_code_for(refused.value) == 5
     assert said == ["waiting for another import into store"]
     assert refused.value.message == "store: another import has not ended for 0 seconds"

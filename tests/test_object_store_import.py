@@ -1,15 +1,17 @@
 """Stores below a prefix of an object store: what an import leaves there, however it ends and whoever else imports."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,6 @@ from mmstats.cli import run
 from mmstats.dataset import Dataset
 from mmstats.engines.local.engine import answer
 from mmstats.errors import NotEvents, OutputError, Unreadable
-from mmstats.files.manifest import Manifest, parsed
 from mmstats.limits import Limits
 from mmstats.store.importing import Imported, import_events
 from tests.importing import BY_PATH, answered, events, put
@@ -52,10 +53,22 @@ def asked(location: str) -> str:
     return answer(BY_PATH, Dataset((location,))).to_json()
 
 
-def manifest_of(s3: Seaweed, store: str) -> Manifest:
-    """The manifest as it lies in the bucket."""
+def manifest_of(s3: Seaweed, store: str) -> dict[str, Any]:
+    """The manifest as it is written in the bucket."""
     key = store.removeprefix(f"s3://{s3.bucket}/") + "/_mmstats.json"
-    return parsed(key, s3.client.get_object(Bucket=s3.bucket, Key=key)["Body"].read())
+    written: dict[str, Any] = json.loads(s3.client.get_object(Bucket=s3.bucket, Key=key)["Body"].read())
+    return written
+
+
+def files_of(s3: Seaweed, store: str) -> list[str]:
+    """The paths of the files that are in a store, as its manifest lists them."""
+    return [f"day={file['day']}/{file['name']}" for file in manifest_of(s3, store)["files"]]
+
+
+def superseded_in(s3: Seaweed, store: str) -> dict[str, int | None]:
+    """Since when files are superseded, by path, as the manifest says."""
+    superseded: dict[str, int | None] = manifest_of(s3, store).get("superseded", {})
+    return superseded
 
 
 def objects_of(s3: Seaweed, store: str) -> set[str]:
@@ -74,7 +87,7 @@ def test_a_store_in_a_bucket_answers_as_one_on_disk(s3: Seaweed, store: str, tmp
         counts = [(one.added, one.replaced, one.unchanged, one.rows) for one in (far, here)]
         assert counts[0] == counts[1]
         assert asked(store) == asked(f"{store}/") == answered(tmp_path / "store") == answered(tmp_path / "in")
-    assert manifest_of(s3, store).sources == far.store.sources
+    assert manifest_of(s3, store)["sources"] == [asdict(source) for source in far.manifest.sources]
     assert "superseded" not in (tmp_path / "store" / "_mmstats.json").read_text()  # a lock lets it remove files at once
 
 
@@ -84,7 +97,7 @@ def test_days_of_many_files_are_merged_there(s3: Seaweed, store: str, tmp_path: 
     for number in range(6):
         sources.append(put(tmp_path / "in" / f"{number}.ndjson", events(str(number), 1)))
         take(store, sources[-1])
-    assert len(manifest_of(s3, store).files) < 4
+    assert len(files_of(s3, store)) < 4
     assert asked(store) == answered(tmp_path / "in")
 
 
@@ -93,9 +106,9 @@ def test_from_a_bucket_into_a_store(s3: Seaweed, store: str, tmp_path: Path) -> 
     put(tmp_path / "in" / "a.csv", events("a", 1, 2))
     put(tmp_path / "in" / "b.parquet", events("b", 2))
     there = s3.upload(tmp_path / "in", store.rpartition("/")[2] + "-in")
-    for home in (store, str(tmp_path / "store")):
-        assert (take(home, there).added, take(home, there).unchanged) == (2, 2)
-        assert asked(home) == answered(tmp_path / "in")
+    for to in (store, str(tmp_path / "store")):
+        assert (take(to, there).added, take(to, there).unchanged) == (2, 2)
+        assert asked(to) == answered(tmp_path / "in")
     s3.put(f"{store.rpartition('/')[2]}-in/a.csv", put(tmp_path / "in" / "a.csv", events("c", 5)).read_bytes())
     assert take(store, there).replaced == 1
     assert asked(store) == answered(tmp_path / "in")
@@ -147,7 +160,7 @@ def test_imports_at_once_lose_nothing(s3: Seaweed, store: str, tmp_path: Path) -
         done = list(threads.map(lambda source: take(store, source), sources))
     assert [one.added for one in done] == [1] * 5
     assert asked(store) == answered(tmp_path / "in")
-    ids = [source.id for source in manifest_of(s3, store).sources]
+    ids = [source["id"] for source in manifest_of(s3, store)["sources"]]
     assert len(set(ids)) == 5
 
 
@@ -209,7 +222,7 @@ def test_what_belongs_to_no_state_is_removed_later(
     left = {f"day=2026-05-01/{'0' * 16}.parquet"}
     for name in foreign | left:
         s3.put(f"{store.rpartition('/')[2]}/{name}", b"x")
-    own = {file.path for file in manifest_of(s3, store).files} | {"_mmstats.json"}
+    own = {*files_of(s3, store), "_mmstats.json"}
     take(store, source)
     assert objects_of(s3, store) == own | foreign | left
 
@@ -231,23 +244,23 @@ def two_days_ago(answer: bytes) -> bytes:
 
 def dated(s3: Seaweed, store: str, hours: float) -> dict[str, int | None]:
     """What the manifest tells of superseded files, once it tells that they all were so many hours ago."""
-    manifest = manifest_of(s3, store)
     then = int(datetime.now(UTC).timestamp() - hours * 3600)
-    changed = replace(manifest, superseded=dict.fromkeys(manifest.superseded, then))
-    s3.put(f"{store.rpartition('/')[2]}/_mmstats.json", changed.to_json().encode())
-    return dict(changed.superseded)
+    changed: dict[str, int | None] = dict.fromkeys(superseded_in(s3, store), then)
+    manifest = {**manifest_of(s3, store), "superseded": changed}
+    s3.put(f"{store.rpartition('/')[2]}/_mmstats.json", json.dumps(manifest).encode())
+    return changed
 
 
 def test_files_of_a_store_that_changes_often_are_removed(s3: Seaweed, store: str, tmp_path: Path) -> None:
     """An hour after they were superseded, however often and lately something else was imported."""
     sources = [put(tmp_path / "in" / f"{name}.ndjson", events(name, day)) for day, name in enumerate("ab", 1)]
     take(store, *sources)
-    (old,) = (file.path for file in manifest_of(s3, store).files if file.day == "2026-05-01")
+    (old,) = (path for path in files_of(s3, store) if path.startswith("day=2026-05-01/"))
     put(sources[0], events("changed", 1))
     take(store, *sources)
-    assert manifest_of(s3, store).superseded == {old: None}
+    assert superseded_in(s3, store) == {old: None}
     take(store, put(tmp_path / "in" / "c.ndjson", events("c", 3)))
-    since = manifest_of(s3, store).superseded[old]
+    since = superseded_in(s3, store)[old]
     assert since is not None
     assert abs(since - datetime.now(UTC).timestamp()) < 600
     for hours, there in ((0.9, True), (1.1, False)):
@@ -255,7 +268,7 @@ def test_files_of_a_store_that_changes_often_are_removed(s3: Seaweed, store: str
         take(store, *sources)
         assert (old in objects_of(s3, store)) == there
     take(store, put(tmp_path / "in" / "d.ndjson", events("d", 4)))
-    assert not manifest_of(s3, store).superseded
+    assert not superseded_in(s3, store)
     assert asked(store) == answered(tmp_path / "in")
 
 
@@ -271,11 +284,11 @@ def test_what_no_manifest_tells_of_is_taken_for_superseded(s3: Seaweed, store: s
     put(source, events("c", 1))
     take(store, source)
     assert due not in objects_of(s3, store)
-    assert left not in manifest_of(s3, store).superseded
+    assert left not in superseded_in(s3, store)
     (due,) = dated(s3, store, 2)
     put(source, events("d", 1))
     take(store, source, limits=Limits(abandoned_seconds=-600))
-    assert manifest_of(s3, store).superseded.keys() > {left}
+    assert superseded_in(s3, store).keys() > {left}
     assert left in objects_of(s3, store)
 
 
@@ -293,7 +306,7 @@ def test_an_import_is_overtaken_so_long_that_its_files_are_gone(
         proxy.before = lambda _: None
         put(other, events("c", 1))
         take(store, other)
-        for path in manifest_of(s3, store).superseded:
+        for path in superseded_in(s3, store):
             s3.client.delete_object(Bucket=s3.bucket, Key=f"{store.rpartition('/')[2]}/{path}")
         overtaken.append(line)
 
@@ -310,8 +323,8 @@ def test_an_import_is_overtaken_so_long_that_its_files_are_gone(
 def test_stores_of_several_places_are_asked_together(store: str, tmp_path: Path) -> None:
     """One on disk and one in a bucket, in either order, are read each from where it is."""
     here = str(tmp_path / "store")
-    for home in (here, store):
-        take(home, put(tmp_path / "a.ndjson", events("a", 7)))
+    for to in (here, store):
+        take(to, put(tmp_path / "a.ndjson", events("a", 7)))
     for locations in ((here, store), (store, here)):
         assert (
             answer(BY_PATH, Dataset(locations)).rows[0]["value"]
@@ -348,8 +361,8 @@ def test_a_file_that_a_store_has_lost_is_named(s3: Seaweed, store: str, tmp_path
     """An import that has to rewrite it says so, and leaves the store as it was."""
     source = put(tmp_path / "a.ndjson", events("a", 5))
     take(store, source, put(tmp_path / "b.ndjson", events("b", 5)))
-    (lost,) = manifest_of(s3, store).files
-    s3.client.delete_object(Bucket=s3.bucket, Key=f"{store.rpartition('/')[2]}/{lost.path}")
+    (lost,) = files_of(s3, store)
+    s3.client.delete_object(Bucket=s3.bucket, Key=f"{store.rpartition('/')[2]}/{lost}")
     put(source, events("a", 6))
-    with pytest.raises(NotEvents, match=re.escape(f"{store}/{lost.path}: there is no such object")):
+    with pytest.raises(NotEvents, match=re.escape(f"{store}/{lost}: there is no such object")):
         take(store, source)

@@ -16,9 +16,7 @@ from pathlib import Path
 import pytest
 
 from mmstats.errors import OutputError
-from mmstats.files.manifest import read_manifest
-from mmstats.store import folder
-from tests.importing import answered, events, holds_only_its_state, put, take
+from tests.importing import answered, events, holds_only_its_state, manifest, put, take
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = ("replace", "fsync", "unlink", "rmdir", "mkdir")
@@ -224,7 +222,7 @@ def test_a_manifest_without_room_leaves_the_old_state(source: Path, old: Path, m
 def test_what_a_crash_left_is_cleaned_up(source: Path, old: Path) -> None:
     """Files of no state go with the next import, also one that imports nothing; files of others stay."""
     take(old, source)
-    scratch = old / folder.SCRATCH
+    scratch = old / "_mmstats_new"
     scratch.mkdir()
     (scratch / "0123456789abcdef").write_bytes(b"half a file")
     (old / "day=2026-05-01" / "0123456789abcdef.parquet").write_bytes(b"another")
@@ -243,15 +241,16 @@ def test_a_manifest_that_was_moved_by_an_interrupt_stays(
     source: Path, old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An interrupt right after the manifest was replaced takes no file of the new state with it."""
-    replaced = folder.StoreFolder._replace_manifest
+    rename = os.replace
 
-    def interrupted(store: folder.StoreFolder, manifest: object) -> None:
-        replaced(store, manifest)  # type: ignore[arg-type]
-        raise KeyboardInterrupt
+    def interrupted(source: Path, target: Path) -> None:
+        rename(source, target)
+        if target.name == "_mmstats.json":
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(folder.StoreFolder, "_replace_manifest", interrupted)
+    monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         take(old, source)
     assert answered(old) == answered(source)
     assert holds_only_its_state(old)
-    assert len(read_manifest(str(old)).sources) == 4
+    assert len(manifest(old)["sources"]) == 4

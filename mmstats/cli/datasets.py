@@ -49,14 +49,14 @@ def import_(texts: Texts) -> None:
     values = read_options(IMPORT, texts)
     dataset = choose_dataset(values, settings_here(os.environ))
 
-    from mmstats.store.importing import Watch, import_events  # after validation: wrong options load no engine
+    from mmstats.store.importing import Callbacks, import_events  # after validation: wrong options load no engine
 
     keep_interruptible()
     with Progress() as progress:
-        done = import_events(dataset, values["to"], Watch(progress.expect, progress.advance, note))
+        done = import_events(dataset, values["to"], Callbacks(progress.expect, progress.advance, note))
     for notice in done.notices:
         warn(notice)
-    files = done.store.files
+    files = done.manifest.files
     note(
         f"sources: {done.added:,} added, {done.replaced:,} replaced, {done.unchanged:,} unchanged; "
         f"rows imported: {done.rows:,}; the store has {sum(file.rows for file in files):,} rows "

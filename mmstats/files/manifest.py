@@ -1,12 +1,12 @@
-"""The manifest of a store: which files are in it, what they hold, and which sources they were imported from.
+"""The manifest of a store: its files, what they hold, and the sources they were imported from.
 
-The manifest alone says what is in a store. A file that it does not list is not in it, whatever left it there.
+Only the manifest says what is in a store: a file that it does not list is not part of it.
 """
 
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,10 +28,10 @@ _DAMAGED = "restore it, or import the sources into a new store"
 
 @dataclass(frozen=True, slots=True)
 class StoreFile:
-    """A file of events of one UTC day, sorted by time.
+    """A file of events of one UTC day, sorted by time; the fields are those of the manifest's JSON.
 
-    `first` and `last` are its first and last instant in microseconds since the epoch, `sources` the number of its rows
-    by the id of the source that they are from.
+    `first` and `last` are its first and last instant in microseconds since 1970, `sources` the number of rows by the id
+    of the source that they were imported from.
     """
 
     day: str
@@ -44,19 +44,23 @@ class StoreFile:
 
     @property
     def path(self) -> str:
-        """Where it lies in the store."""
+        """The path of the file in the store."""
         return f"day={self.day}/{self.name}"
 
     @property
     def span(self) -> tuple[datetime, datetime]:
-        """Its first and its last instant, naive."""
+        """The first and the last instant, naive."""
         first, last = (_EPOCH + timedelta(microseconds=instant) for instant in (self.first, self.last))
         return first, last
 
 
 @dataclass(frozen=True, slots=True)
 class StoreSource:
-    """A file that was imported: where it lay, what it held, how it was read, and how many rows came of it."""
+    """A file that was imported; the fields are those of the manifest's JSON.
+
+    `digest` identifies its content, `read_as` is JSON of the settings that it was read with, `rows` the number of rows
+    imported, `left_out` that of bad rows.
+    """
 
     id: int
     location: str
@@ -68,11 +72,11 @@ class StoreSource:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What is in a store.
+    """The content of a store.
 
-    `columns` are the event columns that some source had, `next_source` is an id that none has had. Where files stay for
-    a while when they are in it no more, `superseded` has the paths of those, each with the time since when, in seconds
-    since 1970: that at which a manifest without it was written, None where that is this very manifest.
+    `columns` are the event columns that some source had, `next_source` is an id that no source has had. `superseded`
+    has the paths of files that are kept for readers of an older manifest. Each has the time at which a manifest without
+    the file was written, in seconds since 1970; None stands for the time at which this manifest was written.
     """
 
     sources: tuple[StoreSource, ...] = ()
@@ -82,39 +86,48 @@ class Manifest:
     superseded: Mapping[str, int | None] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The manifest as it is written, a source and a file a line."""
-        parts = {"sources": [asdict(one) for one in self.sources], "files": [asdict(one) for one in self.files]}
-        lists = (f'"{name}":[\n{_lines(entries)}\n]' for name, entries in parts.items())
+        """The manifest as it is written, a line for each source and file."""
         head: dict[str, Any] = {"version": VERSION, "next_source": self.next_source, "columns": self.columns}
-        head |= {"superseded": self.superseded} if self.superseded else {}
-        return f"{json.dumps(head)[:-1]}, {', '.join(lists)}}}\n"
+        if self.superseded:
+            head["superseded"] = self.superseded
+        sources, files = _lines(self.sources), _lines(self.files)
+        return f'{json.dumps(head)[:-1]}, "sources":[\n{sources}\n], "files":[\n{files}\n]}}\n'
 
 
-def _lines(entries: list[dict[str, Any]]) -> str:
-    return ",\n".join(json.dumps(entry, separators=(",", ":")) for entry in entries)
+def _lines(entries: Iterable[StoreSource | StoreFile]) -> str:
+    return ",\n".join(json.dumps(asdict(entry), separators=(",", ":")) for entry in entries)
 
 
 def is_store(folder: str) -> bool:
-    """Whether a folder is a store: then its manifest says which files are in it."""
+    """Whether a folder on disk has a manifest."""
     return os.path.lexists(Path(folder, MANIFEST))
 
 
 def read_manifest(folder: str, storage: Storage = DISK) -> Manifest:
     """The manifest of a store.
 
-    Raises Unreadable, naming it, for one that cannot be read, is damaged or of a version that is not known here.
+    Raises Unreadable, naming it, for one that cannot be read, is damaged or has an unknown version.
     """
     path = storage.join(folder, MANIFEST)
     try:
-        return parsed(path, storage.read(path))
+        return parse_manifest(path, storage.read(path))
     except OSError as error:
         raise Unreadable(f"{visible(path)}: {error.strerror}") from None
 
 
-def parsed(path: str, content: bytes) -> Manifest:
-    """The manifest that is written at a path; raises Unreadable as `read_manifest` does."""
+class _UnknownVersion(ValueError):
+    """The manifest has a version that this mmstats does not know."""
+
+
+def parse_manifest(path: str, content: bytes) -> Manifest:
+    """The manifest at a path, from its JSON; raises Unreadable as `read_manifest` does."""
     try:
-        return _parsed(content)
+        fields = json.loads(content)
+        if not isinstance(fields, dict) or not isinstance(fields.get("version"), int):
+            raise ValueError("it says no version")
+        if fields["version"] != VERSION:
+            raise _UnknownVersion(f"a store of version {fields['version']}")
+        return _manifest_of(fields)
     except _UnknownVersion as fault:
         hint = f"this mmstats knows version {VERSION}: update mmstats"
         raise Unreadable(f"{visible(path)}: {fault}", hint=hint) from None
@@ -122,34 +135,22 @@ def parsed(path: str, content: bytes) -> Manifest:
         raise Unreadable(f"{visible(path)}: not the manifest of a store: {fault}", hint=_DAMAGED) from None
 
 
-class _UnknownVersion(ValueError):
-    """A manifest is of a layout that is not known here."""
-
-
-def _parsed(content: bytes) -> Manifest:
-    kept = json.loads(content)
-    if not isinstance(kept, dict) or not isinstance(kept.get("version"), int):
-        raise ValueError("it says no version")
-    if kept["version"] != VERSION:
-        raise _UnknownVersion(f"a store of version {kept['version']}")
-    sources = tuple(StoreSource(**entry) for entry in _entries(kept, "sources", StoreSource))
-    files = tuple(_file(entry) for entry in _entries(kept, "files", StoreFile))
-    if not isinstance(kept.get("next_source"), int) or any(one.id >= kept["next_source"] for one in sources):
+def _manifest_of(fields: dict[str, Any]) -> Manifest:
+    sources = tuple(StoreSource(**entry) for entry in _entries(fields, "sources", StoreSource))
+    files = tuple(_file_of(entry) for entry in _entries(fields, "files", StoreFile))
+    next_source, columns, superseded = fields.get("next_source"), fields.get("columns"), fields.get("superseded", {})
+    if not isinstance(next_source, int) or any(source.id >= next_source for source in sources):
         raise ValueError("its next source is not the next")
-    columns = kept.get("columns")
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise ValueError("it has no list of columns")
-    return Manifest(sources, files, tuple(columns), kept["next_source"], _superseded(kept.get("superseded", {})))
-
-
-def _superseded(kept: object) -> dict[str, int | None]:
-    if not isinstance(kept, dict) or not all(since is None or type(since) is int for since in kept.values()):
+    if not isinstance(superseded, dict) or not {type(since) for since in superseded.values()} <= {int, type(None)}:
         raise ValueError("it does not say since when files are in it no more")
-    return kept
+    return Manifest(sources, files, tuple(columns), next_source, superseded)
 
 
-def _entries(kept: dict[str, Any], name: str, kind: type) -> Iterator[dict[str, Any]]:
-    entries = kept.get(name)
+def _entries(fields: dict[str, Any], name: str, kind: type) -> Iterator[dict[str, Any]]:
+    """The entries of a list of the manifest, which must have the fields of a dataclass."""
+    entries = fields.get(name)
     if not isinstance(entries, list):
         raise ValueError(f"it has no list of {name}")
     for number, entry in enumerate(entries, 1):
@@ -161,7 +162,7 @@ def _entries(kept: dict[str, Any], name: str, kind: type) -> Iterator[dict[str, 
         yield entry
 
 
-def _file(entry: dict[str, Any]) -> StoreFile:
+def _file_of(entry: dict[str, Any]) -> StoreFile:
     try:
         file = StoreFile(**{**entry, "sources": {int(key): int(rows) for key, rows in entry["sources"].items()}})
         first, last = file.span

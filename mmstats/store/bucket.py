@@ -1,12 +1,12 @@
-"""A store below a prefix of an object store: changed by one conditional PUT, with no lock that a crash would leave.
+"""A store below a prefix of an object store, changed by one conditional PUT: no lock that a crash would leave.
 
-New files are uploaded under names that no other has or had, and the manifest is replaced only if it is the one that
-the import began with: of two imports at once the second begins anew from what the first has made.
+New files are uploaded under names that no other file has or had. Then the manifest is replaced, on condition that it
+is the one that the import began with: of two imports at once the second begins again from what the first has made.
 
-Files that a manifest has no more are removed by a later import, when whoever reads by an older one is done. When that
-will be is known by when the manifest without them was written: by the store's clock, since that of this machine may go
-wrong, if by less than the quarter of an hour that stores allow. Files that no manifest tells of, be it that an import
-was killed or that an older mmstats has written it, are taken for superseded once no import can still be writing them.
+Superseded files stay for an hour, for readers of an older manifest, and are removed by a later import. The manifest
+says since when each is superseded: the time at which a manifest without it was written, by the object store's clock.
+This machine's clock may differ from it by at most the quarter of an hour that object stores allow. Files that are in
+no manifest, left by a killed import or an older mmstats, count as superseded once no import can still be writing them.
 """
 
 import re
@@ -20,54 +20,58 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mmstats.errors import DatasetError, NotEvents, OutputError
-from mmstats.files.manifest import FILE_NAME, MANIFEST, Manifest, StoreFile, parsed
+from mmstats.files.manifest import FILE_NAME, MANIFEST, Manifest, StoreFile, parse_manifest
 from mmstats.limits import Limits
 from mmstats.storage import ObjectStores
 from mmstats.storage.catalog import ObjectWriter
 from mmstats.storage.objects import Objects
 from mmstats.storage.url import read_url
-from mmstats.store.home import Overtaken
+from mmstats.store import CommitConflict
 from mmstats.wording import visible
 
-# Who reads by a manifest that has been replaced since is done by then, and what was uploaded for one is in it.
-_READ = timedelta(hours=1)
-_FORGOTTEN = timedelta(days=7)  # who may not remove files does not carry them along for ever
+# Whoever reads by a replaced manifest is done by then, and files uploaded for a manifest are in it.
+_RETENTION = timedelta(hours=1)
+_FORGET_AFTER = timedelta(days=7)  # one who may not delete objects does not list them forever
 _DAY = re.compile(r"^day=\d{4}-\d{2}-\d{2}$", re.ASCII)
 
 
-@contextmanager
-def opened(
-    location: str, options: Mapping[str, str], say: Callable[[str], None], limits: Limits
-) -> "Iterator[StoreBucket]":
-    """The store at a location as it is now; nobody waits for another.
+def check_location(location: str, options: Mapping[str, str]) -> None:
+    """Raise OutputError for a web address, or a prefix of other objects."""
+    objects, prefix = _find_prefix(location, options)
+    folder = prefix.rstrip("/")
+    with _output_errors():
+        if ObjectWriter(objects).read(f"{prefix}{MANIFEST}", location) is not None:
+            return
+        for page in objects.list(folder, location=location):
+            if any(one["size"] or one["path"] != folder for one in page):  # else it stands for the folder itself
+                hint = "--to names a store or a new prefix"
+                raise OutputError(f"{visible(location)}: holds other objects and is no store", hint=hint)
 
-    Raises OutputError when it cannot be read or written, and Unreadable when its manifest is not understood.
+
+@contextmanager
+def open_store(
+    location: str, options: Mapping[str, str], note: Callable[[str], None], limits: Limits
+) -> "Iterator[BucketStore]":
+    """The store at a location; imports do not wait for each other, so `note` is never called.
+
+    Raises OutputError when it cannot be read or written, and Unreadable when the manifest cannot be understood.
     """
-    del say
+    del note
+    abandoned = timedelta(seconds=limits.abandoned_seconds)
     with TemporaryDirectory(prefix="mmstats-") as scratch:
-        store = StoreBucket(*_place(location, options), Path(scratch), timedelta(seconds=limits.abandoned_seconds))
-        store.sweep()
+        store = BucketStore(*_find_prefix(location, options), Path(scratch), abandoned)
+        store.remove_superseded()
         try:
             yield store
         except NotEvents:
-            if store.is_overtaken():  # so long ago that files of it have been removed
-                raise Overtaken from None
+            if store.has_changed():  # so long ago that files of it have been removed
+                raise CommitConflict from None
             raise
 
 
-def check_free(location: str, options: Mapping[str, str]) -> None:
-    """Raise OutputError where a store cannot be because there is something else."""
-    objects, prefix = _place(location, options)
-    with _writing():
-        found = ObjectWriter(objects).read(f"{prefix}{MANIFEST}", location) is not None
-        pages = iter(()) if found else objects.list(prefix.rstrip("/"), location=location)
-        if any(one["size"] or one["path"] != prefix.rstrip("/") for page in pages for one in page):  # or it is a folder
-            hint = "--to names a store or a new prefix"
-            raise OutputError(f"{visible(location)}: holds other objects and is no store", hint=hint)
-
-
-def _place(location: str, options: Mapping[str, str]) -> tuple[Objects, str]:
-    with _writing():
+def _find_prefix(location: str, options: Mapping[str, str]) -> tuple[Objects, str]:
+    """The bucket and the prefix, with a final slash, that a location names."""
+    with _output_errors():
         url = read_url(location)
         if url.is_web:
             raise OutputError(f"{visible(location)}: is no place for a store", hint="--to names a folder or a prefix")
@@ -76,99 +80,103 @@ def _place(location: str, options: Mapping[str, str]) -> tuple[Objects, str]:
 
 
 @contextmanager
-def _writing() -> Iterator[None]:
-    """Inside the block, what cannot be had of the store is an output that cannot be written."""
+def _output_errors() -> Iterator[None]:
+    """Inside the block, objects that cannot be read are an output that cannot be written."""
     try:
         yield
     except DatasetError as error:
         raise OutputError(error.message, hint=error.hint) from None
 
 
-class StoreBucket:
-    """A store as its manifest was when it was opened; `scan` is what the engine is told to read its files."""
+class BucketStore:
+    """A store below a prefix, as it was when it was opened."""
 
     def __init__(self, objects: Objects, prefix: str, scratch: Path, abandoned: timedelta) -> None:
         self._objects, self._prefix, self._scratch = objects, prefix, scratch
         self._abandoned = abandoned
         self._writer = ObjectWriter(objects)
-        self._at = objects.path(f"{prefix}{MANIFEST}")
-        with _writing():
-            content = self._writer.read(f"{prefix}{MANIFEST}")
+        self._key = f"{prefix}{MANIFEST}"
+        self._path = objects.path(self._key)
+        with _output_errors():
+            content = self._writer.read(self._key)
         self._is_new = content is None
-        self.manifest = Manifest() if content is None else parsed(self._at, content)
+        self.manifest = Manifest() if content is None else parse_manifest(self._path, content)
         self._superseded = {} if content is None else self._dated(self.manifest.superseded)
-        self.scan: Mapping[str, Any] = objects.scan_options
+        self.scan_options: Mapping[str, Any] = objects.scan_options
+
+    def _dated(self, superseded: Mapping[str, int | None]) -> dict[str, int | None]:
+        """Since when files are superseded: those without a time since the manifest was written."""
+        written = int(self._objects.modified[self._path].timestamp())
+        oldest = (datetime.now(UTC) - _FORGET_AFTER).timestamp()
+        dated = {path: written if since is None else since for path, since in superseded.items()}
+        return {path: since for path, since in dated.items() if since > oldest}
 
     def new_file(self) -> Path:
-        """Where to write a file, here until it is taken up, under a name that no other has or had."""
+        """A path on disk, under a name that no object of the store has or had."""
         return self._scratch / secrets.token_hex(8)
 
-    def find(self, file: StoreFile) -> str:
-        """Where a file lies, be it new or long in the store."""
+    def path_of(self, file: StoreFile) -> str:
+        """Where a file can be read: on disk until it is committed."""
         new = self._scratch / Path(file.name).stem
         return str(new) if new.exists() else self._objects.path(f"{self._prefix}{file.path}")
 
     def commit(self, manifest: Manifest) -> None:
-        """Make the store what the manifest says, by one PUT; raises Overtaken where another import came before."""
-        with _writing():
-            if self._is_new:  # or a reader would take what follows for a folder of events
-                self._replace(Manifest())
+        """Upload the new files and replace the manifest by one PUT.
+
+        Raises CommitConflict where another import has replaced it.
+        """
+        with _output_errors():
+            if self._is_new:  # without a manifest, a reader would take the new files for a folder of events
+                self._replace_manifest(Manifest())
             for file in manifest.files:
                 new = self._scratch / Path(file.name).stem
                 if new.exists():
                     self._writer.upload(f"{self._prefix}{file.path}", new)
-            kept = {file.path for file in manifest.files}
-            gone = {file.path: None for file in self.manifest.files if file.path not in kept}
-            self._replace(replace(manifest, superseded={**self._superseded, **gone}))
+            listed = {file.path for file in manifest.files}
+            superseded = {file.path: None for file in self.manifest.files if file.path not in listed}
+            self._replace_manifest(replace(manifest, superseded={**self._superseded, **superseded}))
 
-    def _replace(self, manifest: Manifest) -> None:
-        key = f"{self._prefix}{MANIFEST}"
-        if not self._writer.replace(key, manifest.to_json().encode("ascii"), is_new=self._is_new):
-            raise Overtaken
+    def _replace_manifest(self, manifest: Manifest) -> None:
+        if not self._writer.replace(self._key, manifest.to_json().encode("ascii"), is_new=self._is_new):
+            raise CommitConflict
         self._is_new = False
 
-    def is_overtaken(self) -> bool:
-        """Whether another import has changed the store since it was opened."""
-        opened = self._objects.etags.get(self._at)
-        with _writing():
-            self._writer.read(f"{self._prefix}{MANIFEST}")
-        return self._objects.etags.get(self._at) != opened
+    def has_changed(self) -> bool:
+        """Whether another import has replaced the manifest since the store was opened."""
+        etag = self._objects.etags.get(self._path)
+        with _output_errors():
+            self._writer.read(self._key)
+        return self._objects.etags.get(self._path) != etag
 
-    def _dated(self, superseded: Mapping[str, int | None]) -> dict[str, int | None]:
-        """The files that were superseded, none of them by the manifest that is to be written."""
-        written = int(self._objects.modified[self._at].timestamp())
-        oldest = (datetime.now(UTC) - _FORGOTTEN).timestamp()
-        dated = {path: written if since is None else since for path, since in superseded.items()}
-        return {path: since for path, since in dated.items() if since > oldest}
-
-    def sweep(self) -> None:
-        """Remove files that nobody can still want; what may still be read by an older manifest is left to the next."""
+    def remove_superseded(self) -> None:
+        """Remove files that no reader can still need; the others are left to a later import."""
         if self._is_new:
             return
-        before = datetime.now(UTC) - _READ
-        is_old = self._objects.modified[self._at] < before
+        before = datetime.now(UTC) - _RETENTION
+        is_old = self._objects.modified[self._path] < before
         due = {path for path, since in self._superseded.items() if since is not None and since < before.timestamp()}
         if not due and not is_old:
             return
-        with suppress(DatasetError):  # one may be let write who is not let list or remove
-            left = self._left()
-            wanted = set() if is_old else left - due
-            self._writer.delete([f"{self._prefix}{path}" for path in sorted(left - wanted)])
-            self._superseded = {path: self._superseded.get(path) for path in sorted(wanted)}
+        with suppress(DatasetError):  # one who may write may not always list or delete
+            unlisted = self._unlisted()
+            retained = set() if is_old else unlisted - due
+            self._writer.delete([f"{self._prefix}{path}" for path in sorted(unlisted - retained)])
+            self._superseded = {path: self._superseded.get(path) for path in sorted(retained)}
 
-    def _left(self) -> set[str]:
-        """The files that are there and in no manifest, other than what another import may just be uploading."""
+    def _unlisted(self) -> set[str]:
+        """The files that are not in the manifest, without those that another import may just be uploading."""
         listed = {file.path for file in self.manifest.files}
-        pages = self._objects.list(self._prefix.rstrip("/"))
-        found = {one["path"].removeprefix(self._prefix): one["last_modified"] for page in pages for one in page}
-        written = datetime.now(UTC) - self._abandoned
-        return {
-            path
-            for path, modified in found.items()
-            if _is_own(path) and path not in listed and (path in self._superseded or modified < written)
-        }
+        uploaded_before = datetime.now(UTC) - self._abandoned
+        unlisted = set()
+        for page in self._objects.list(self._prefix.rstrip("/")):
+            for one in page:
+                path = one["path"].removeprefix(self._prefix)
+                is_complete = path in self._superseded or one["last_modified"] < uploaded_before
+                if _is_store_file(path) and path not in listed and is_complete:
+                    unlisted.add(path)
+        return unlisted
 
 
-def _is_own(path: str) -> bool:
+def _is_store_file(path: str) -> bool:
     day, _, name = path.partition("/")
     return bool(_DAY.match(day) and FILE_NAME.match(name))

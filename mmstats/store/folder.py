@@ -1,8 +1,8 @@
-"""A store's folder in the hands of one import: locked, changed by one rename, swept of what belongs to no state.
+"""A store in a folder on disk: its lock, its commit by one rename, and recovery from imports that were killed.
 
-New files are written apart, under names that nothing reads, and moved to their days right before the manifest is
-replaced. Until that rename the store is what it was, after it what it is to be; files of neither state are swept away
-by this import, or by the next one where this one is killed.
+New files are written to a scratch folder that nothing reads, and moved to their days right before the manifest is
+replaced. Until that rename the store is what it was, after it what it is to be. Files that are in no manifest, be it
+that an import has superseded them or was killed, are removed before and after every import.
 """
 
 import os
@@ -17,72 +17,77 @@ from mmstats.files.manifest import FILE_NAME, MANIFEST, Manifest, StoreFile, is_
 from mmstats.limits import Limits
 from mmstats.wording import visible
 
-LOCK = "_mmstats.lock"
-SCRATCH = "_mmstats_new"
-_SOON = 1.0  # seconds after which one who waits is told why
+_LOCK = "_mmstats.lock"
+_SCRATCH = "_mmstats_new"
+_NOTE_SECONDS = 1.0  # of waiting for another import before the user is told
 
 
-@contextmanager
-def opened(
-    location: str, options: Mapping[str, str], say: Callable[[str], None], limits: Limits
-) -> "Iterator[StoreFolder]":
-    """The folder of a store, made where there is none, for this import alone until the end of the block.
-
-    `say` is told when it has to wait for another. Raises OutputError when the folder cannot be written or another
-    import does not end, and Unreadable when its manifest is not understood.
-    """
-    del options  # a folder has none
-    path = Path(location)
-    with _writing(path):
-        _make(path)
-        with _locked(path, say, limits.lock_seconds):
-            yield from _swept(StoreFolder(path))
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as fault:
-        named = fault.filename if isinstance(fault.filename, str) else str(path)
-        raise OutputError(visible(f"{named}: cannot be written: {fault.strerror or fault}")) from None
-
-
-def _make(path: Path) -> None:
-    if not path.exists():
-        path.mkdir(parents=True, exist_ok=True)
-        with suppress(OSError):  # one may be let into a folder that one may not list
-            flush(path.absolute().parent)
-
-
-def check_free(location: str, options: Mapping[str, str]) -> None:
-    """Raise OutputError where a store cannot be because there is something else."""
+def check_location(location: str, options: Mapping[str, str]) -> None:
+    """Raise OutputError for a location that is no folder, or a folder of other files."""
     del options
     path = Path(location)
-    with _writing(path):
+    with _output_errors(path):
         if path.exists() and not path.is_dir():
             raise OutputError(f"{visible(str(path))}: is not a folder", hint="--to names the folder of a store")
         names = set(os.listdir(path)) if path.exists() else set()
-    if names and not names & {MANIFEST, LOCK}:
+    if names and not names & {MANIFEST, _LOCK}:
         raise OutputError(
             f"{visible(str(path))}: holds other files and is no store", hint="--to names a store or a new folder"
         )
 
 
 @contextmanager
-def _locked(path: Path, say: Callable[[str], None], most: float) -> Iterator[None]:
+def open_store(
+    location: str, options: Mapping[str, str], note: Callable[[str], None], limits: Limits
+) -> "Iterator[FolderStore]":
+    """The store in a folder, made where there is none, locked until the end of the block.
+
+    `note` is called when the import has to wait for another one. Raises OutputError when the folder cannot be written
+    or the other import does not end, and Unreadable when the manifest cannot be understood.
+    """
+    del options
+    path = Path(location)
+    with _output_errors(path):
+        if not path.exists():
+            path.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # the parent may be a folder that may not be listed
+                fsync(path.absolute().parent)
+        with _locked(path, note, limits.lock_seconds):
+            store = FolderStore(path)
+            store.recover()
+            try:
+                yield store
+            except BaseException:
+                with suppress(OSError):  # the first error is the one to report
+                    store.recover()
+                raise
+            store.recover()
+
+
+@contextmanager
+def _output_errors(path: Path) -> Iterator[None]:
+    """Inside the block, an OSError is an output that cannot be written."""
+    try:
+        yield
+    except OSError as fault:
+        name = fault.filename if isinstance(fault.filename, str) else str(path)
+        raise OutputError(visible(f"{name}: cannot be written: {fault.strerror or fault}")) from None
+
+
+@contextmanager
+def _locked(path: Path, note: Callable[[str], None], timeout: float) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path / LOCK)
+    lock = FileLock(path / _LOCK)
     try:
         try:
-            lock.acquire(timeout=min(_SOON, most))
+            lock.acquire(timeout=min(_NOTE_SECONDS, timeout))
         except Timeout:
-            say(f"waiting for another import into {visible(str(path))}")
-            lock.acquire(timeout=most)
+            note(f"waiting for another import into {visible(str(path))}")
+            lock.acquire(timeout=timeout)
     except Timeout:
         raise OutputError(
-            f"{visible(str(path))}: another import has not ended for {most:.0f} seconds",
+            f"{visible(str(path))}: another import has not ended for {timeout:.0f} seconds",
             hint="import again when it is done",
         ) from None
     try:
@@ -91,71 +96,61 @@ def _locked(path: Path, say: Callable[[str], None], most: float) -> Iterator[Non
         lock.release()
 
 
-def _swept(folder: "StoreFolder") -> "Iterator[StoreFolder]":
-    """The folder without what belongs to no state of it, before the import and, however it ends, after it."""
-    folder.sweep()
-    try:
-        yield folder
-    except BaseException:
-        with suppress(OSError):  # what stopped the import is what shall be said
-            folder.sweep()
-        raise
-    folder.sweep()
+class FolderStore:
+    """A store in a folder, locked by this import."""
 
-
-class StoreFolder:
-    """The folder of a store, locked."""
-
-    scan: Mapping[str, Any] = {}
+    scan_options: Mapping[str, Any] = {}
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.manifest = _manifest(path)
-        self._scratch = path / SCRATCH
+        self._path, self._scratch = path, path / _SCRATCH
+        self.manifest = self._read_manifest()
+
+    def _read_manifest(self) -> Manifest:
+        return read_manifest(str(self._path)) if is_store(str(self._path)) else Manifest()
 
     def new_file(self) -> Path:
-        """Where to write a file under a name that no other has or had."""
+        """A path in the scratch folder, under a name that no file of the store has or had."""
         self._scratch.mkdir(exist_ok=True)
         return self._scratch / secrets.token_hex(8)
 
-    def find(self, file: StoreFile) -> str:
-        """Where a file lies, be it new or long in the store."""
+    def path_of(self, file: StoreFile) -> str:
+        """Where a file can be read: in the scratch folder until it is committed."""
         new = self._scratch / Path(file.name).stem
-        return str(new if new.exists() else self.path / file.path)
+        return str(new if new.exists() else self._path / file.path)
 
     def commit(self, manifest: Manifest) -> None:
-        """Make the store what the manifest says, by one rename."""
-        if not is_store(str(self.path)):
-            self._replace_manifest(Manifest())  # or a reader would take what follows for a folder of events
-        moved = set()
+        """Move the new files to their days and replace the manifest by one rename."""
+        if not is_store(str(self._path)):
+            self._replace_manifest(Manifest())  # without one, a reader would take the new files for a folder of events
+        days = set()
         for file in manifest.files:
             new = self._scratch / Path(file.name).stem
             if new.exists():
-                target = self.path / file.path
+                target = self._path / file.path
                 target.parent.mkdir(exist_ok=True)
                 new.replace(target)
-                moved.add(target.parent)
-        for folder in (*sorted(moved), self.path):
-            flush(folder)
+                days.add(target.parent)
+        for folder in (*sorted(days), self._path):
+            fsync(folder)
         self._replace_manifest(manifest)
 
     def _replace_manifest(self, manifest: Manifest) -> None:
         self._scratch.mkdir(exist_ok=True)
         new = self._scratch / MANIFEST
         new.write_text(manifest.to_json(), encoding="ascii")
-        flush(new)
-        new.replace(self.path / MANIFEST)
-        flush(self.path)
+        fsync(new)
+        new.replace(self._path / MANIFEST)
+        fsync(self._path)
 
-    def sweep(self) -> None:
-        """Remove new files that were not taken up, and files that an import has superseded or left behind."""
-        flush(self.path)  # a manifest that a power cut would undo must not decide what is removed
+    def recover(self) -> None:
+        """Remove the scratch folder, and files of days that are not in the manifest."""
+        fsync(self._path)  # a manifest that a power cut would undo must not decide what is removed
         if self._scratch.is_dir():
-            for left in sorted(self._scratch.iterdir()):
-                left.unlink()
+            for path in sorted(self._scratch.iterdir()):
+                path.unlink()
             self._scratch.rmdir()
-        listed = {file.path for file in _manifest(self.path).files}
-        for day in sorted(self.path.glob("day=????-??-??")):
+        listed = {file.path for file in self._read_manifest().files}
+        for day in sorted(self._path.glob("day=????-??-??")):
             names = sorted(os.listdir(day))
             orphans = [name for name in names if FILE_NAME.match(name) and f"{day.name}/{name}" not in listed]
             for name in orphans:
@@ -164,12 +159,8 @@ class StoreFolder:
                 day.rmdir()
 
 
-def _manifest(path: Path) -> Manifest:
-    return read_manifest(str(path)) if is_store(str(path)) else Manifest()
-
-
-def flush(path: Path) -> None:
-    """Have the system put a file, or the names in a folder, on disk."""
+def fsync(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to disk."""
     if os.name == "nt" and path.is_dir():
         return  # Windows opens no folders
     handle = os.open(path, os.O_RDONLY)

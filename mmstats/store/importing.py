@@ -1,59 +1,30 @@
-"""Which files of a day stay as they are, which are merged into one, which lose rows of sources that are gone."""
+"""An import: the sources, which of them are new to the store or have changed, and the run that writes their events."""
 
+import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import groupby
+from hashlib import blake2b
 from pathlib import Path
 
 import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS, Dataset
-from mmstats.errors import OutputError
+from mmstats.errors import NotEvents, OutputError, Unreadable
 from mmstats.files.event_file import EventFile
-from mmstats.files.manifest import Manifest, StoreFile, StoreSource
-from mmstats.limits import Limits
+from mmstats.files.manifest import Manifest, StoreSource
 from mmstats.readers.projection import Selection
 from mmstats.readers.report import ReadReport, merged
 from mmstats.readers.source import Source, open_source
 from mmstats.readers.statistics import read_footer
-from mmstats.store.home import Home, Overtaken, kind_of
-from mmstats.store.sources import FoundSource, found_source, outside
-from mmstats.store.writing import DayWriter, rewrite
+from mmstats.storage.url import scheme_of
+from mmstats.store import CommitConflict, Store, store_module
+from mmstats.store.writing import DayWriter, compact
 from mmstats.wording import visible
 
-Rewrite = Callable[[Sequence[StoreFile], set[int]], list[StoreFile]]
-
-
-def settled(files: Iterable[StoreFile], gone: set[int], rewrite: Rewrite, limits: Limits) -> list[StoreFile]:
-    """The files that a store is to have: few in each day, and none with rows of sources that are gone.
-
-    `rewrite` makes one file of several.
-    """
-    by_day = groupby(sorted(files, key=lambda file: (file.day, file.first, file.name)), key=lambda file: file.day)
-    return [file for _, day in by_day for file in _settled_day(list(day), gone, rewrite, limits)]
-
-
-def _settled_day(files: list[StoreFile], gone: set[int], rewrite: Rewrite, limits: Limits) -> list[StoreFile]:
-    alive = [file for file in files if file.sources.keys() - gone]
-    merged = _too_many(alive, limits)
-    kept: list[StoreFile] = rewrite(merged, gone) if merged else []
-    for file in alive:
-        if file not in merged:
-            kept += rewrite([file], gone) if file.sources.keys() & gone else [file]
-    return kept
-
-
-def _too_many(files: list[StoreFile], limits: Limits) -> list[StoreFile]:
-    """The files of a day to make one of."""
-    if len(files) > limits.day_files:
-        return files
-    small = [file for file in files if file.bytes < limits.small_file_bytes]
-    return small if len(small) > limits.small_day_files else []
-
-
-_ATTEMPTS = 8  # of an import that others come before
+_ATTEMPTS = 8  # of an import that conflicts with others
+_DIGEST_BLOCK = 1 << 20
 
 
 def _ignore(*_: object) -> None:
@@ -61,99 +32,172 @@ def _ignore(*_: object) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """Who is told how an import goes.
+class Callbacks:
+    """Functions that an import calls on its way.
 
-    `expect` is told of the work that begins and how many bytes it will read, `advance` of bytes read, `say` of what
-    keeps the import waiting.
+    `expect` gets the name of the step that begins and how many bytes it will read, `advance` the number of bytes read
+    since the last call, `note` a sentence for the user when the import has to wait.
     """
 
     expect: Callable[[str, int], None] = _ignore
     advance: Callable[[int], None] = _ignore
-    say: Callable[[str], None] = _ignore
+    note: Callable[[str], None] = _ignore
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import has done: sources by what became of them, the rows that they gave, and what the store is now."""
+    """The result of an import: numbers of sources, the rows they gave, the new manifest, and notices for the user."""
 
     added: int
     replaced: int
     unchanged: int
     rows: int
-    store: Manifest
+    manifest: Manifest
     notices: tuple[str, ...]
 
 
-def import_events(dataset: Dataset, store: str | Path, watch: Watch | None = None) -> Imported:
-    """Take the events of a dataset into a store, a folder or a prefix of an object store.
+def import_events(dataset: Dataset, to: str | Path, callbacks: Callbacks | None = None) -> Imported:
+    """Import the events of a dataset into the store at `to`, a folder or a prefix of an object store.
 
-    Sources that the store has already are passed over, changed ones replace what they gave before. Raises DatasetError
-    when something cannot be read, OutputError when the store cannot be written; then it stays as it was.
+    Sources that the store has are skipped, changed ones replace the rows they gave before. Raises DatasetError when
+    something cannot be read, OutputError when the store cannot be written; the store then stays as it was.
     """
-    watch, store = watch or Watch(), str(store)
-    kind = kind_of(store)
+    callbacks, location = callbacks or Callbacks(), str(to)
+    module = store_module(location)
     everything = replace(dataset, trust_partitions=False)
-    with open_source(everything, Selection(EVENT_COLUMNS), watch.advance, blame=False) as source:
-        kind.check_free(store, dataset.storage_options)
-        files = outside(source.files, store)
+    with open_source(everything, Selection(EVENT_COLUMNS), callbacks.advance, blame=False) as source:
+        module.check_location(location, dataset.storage_options)
+        files = _outside(location, source.files)
         for _ in range(_ATTEMPTS):
             with (
-                suppress(Overtaken),
-                kind.opened(store, dataset.storage_options, watch.say, dataset.limits) as home,
+                suppress(CommitConflict),
+                module.open_store(location, dataset.storage_options, callbacks.note, dataset.limits) as store,
             ):
-                return _Import(dataset, source, home, watch).run(files)
-    fault = f"{visible(store)}: other imports came first, {_ATTEMPTS} times"
+                return _Import(dataset, source, store, callbacks).run(files)
+    fault = f"{visible(location)}: other imports came first, {_ATTEMPTS} times"
     raise OutputError(fault, hint="import again when they are done")
 
 
-class _Import:
-    """One try to import files into a store as it is now."""
+def _outside(location: str, files: Iterable[EventFile]) -> list[EventFile]:
+    """The files that are not in the store at a location.
 
-    def __init__(self, dataset: Dataset, source: Source, home: Home, watch: Watch) -> None:
-        self._dataset, self._source, self._home, self._watch = dataset, source, home, watch
-        self._known = {source.location: source for source in home.manifest.sources}
+    Raises NotEvents for files of another store, which are rewritten and renamed there as it grows.
+    """
+    within = os.path.realpath(location) + os.sep if scheme_of(location) is None else f"{location.rstrip('/')}/"
+    found = [file for file in files if not file.storage.canonical(file.path).startswith(within)]
+    for file in found:
+        if file.stored:
+            folder = visible(file.path.rsplit("/", 2)[0])
+            raise NotEvents(f"{folder}: is a store", hint="import what it was imported from")
+    if not found:
+        raise NotEvents(f"{visible(location)}: no event files but those of the store itself")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _FoundSource:
+    """A file to import, before its events are read.
+
+    `location`, `digest` and `read_as` are what the manifest will say of it; `identity` is that of its status, by which
+    a change during the import is noticed.
+    """
+
+    file: EventFile
+    location: str
+    digest: str
+    read_as: str
+    identity: str
+
+    def is_imported(self, source: StoreSource | None, *, skip_bad_rows: bool) -> bool:
+        """Whether a source of the store has the rows that the file would give, and left none out unless it may."""
+        if source is None or (source.digest, source.read_as) != (self.digest, self.read_as):
+            return False
+        return skip_bad_rows or not source.left_out
+
+    def check_unchanged(self) -> None:
+        """Raise Unreadable when the file has changed since it was found."""
+        status = self.file.storage.current_status([self.file.path]).get(self.file.path)
+        if status is None or status.identity != self.identity:
+            raise Unreadable(f"{self.file}: changed while it was imported", hint="import it when it is complete")
+
+
+def _find_source(file: EventFile, dataset: Dataset, advance: Callable[[int], None]) -> _FoundSource:
+    """The source that a file is; `advance` is called with the number of bytes read for the digest.
+
+    A pipe has no location: its digest stands for one. Raises Unreadable for a file that cannot be read.
+    """
+    identity = file.storage.status(file.path).identity
+    digest = _digest(file, advance)
+    location = f"-#{digest}" if file.name else file.storage.canonical(file.path)
+    read_as = {"map": dict(sorted(dataset.columns.items())), "timestamp_unit": dataset.timestamp_unit}
+    read_as["input_format"] = file.format.name
+    return _FoundSource(file, location, digest, json.dumps(read_as, separators=(",", ":")), identity)
+
+
+def _digest(file: EventFile, advance: Callable[[int], None]) -> str:
+    """The content identifier that the storage has for a file, or else a digest of its bytes."""
+    content_id = file.storage.content_id(file.path)
+    if content_id:
+        advance(file.size)
+        return content_id
+    digest = blake2b(digest_size=20)
+    try:
+        with file.storage.open(file.path) as stream:
+            while block := stream.read(_DIGEST_BLOCK):
+                digest.update(block)
+                advance(len(block))
+    except OSError as error:
+        raise Unreadable(f"{file}: {error.strerror}") from None
+    return f"blake2b:{digest.hexdigest()}"
+
+
+class _Import:
+    """One attempt to import files into a store as it is now."""
+
+    def __init__(self, dataset: Dataset, source: Source, store: Store, callbacks: Callbacks) -> None:
+        self._dataset, self._source, self._store, self._callbacks = dataset, source, store, callbacks
 
     def run(self, files: Sequence[EventFile]) -> Imported:
-        """Import what the store does not have yet."""
-        self._watch.expect("checking", _bytes(files))
-        each = (found_source(file, self._dataset, self._watch.advance) for file in files)
-        found = list({one.location: one for one in each}.values())  # pipes may bring the same twice
-        skip = self._dataset.skip_bad_rows
-        new = [one for one in found if not one.is_known_as(self._known.get(one.location), skip_bad_rows=skip)]
-        old = {one.location: self._known[one.location] for one in new if one.location in self._known}
-        manifest, report = self._home.manifest, ReadReport()
+        """Import the files that the store does not have as they are."""
+        self._callbacks.expect("checking", _total_bytes(files))
+        each = (_find_source(file, self._dataset, self._callbacks.advance) for file in files)
+        found = list({one.location: one for one in each}.values())  # two pipes may have the same content
+        manifest, report, skip = self._store.manifest, ReadReport(), self._dataset.skip_bad_rows
+        imported = {source.location: source for source in manifest.sources}
+        new = [one for one in found if not one.is_imported(imported.get(one.location), skip_bad_rows=skip)]
+        replaced = {imported[one.location].id for one in new if one.location in imported}
         if new:
-            manifest, report = self._imported(new, {one.id for one in old.values()})
-        rows = sum(one.rows for one in manifest.sources if one.id >= self._home.manifest.next_source)
+            manifest, report = self._write(new, replaced)
+        rows = sum(source.rows for source in manifest.sources if source.id >= self._store.manifest.next_source)
         notices = tuple(self._source.notices(report))
-        return Imported(len(new) - len(old), len(old), len(found) - len(new), rows, manifest, notices)
+        return Imported(len(new) - len(replaced), len(replaced), len(found) - len(new), rows, manifest, notices)
 
-    def _imported(self, new: Sequence[FoundSource], gone: set[int]) -> tuple[Manifest, ReadReport]:
-        before, writer = self._home.manifest, DayWriter(self._home, self._dataset.limits.held_bytes)
-        self._watch.expect("importing", _bytes([one.file for one in new]))
-        taken = [self._take(one, number, writer) for number, one in enumerate(new, before.next_source)]
+    def _write(self, new: Sequence[_FoundSource], replaced: set[int]) -> tuple[Manifest, ReadReport]:
+        """Write the events of new sources, and commit a manifest with them and without the sources replaced."""
+        before, limits = self._store.manifest, self._dataset.limits
+        self._callbacks.expect("importing", _total_bytes([one.file for one in new]))
+        writer = DayWriter(self._store, limits.held_bytes)
+        written = [self._write_source(one, number, writer) for number, one in enumerate(new, before.next_source)]
         writer.flush()
-        report = merged(report for _, report in taken)
-        rewritten = partial(rewrite, home=self._home)
-        files = settled([*before.files, *writer.files], gone, rewritten, self._dataset.limits)
-        kept = [source for source in before.sources if source.id not in gone]
+        report = merged(report for _, report in written)
         columns = tuple(name for name in EVENT_COLUMNS if name in report.columns or name in before.columns)
-        sources = (*kept, *(source for source, _ in taken))
+        remaining = (source for source in before.sources if source.id not in replaced)
+        sources = (*remaining, *(source for source, _ in written))
+        files = compact([*before.files, *writer.files], replaced, self._store, limits)
         manifest = Manifest(sources, tuple(files), columns, before.next_source + len(new))
-        self._home.commit(manifest)
+        self._store.commit(manifest)
         return manifest, report
 
-    def _take(self, found: FoundSource, number: int, writer: DayWriter) -> tuple[StoreSource, ReadReport]:
-        file = found.file
-        with self._source.blaming([file]):
-            scan, progress = self._source.scan([file]), _Progress(file, self._watch.advance)
+    def _write_source(self, found: _FoundSource, number: int, writer: DayWriter) -> tuple[StoreSource, ReadReport]:
+        with self._source.blaming([found.file]):
+            scan = self._source.scan([found.file])
+            progress = _SourceProgress(found.file, self._callbacks.advance)
 
-            def take(batch: pl.DataFrame) -> None:
+            def write(batch: pl.DataFrame) -> None:
                 writer.add(batch, number)
-                progress.advance(batch.height)
+                progress.add(batch.height)
 
-            scan.for_each_batch(take)
+            scan.for_each_batch(write)
         writer.end_source()
         progress.finish()
         found.check_unchanged()
@@ -163,30 +207,34 @@ class _Import:
         return source, report
 
 
-class _Progress:
-    """How far a file of columns has been read, in bytes; text files tell of themselves."""
+class _SourceProgress:
+    """Counts the `rows` read of a source, and calls `advance` with the share of its bytes.
+
+    Text files are left out of that: their reader calls `advance` itself.
+    """
 
     def __init__(self, file: EventFile, advance: Callable[[int], None]) -> None:
-        self._advance, self._told, self.rows = advance, 0, 0
-        self._bytes = 0 if file.format.is_text else _bytes([file])
-        self._all = 0
+        self.rows = 0
+        self._advance, self._advanced = advance, 0
+        self._bytes = 0 if file.format.is_text else file.size
+        self._all_rows = 0
         if file.format.name == "parquet":
-            self._all = sum(rows for rows, _ in read_footer(file, ()))
+            self._all_rows = sum(rows for rows, _ in read_footer(file, ()))
 
-    def advance(self, rows: int) -> None:
+    def add(self, rows: int) -> None:
         """So many more rows have been read."""
         self.rows += rows
-        if self._all:
-            self._tell(self._bytes * min(self.rows, self._all) // self._all)
+        if self._all_rows:
+            self._advance_to(self._bytes * min(self.rows, self._all_rows) // self._all_rows)
 
     def finish(self) -> None:
-        """The file has been read."""
-        self._tell(self._bytes)
+        """All rows have been read."""
+        self._advance_to(self._bytes)
 
-    def _tell(self, done: int) -> None:
-        self._advance(done - self._told)
-        self._told = done
+    def _advance_to(self, done: int) -> None:
+        self._advance(done - self._advanced)
+        self._advanced = done
 
 
-def _bytes(files: Sequence[EventFile]) -> int:
+def _total_bytes(files: Iterable[EventFile]) -> int:
     return sum(file.size for file in files)

@@ -1,35 +1,41 @@
-"""Events written as a store's files: each of one day, sorted by time, in the layout's columns."""
+"""The files of a store, each of one UTC day and sorted by time: written, merged and compacted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
+from itertools import groupby
 
 import polars as pl
 
 from mmstats.errors import OutputError, Unreadable
 from mmstats.files.manifest import VERSION, StoreFile
+from mmstats.limits import Limits
 from mmstats.readers.columnar import ENGINE_FAULTS, IMPORTED_FROM, INSTANT, STORE_SCHEMA, VISITOR_HASH
 from mmstats.readers.projection import hashed
 from mmstats.storage.errors import is_store_error, store_error
-from mmstats.store.folder import flush
-from mmstats.store.home import Home
+from mmstats.store import Store
+from mmstats.store.folder import fsync
 from mmstats.wording import visible
 
 _RESTORE = "restore it, or import the sources into a new store"
-_ROWS = 1 << 17  # in a row group: an hour of a day is a small part of it
-_ENOUGH = 64 << 20  # bytes of events held that are written when a source ends, so that a day's file gives one file
+_ROW_GROUP_ROWS = 1 << 17  # an hour of a day is a small part of it
+# Bytes of held events that are written when a source ends: a source of one day then gives one file.
+_SOURCE_BYTES = 64 << 20
 
 
 class DayWriter:
-    """Takes events of any days and writes a file for each day whenever it holds `held_bytes`; `files` are those."""
+    """Collects events of any days and writes a file for each day whenever it holds `held_bytes`.
 
-    def __init__(self, home: Home, held_bytes: int) -> None:
+    `files` are those written so far.
+    """
+
+    def __init__(self, store: Store, held_bytes: int) -> None:
         self.files: list[StoreFile] = []
-        self._home, self._most = home, held_bytes
+        self._store, self._max_bytes = store, held_bytes
         self._held: list[pl.DataFrame] = []
         self._bytes = 0
 
     def add(self, events: pl.DataFrame, source: int) -> None:
-        """Take events of a source; their timestamps are naive, the rest is text."""
+        """Add events of a source: naive timestamps, and texts."""
         rows = events.select(
             *(pl.col(name).dt.replace_time_zone("UTC") if dtype == INSTANT else pl.col(name).cast(dtype)
               for name, dtype in STORE_SCHEMA.items() if name in events.columns),
@@ -38,45 +44,41 @@ class DayWriter:
         ).select(STORE_SCHEMA.names())  # fmt: skip
         self._held.append(rows)
         self._bytes += int(rows.estimated_size())
-        if self._bytes >= self._most:
+        if self._bytes >= self._max_bytes:
             self.flush()
 
     def end_source(self) -> None:
-        """All events of a source have been taken."""
-        if self._bytes >= _ENOUGH:
+        """All events of a source have been added."""
+        if self._bytes >= _SOURCE_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held."""
+        """Write the events held."""
         if self._bytes:
-            self.files += write_days(self._released(), self._home)
-
-    def _released(self) -> pl.DataFrame:
-        held = pl.concat(self._held)
-        self._held, self._bytes = [], 0
-        return held
+            rows, self._held, self._bytes = pl.concat(self._held), [], 0
+            self.files += _write_days(rows, self._store)
 
 
-def write_days(rows: pl.DataFrame, home: Home) -> list[StoreFile]:
+def _write_days(rows: pl.DataFrame, store: Store) -> list[StoreFile]:
     """Write rows of any days and in any order, a file for each day."""
     order = rows["timestamp"].arg_sort()
     days = rows["timestamp"].gather(order).dt.date().rle().struct.unnest()
     written, first = [], 0
     for length, day in days.iter_rows():
-        # Day by day, since sorted as a whole they would be in memory twice.
-        written.append(_write(rows[order.slice(first, length)], day, home))
+        # Day by day: all rows sorted at once would be in memory twice.
+        written.append(_write(rows[order.slice(first, length)], day, store))
         first += length
     return written
 
 
-def _write(rows: pl.DataFrame, day: date, home: Home) -> StoreFile:
-    path = home.new_file()
+def _write(rows: pl.DataFrame, day: date, store: Store) -> StoreFile:
+    path = store.new_file()
     try:
-        rows.write_parquet(path, row_group_size=_ROWS, metadata={"mmstats.layout": str(VERSION)})
+        rows.write_parquet(path, row_group_size=_ROW_GROUP_ROWS, metadata={"mmstats.layout": str(VERSION)})
     except pl.exceptions.PolarsError as fault:  # the engine tells of a full disk in its own way, or not at all
         why = " ".join(str(fault).split())
         raise OutputError(visible(f"{path}: cannot be written ({why})"), hint="is the disk full?") from None
-    flush(path)
+    fsync(path)
     instants = rows["timestamp"].to_physical()
     sources = rows[IMPORTED_FROM].value_counts(sort=False).iter_rows()
     return StoreFile(
@@ -85,17 +87,40 @@ def _write(rows: pl.DataFrame, day: date, home: Home) -> StoreFile:
     )  # fmt: skip
 
 
-def rewrite(files: Iterable[StoreFile], gone: set[int], home: Home) -> list[StoreFile]:
-    """One file of the rows of several of one day, without those of sources that are gone."""
-    rows = pl.concat([_read(home, file, gone) for file in files])
-    return write_days(rows, home)
+def compact(files: Iterable[StoreFile], removed: set[int], store: Store, limits: Limits) -> list[StoreFile]:
+    """The files that the store is to have: few in each day, none with rows of removed sources.
+
+    Files of a day are merged into one where they are many, or many of them small; `removed` are ids of sources.
+    """
+    ordered = sorted(files, key=lambda file: (file.day, file.first, file.name))
+    days = (list(day) for _, day in groupby(ordered, key=lambda file: file.day))
+    return [file for day in days for file in _compact_day(day, removed, store, limits)]
 
 
-def _read(home: Home, file: StoreFile, gone: set[int]) -> pl.DataFrame:
-    path = home.find(file)
-    rows = pl.scan_parquet(path, glob=False, hive_partitioning=False, schema=STORE_SCHEMA, **home.scan)
+def _compact_day(files: list[StoreFile], removed: set[int], store: Store, limits: Limits) -> list[StoreFile]:
+    remaining = [file for file in files if file.sources.keys() - removed]
+    to_merge = [file for file in remaining if file.bytes < limits.small_file_bytes]
+    if len(remaining) > limits.day_files:
+        to_merge = remaining
+    elif len(to_merge) <= limits.small_day_files:
+        to_merge = []
+    compacted = _merge(to_merge, removed, store) if to_merge else []
+    for file in remaining:
+        if file not in to_merge:
+            compacted += _merge([file], removed, store) if file.sources.keys() & removed else [file]
+    return compacted
+
+
+def _merge(files: Sequence[StoreFile], removed: set[int], store: Store) -> list[StoreFile]:
+    """Write one file of several of a day, without the rows of removed sources."""
+    return _write_days(pl.concat([_read(file, removed, store) for file in files]), store)
+
+
+def _read(file: StoreFile, removed: set[int], store: Store) -> pl.DataFrame:
+    path = store.path_of(file)
+    rows = pl.scan_parquet(path, glob=False, hive_partitioning=False, schema=STORE_SCHEMA, **store.scan_options)
     try:
-        return rows.filter(~pl.col(IMPORTED_FROM).is_in(sorted(gone))).collect(engine="streaming")
+        return rows.filter(~pl.col(IMPORTED_FROM).is_in(sorted(removed))).collect(engine="streaming")
     except (*ENGINE_FAULTS, OSError) as fault:
         if is_store_error(fault):
             raise store_error(path, fault) from None
