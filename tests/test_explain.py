@@ -164,7 +164,7 @@ def test_an_explanation_is_a_page_for_a_person(ask: Ask, daily: Path) -> None:
     assert page.code == 0
     assert page.out.startswith("at most ")
     assert "columns: timestamp, anonymous_id" in page.out
-    assert "outside range or event" in page.out
+    assert "pruned: no row can match" in page.out
     assert "Parquet SCAN" in page.out
 
 
@@ -176,9 +176,9 @@ def test_stats_leave_stdout_as_it_is(ask: Ask, daily: Path) -> None:
     assert plain.out == first.out == second.out == bare.out
     assert all(line.startswith("stats: ") for ran in (first, second, bare) for line in ran.err.splitlines())
     assert "read 5 of 5 files" in first.err
-    assert "5,000 rows; 0 files outside range or event" in first.err
-    assert "cache: took what was kept of 0 files, keeps that of 5 more" in first.err
-    assert "read nothing: the answer was kept" in second.err
+    assert "5,000 rows; 0 files pruned" in first.err
+    assert "cache: 0 files reused, 5 stored" in first.err
+    assert "read nothing: the answer was cached" in second.err
     assert "cache: not used" in bare.err
     for phase in ("find files", "read and group", "order", "in all"):
         assert phase in first.err
@@ -208,7 +208,7 @@ def test_what_cannot_be_kept_is_not_said_to_be(ask: Ask, daily: Path, monkeypatc
     """Where nothing fits or can be written into the cache, `--stats` says that nothing is kept."""
     for variable, value in (("MMSTATS_CACHE_SIZE", "1k"), ("MMSTATS_CACHE_DIR", "/dev/null")):
         monkeypatch.setenv(variable, value)
-        assert "keeps that of 0 more" in ask(daily, "--group-by", "path", "--stats").err
+        assert "0 stored" in ask(daily, "--group-by", "path", "--stats").err
 
 
 def test_an_empty_file_is_read(ask: Ask, tmp_path: Path) -> None:

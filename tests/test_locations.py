@@ -271,6 +271,31 @@ def test_a_file_that_vanishes_is_named(tmp_path: Path, form: str) -> None:
     assert lost.value.message == f"{path}: No such file or directory"
 
 
+def test_folders_nested_deep(ask: Ask, tmp_path: Path) -> None:
+    """Folders are read however deep they are nested."""
+    folders = [tmp_path / "events"]
+    for _ in range(1_100):
+        folders.append(folders[-1] / "d")
+    for folder in folders:
+        folder.mkdir()
+    (folders[-1] / "a.ndjson").write_bytes(ONE)
+    assert ask("events").value == 1
+    (folders[-1] / "a.ndjson").unlink()
+    for folder in reversed(folders):  # Python's own removal of trees calls itself
+        folder.rmdir()
+
+
+def test_folders_that_link_to_each_other(ask: Ask, tmp_path: Path) -> None:
+    """A folder is entered once, however many links lead to it."""
+    folders = [tmp_path / "events" / name for name in "abcdefghij"]
+    for folder in folders:
+        put(folder / "a.ndjson")
+    for folder in folders:
+        for other in folders:
+            (folder / f"to-{other.name}").symlink_to(other)
+    assert ask("events").value == len(folders)
+
+
 HIVE = {"source=a%20b%2Fc/medium=%C3%BC": ("a b/c", "ü"), "source=__HIVE_DEFAULT_PARTITION__/medium=": (None, "")}
 
 

@@ -1,4 +1,4 @@
-"""A question asked again of files that are as they were: its answer is kept, and no engine is needed."""
+"""Answers in the cache: a question asked again of unchanged files needs no engine."""
 
 import json
 import time
@@ -20,7 +20,7 @@ _MOST_ROWS = 100_000
 
 
 class Answers:
-    """The answers of one engine that are kept: another may see other files under the same paths."""
+    """The cached answers of one engine: another may see other files under the same paths."""
 
     def __init__(self, cache: Cache, engine: EngineAddress) -> None:
         self._cache, self._engine = cache, engine

@@ -96,7 +96,7 @@ def store_files(folder: str, storage: Storage) -> Iterator[Found]:
         status = None
         with suppress(Unreadable):  # reading it says why
             status = storage.status(path)
-        stored = Stored(file.rows, *file.span, columns)
+        stored = Stored(file.rows, *file.time_range, columns)
         yield EventFile(path, Format("parquet"), stored=stored, storage=storage, status=status)
 
 
@@ -138,7 +138,7 @@ def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
 
     Not by calling itself, since folders may be nested deeper than Python calls.
     """
-    entered: set[str] = set()
+    entered: set[tuple[int, int]] = set()
     waiting = [folder]
     while waiting:
         path = waiting.pop()
@@ -148,8 +148,8 @@ def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
             if found is None and isinstance(named, EventFile) and Path(path).is_symlink():
                 raise _broken_link(path)
             yield named
-        elif stat.S_ISDIR(found.st_mode) and (real := os.path.realpath(path)) not in entered:
-            entered.add(real)
+        elif stat.S_ISDIR(found.st_mode) and (found.st_dev, found.st_ino) not in entered:
+            entered.add((found.st_dev, found.st_ino))
             if is_store(path):
                 yield from store_files(path, DISK)
                 continue

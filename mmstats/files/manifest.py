@@ -48,7 +48,7 @@ class StoreFile:
         return f"day={self.day}/{self.name}"
 
     @property
-    def span(self) -> tuple[datetime, datetime]:
+    def time_range(self) -> tuple[datetime, datetime]:
         """The first and the last instant, naive."""
         first, last = (_EPOCH + timedelta(microseconds=instant) for instant in (self.first, self.last))
         return first, last
@@ -165,7 +165,7 @@ def _entries(fields: dict[str, Any], name: str, kind: type) -> Iterator[dict[str
 def _file_of(entry: dict[str, Any]) -> StoreFile:
     try:
         file = StoreFile(**{**entry, "sources": {int(key): int(rows) for key, rows in entry["sources"].items()}})
-        first, last = file.span
+        first, last = file.time_range
     except (AttributeError, TypeError, OverflowError) as fault:
         raise ValueError(f"a file of it is beyond understanding ({fault})") from None
     if not FILE_NAME.match(file.name) or not _DAY.match(file.day) or first > last:

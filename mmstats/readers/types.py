@@ -1,6 +1,6 @@
 """Columns of a declared type: how each Parquet or Arrow type becomes an instant or a text, and which values it bars.
 
-A range is turned into spans of the column's own integers, so that it can be held against a row group's statistics.
+A range becomes ranges of the column's own integers, to be compared with a row group's statistics.
 """
 
 import json
@@ -69,7 +69,7 @@ def stored_ranges(dtype: pl.DataType, selection: Selection, unit: str | None) ->
         return _clipped([_scaled(start, end, dtype.time_unit)], dtype)
     if isinstance(dtype, pl.Date):
         return _clipped([_scaled(start, end, "d")], dtype)
-    return _clipped(_epoch_spans(unit, start, end), dtype)
+    return _clipped(_epoch_ranges(unit, start, end), dtype)
 
 
 def _nanos(instant: datetime) -> int:
@@ -81,24 +81,24 @@ def _scaled(start: int, end: int, unit: str) -> IntegerRange:
     return -(-start // _NANOS[unit]), -(-end // _NANOS[unit])
 
 
-def _epoch_spans(unit: str | None, start: int, end: int) -> list[IntegerRange]:
+def _epoch_ranges(unit: str | None, start: int, end: int) -> list[IntegerRange]:
     """The epochs between two instants: of one unit, or in each magnitude of the unit that it says."""
     if unit:
         low, high = _scaled(start, end, unit)
         return [(max(low, -_BEYOND), min(high, _BEYOND))]  # instants are read as signed integers of 64 bits
-    spans = []
+    ranges = []
     for named, small, large in _MAGNITUDES:
         low, high = _scaled(start, end, named)
-        spans.append((max(low, small), min(high, large)))
+        ranges.append((max(low, small), min(high, large)))
         least = -large if large == _BEYOND else 1 - large  # 64 bits hold one negative integer more
-        spans.append((max(low, least), min(high, 1 - small)))
-    # Zero belongs to both signs of the seconds: one span, as are all that touch.
-    return _joined(spans)
+        ranges.append((max(low, least), min(high, 1 - small)))
+    # Zero belongs to both signs of the seconds: one range, as are all that touch.
+    return _joined(ranges)
 
 
-def _joined(spans: Sequence[IntegerRange]) -> list[IntegerRange]:
+def _joined(ranges: Sequence[IntegerRange]) -> list[IntegerRange]:
     joined: list[IntegerRange] = []
-    for low, high in sorted(span for span in spans if span[0] < span[1]):
+    for low, high in sorted(one for one in ranges if one[0] < one[1]):
         if joined and low <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
         else:
@@ -106,10 +106,10 @@ def _joined(spans: Sequence[IntegerRange]) -> list[IntegerRange]:
     return joined
 
 
-def _clipped(spans: Sequence[IntegerRange], dtype: pl.DataType) -> list[IntegerRange]:
-    """The spans without what a column of this type cannot hold."""
+def _clipped(ranges: Sequence[IntegerRange], dtype: pl.DataType) -> list[IntegerRange]:
+    """The ranges without what a column of this type cannot hold."""
     least, beyond = _limits(dtype)
-    return _joined([(max(low, least), min(high, beyond)) for low, high in spans])
+    return _joined([(max(low, least), min(high, beyond)) for low, high in ranges])
 
 
 def _limits(dtype: pl.DataType) -> IntegerRange:
@@ -118,8 +118,8 @@ def _limits(dtype: pl.DataType) -> IntegerRange:
     return (0, 2**bits) if dtype.is_unsigned_integer() else (-(2 ** (bits - 1)), 2 ** (bits - 1))
 
 
-def _within(source: pl.Expr, spans: Sequence[IntegerRange], dtype: pl.DataType) -> pl.Expr:
-    """Whether a stored integer lies in one of the spans, compared as its own type, or statistics could not tell."""
+def _within(source: pl.Expr, ranges: Sequence[IntegerRange], dtype: pl.DataType) -> pl.Expr:
+    """Whether a stored integer lies in one of the ranges, compared as its own type, or statistics could not tell."""
     least, beyond = _limits(dtype)
 
     def inside(low: int, high: int) -> pl.Expr:
@@ -127,7 +127,7 @@ def _within(source: pl.Expr, spans: Sequence[IntegerRange], dtype: pl.DataType) 
         before = [source < pl.lit(high).cast(dtype)] if high < beyond else []
         return pl.all_horizontal(*after, *before) if after or before else source.is_not_null()
 
-    return pl.any_horizontal([inside(*span) for span in spans]) if spans else pl.lit(value=False)
+    return pl.any_horizontal([inside(*one) for one in ranges]) if ranges else pl.lit(value=False)
 
 
 def text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:

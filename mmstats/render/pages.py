@@ -13,7 +13,7 @@ from mmstats.reports import TOP, Check, Description, Explanation, Profile, Use, 
 from mmstats.wording import visible
 
 _NAMED_FILES = 20  # in a table of files
-_USES = {Use.READ: "to read", Use.CACHED: "kept from before", Use.PRUNED: "outside range or event"}
+_USES = {Use.READ: "to read", Use.CACHED: "cached", Use.PRUNED: "pruned: no row can match"}
 
 
 def print_description(description: Description, names: Sequence[str], console: Console) -> None:
@@ -110,7 +110,7 @@ def print_explanation(explanation: Explanation, console: Console) -> None:
 
 def _cost(about: Explanation, layout: Layout) -> Iterator[Text]:
     if about.answer_cached:
-        yield from layout.lines("the answer is kept from before: no file is read", "bold")
+        yield from layout.lines("the answer is cached: no file is read", "bold")
         return
     rows = read_rows(about.files)
     told = "rows that are not counted yet" if rows is None else plural(rows, "row")
@@ -159,7 +159,7 @@ def profile_sentences(profile: Profile, *, cached: bool) -> Iterator[str]:
     `cached` says whether there is a cache.
     """
     if profile.answer_cached:
-        yield "read nothing: the answer was kept"
+        yield "read nothing: the answer was cached"
     elif profile.files:
         files, rows = profile.files, read_rows(profile.files)
         told = "" if rows is None else f", {plural(rows, 'row')}"
@@ -167,13 +167,9 @@ def profile_sentences(profile: Profile, *, cached: bool) -> Iterator[str]:
         yield (
             f"read {count_files(files, Use.READ):,} of {plural(len(files), 'file')}, "
             f"{size(read_bytes(files))} of {size(stored)}{told}; "
-            f"{plural(count_files(files, Use.PRUNED), 'file')} outside range or event"
+            f"{plural(count_files(files, Use.PRUNED), 'file')} pruned"
         )
         used = plural(count_files(files, Use.CACHED), "file")
-        yield (
-            f"cache: took what was kept of {used}, keeps that of {profile.files_stored:,} more"
-            if cached
-            else "cache: not used"
-        )
+        yield (f"cache: {used} reused, {profile.files_stored:,} stored" if cached else "cache: not used")
     phases = ", ".join(f"{name} {time:.3f} s" for name, time in profile.seconds.items())
     yield f"time: {phases}; {sum(profile.seconds.values()):.3f} s in all"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from mmstats.engines.local.packing import KEY, Layout, Run, Runs
+from mmstats.engines.local.packing import KEY, KeyLayout, Run, Runs
 from mmstats.engines.local.streaming import collect, each_batch
 from mmstats.engines.stages import VALUE, Rows, within_limit
 from mmstats.limits import Limits
@@ -58,7 +58,7 @@ def count_packed(query: StatsQuery, codes: LabelCodes, events: pl.LazyFrame, lim
     runs = Runs(_added, limits)
 
     def take(batch: pl.DataFrame) -> None:
-        layout = Layout.of(batch, query.labels)
+        layout = KeyLayout.of(batch, query.labels)
         keys = batch.select(layout.packed()).to_series().sort()
         counts = keys.rle().struct.unnest()
         runs.add(layout, counts.select(pl.col("value").alias(KEY), pl.col("len").cast(pl.Int64).alias(VALUE)))

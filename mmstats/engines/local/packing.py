@@ -17,7 +17,7 @@ class TooWide(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class KeyLayout:
     """Columns of a frame, each with the least value it has and the bits that the others above it take.
 
     The first column is the highest. The lowest bits are of one more integer, `below` bits wide.
@@ -29,7 +29,7 @@ class Layout:
     below: int = 0
 
     @classmethod
-    def of(cls, frame: pl.DataFrame, names: Sequence[str], below: int = 0) -> "Layout":
+    def of(cls, frame: pl.DataFrame, names: Sequence[str], below: int = 0) -> "KeyLayout":
         """The layout that takes the fewest bits for the columns of a frame, which must have rows and no nulls."""
         if not names:
             return cls((), (), (), below)
@@ -38,7 +38,7 @@ class Layout:
         return cls(tuple(names), tuple(low), _widths(low, high), below)
 
     @classmethod
-    def over(cls, layouts: Iterable["Layout"]) -> "Layout":
+    def over(cls, layouts: Iterable["KeyLayout"]) -> "KeyLayout":
         """The layout that has room for what each of several has; they are of the same columns."""
         several = list(layouts)
         low = [min(lows) for lows in zip(*(one.lows for one in several), strict=True)]
@@ -84,7 +84,7 @@ class Layout:
         """The least packed integer that has the same columns."""
         return key - self.lowest(key).cast(self.dtype)
 
-    def repacked(self, keys: pl.Series, wider: "Layout") -> pl.Series:
+    def repacked(self, keys: pl.Series, wider: "KeyLayout") -> pl.Series:
         """Packed integers in a layout with more room; their order stays."""
         if wider == self:
             return keys
@@ -103,7 +103,7 @@ def _power(bits: int, dtype: pl.DataType) -> pl.Expr:
 
 KEY = "key"
 
-Run = tuple[Layout, pl.DataFrame]
+Run = tuple[KeyLayout, pl.DataFrame]
 
 
 class Runs:
@@ -119,7 +119,7 @@ class Runs:
         self._rows, self._enough = 0, limits.run_rows
         self._lock = Lock()
 
-    def add(self, layout: Layout, run: pl.DataFrame) -> None:
+    def add(self, layout: KeyLayout, run: pl.DataFrame) -> None:
         """Take up a frame that is condensed."""
         with self._lock:
             self._runs.append((layout, run))
@@ -133,7 +133,7 @@ class Runs:
         """All of it, condensed and of one layout; each group is whole in one piece, and groups come in order."""
         if not self._runs:
             return
-        layout = Layout.over(of for of, _ in self._runs)
+        layout = KeyLayout.over(of for of, _ in self._runs)
         runs = [run.with_columns(of.repacked(run[KEY], layout)) for of, run in self._runs]
         if len(runs) == 1:
             yield layout, runs[0]
@@ -144,7 +144,7 @@ class Runs:
             parts = [run[cut[at] : cut[at + 1]] for run, cut in zip(runs, cuts, strict=True)]
             yield layout, self._condensed(pl.concat(parts))
 
-    def _borders(self, layout: Layout, runs: list[pl.DataFrame]) -> pl.Series:
+    def _borders(self, layout: KeyLayout, runs: list[pl.DataFrame]) -> pl.Series:
         """The keys at which pieces begin, but for the first; they are the first of their groups."""
         pieces = -(-self._rows // self._limits.merge_rows)
         step = max(1, self._limits.merge_rows // self._limits.merge_samples)

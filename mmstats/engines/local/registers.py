@@ -10,7 +10,7 @@ import polars as pl
 
 from mmstats.engines import sketch
 from mmstats.engines.local.packed_groups import LabelCodes, unpacked_rows
-from mmstats.engines.local.packing import KEY, Layout, Runs
+from mmstats.engines.local.packing import KEY, KeyLayout, Runs
 from mmstats.engines.local.streaming import each_batch
 from mmstats.engines.stages import VALUE, Rows
 from mmstats.limits import Limits
@@ -72,7 +72,7 @@ class RegisterEntries:
         runs = Runs(_condense, self._limits)
 
         def take(batch: pl.DataFrame) -> None:
-            layout = Layout.of(batch, names, BITS)
+            layout = KeyLayout.of(batch, names, BITS)
             runs.add(layout, _condense(batch.select(layout.packed(pl.col(ENTRY)).alias(KEY))))
 
         each_batch(entries.select(*names, ENTRY), take, self._limits.batch_rows)
@@ -92,7 +92,7 @@ def _with_begins(ordered: pl.DataFrame) -> pl.DataFrame:
     return ordered.with_columns((register != register.shift(1)).fill_null(value=True).alias(_FIRST))
 
 
-def _estimate(keys: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+def _estimate(keys: pl.DataFrame, layout: KeyLayout) -> pl.DataFrame:
     """The estimated number of visitors of each group of condensed keys, by the first key of the group."""
     key = pl.col(KEY)
     entry = layout.lowest(key)

@@ -19,12 +19,11 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql.connect import functions as F
 
 from mmstats.engines.spark.errors import CLUSTER_ERRORS, refused
-from mmstats.engines.spark.scan import NO_TEXT, Scan, union_all
+from mmstats.engines.spark.scan import NO_TEXT, ParquetScan, union_all
 from mmstats.files.event_file import EventFile
 from mmstats.readers.projection import Projection
 from mmstats.readers.report import ReadOptions
-from mmstats.readers.source import Scan as LocalScan
-from mmstats.readers.source import Source
+from mmstats.readers.source import Scan, Source
 
 _BATCH = 16  # scans that are counted in one query
 _COUNT, _INDEX = "count'", "index'"
@@ -33,7 +32,7 @@ _FILE_ERROR = re.compile(rf"(?i)FAILED_READ_FILE|CANNOT_READ_FILE|{NO_TEXT}|parq
 _FILE_PATH = re.compile(r"(?s)(?:FAILED_READ_FILE|CANNOT_READ_FILE).*? (?:file:/+|[a-z0-9]+://)(\S.*?)\.? +SQLSTATE")
 
 
-def check_rows(scans: Sequence[Scan], options: ReadOptions) -> dict[str, int]:
+def check_rows(scans: Sequence[ParquetScan], options: ReadOptions) -> dict[str, int]:
     """How many rows of each file are bad, by path; raises BadRow for the first unless bad rows are left out."""
     bad_rows: dict[str, int] = {}
     unchecked = [scan for scan in scans if not scan.files[0].stored]
@@ -45,7 +44,7 @@ def check_rows(scans: Sequence[Scan], options: ReadOptions) -> dict[str, int]:
     return bad_rows
 
 
-def _count_suspects(scans: Sequence[Scan]) -> list[int]:
+def _count_suspects(scans: Sequence[ParquetScan]) -> list[int]:
     """The number of suspect rows of each scan, of several in one query: asking takes a cluster longer than counting."""
     counts = [
         scan.suspects().agg(F.count(F.lit(1)).alias(_COUNT)).select(_COUNT, F.lit(index).alias(_INDEX))
@@ -56,7 +55,7 @@ def _count_suspects(scans: Sequence[Scan]) -> list[int]:
     return [found[index] for index in range(len(scans))]
 
 
-def _check_here(scan: Scan, suspects: int, options: ReadOptions) -> int:
+def _check_here(scan: ParquetScan, suspects: int, options: ReadOptions) -> int:
     """How many rows of the scan's only file are bad, by reading it here.
 
     Raises what is wrong with a row, and Unreadable where a suspect one is good.
@@ -72,12 +71,12 @@ def _check_here(scan: Scan, suspects: int, options: ReadOptions) -> int:
 
 def _read_here(file: EventFile, projection: Projection, options: ReadOptions) -> int:
     """Read all that a question selects of a file; how many rows were left out."""
-    read = LocalScan([file], projection, options)
+    read = Scan([file], projection, options)
     read.for_each_batch(lambda _: None)
     return sum(read.report().bad_rows().values())
 
 
-def blame_file(scans: Sequence[Scan], source: Source, error: BaseException) -> None:
+def blame_file(scans: Sequence[ParquetScan], source: Source, error: BaseException) -> None:
     """Raise what is wrong with the first file that the cluster cannot read, if the error is one of a file."""
     file = (_named_file(source.files, error) or _find_unreadable(scans)) if _is_of_file(error) else None
     if file:
@@ -104,7 +103,7 @@ def _without_scheme(path: str) -> str:
     return rest if separator else os.path.abspath(scheme).lstrip("/")  # noqa: PTH100 - symbolic links stay as they are
 
 
-def _find_unreadable(scans: Sequence[Scan]) -> EventFile | None:
+def _find_unreadable(scans: Sequence[ParquetScan]) -> EventFile | None:
     """The first file that the cluster cannot read, found by halves."""
     scan = next((scan for scan in scans if not _is_readable(scan)), None)
     while scan and len(scan.files) > 1:
@@ -114,7 +113,7 @@ def _find_unreadable(scans: Sequence[Scan]) -> EventFile | None:
     return scan.files[0] if scan else None
 
 
-def _is_readable(scan: Scan) -> bool:
+def _is_readable(scan: ParquetScan) -> bool:
     events = scan.events()
     try:
         events.agg(F.count(F.lit(1)), *map(F.max, events.columns)).collect()

@@ -13,7 +13,7 @@ from mmstats.engines.spark import plan
 from mmstats.engines.spark.bad_rows import blame_file, check_rows
 from mmstats.engines.spark.errors import CLUSTER_ERRORS, is_mixed_up, refused, translated
 from mmstats.engines.spark.parquet import parquet_scans
-from mmstats.engines.spark.scan import Scan, check_sizes, union_all
+from mmstats.engines.spark.scan import ParquetScan, check_sizes, union_all
 from mmstats.engines.spark.session import Session
 from mmstats.engines.stages import VALUE, Rows, selection_of, stats_of
 from mmstats.errors import InvalidParams
@@ -81,8 +81,8 @@ def _refuse(source: Source) -> None:
 
 
 def _run(query: StatsQuery, source: Source, session: Session) -> tuple[Rows, ReadReport]:
-    """Scan, check for bad rows, aggregate; a file that the cluster cannot read is named."""
-    scans: list[Scan] = []
+    """ParquetScan, check for bad rows, aggregate; a file that the cluster cannot read is named."""
+    scans: list[ParquetScan] = []
     try:
         scans += parquet_scans(source.files, source.projection, session)
         check_sizes([file for scan in scans for file in scan.files], session)
@@ -95,7 +95,7 @@ def _run(query: StatsQuery, source: Source, session: Session) -> tuple[Rows, Rea
         raise
 
 
-def _aggregated(query: StatsQuery, scans: Sequence[Scan]) -> Rows:
+def _aggregated(query: StatsQuery, scans: Sequence[ParquetScan]) -> Rows:
     """The rows of the answer, or as many as the limit may leave; only then the groups are counted by a second query."""
     if not scans:
         frame = _frame(query, [] if query.labels else [(0,)])

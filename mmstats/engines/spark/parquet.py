@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from mmstats.engines.spark.errors import refused
 from mmstats.engines.spark.expressions import is_string, quoted
-from mmstats.engines.spark.scan import Bounds, Scan, read_parquet
+from mmstats.engines.spark.scan import Bounds, ParquetScan, read_parquet
 from mmstats.engines.spark.session import Session
 from mmstats.files.event_file import EventFile
 from mmstats.readers.columnar import ColumnarFiles, group_by_schema, unreadable
@@ -28,7 +28,7 @@ _REBASED_BEFORE = datetime(1901, 1, 1)  # noqa: DTZ001 - in some time zones unti
 _INT96: Bounds = (datetime(1678, 1, 1), datetime(2262, 1, 1))  # noqa: DTZ001 - what 64 bits of nanoseconds hold
 
 
-def parquet_scans(files: Sequence[EventFile], projection: Projection, session: Session) -> Iterator[Scan]:
+def parquet_scans(files: Sequence[EventFile], projection: Projection, session: Session) -> Iterator[ParquetScan]:
     """The scans that Parquet files take, as few as their schemas, writers and folders allow.
 
     Raises what `group_by_schema` raises, and Unreadable for a type whose values a cluster would write otherwise.
@@ -48,7 +48,7 @@ def parquet_scans(files: Sequence[EventFile], projection: Projection, session: S
         yield _scan(replace(group, files=tuple(members)), session)
 
 
-def _scan(group: ColumnarFiles, session: Session) -> Scan:
+def _scan(group: ColumnarFiles, session: Session) -> ParquetScan:
     """The scan of files that are written alike."""
     first, dialect = group.files[0], session.dialect
     columns = {name: group.schema[name] for name in group.projection.raw if group.schema.get(name, pl.Null) != pl.Null}
@@ -70,7 +70,8 @@ def _scan(group: ColumnarFiles, session: Session) -> Scan:
     varying = [name for name in values if name not in constants]
     read = partial(read_parquet, session=session, schema=schema, partition_columns=varying)
     columns |= dict.fromkeys(varying, pl.String())
-    return Scan(group.files, read, columns, constants | nulls, group.projection, group.found, dialect, comparable)
+    constants |= nulls
+    return ParquetScan(group.files, read, columns, constants, group.projection, group.found, dialect, comparable)
 
 
 def _partition_values(file: EventFile, group: ColumnarFiles) -> dict[str, str | None]:

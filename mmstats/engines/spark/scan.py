@@ -31,7 +31,7 @@ _FILE_SCHEME = "^file:/+"  # a server writes it with one slash or three
 
 
 @dataclass(frozen=True)
-class Scan:
+class ParquetScan:
     """Files of one schema, and what the question reads of them.
 
     `found` are the event columns that the files have, `columns` the types of the raw columns that `read` gives of some
