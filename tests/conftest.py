@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -141,6 +142,8 @@ def s3() -> Iterator[Seaweed]:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Apache Spark with two executors, opened by a token that a URL cannot hold as it is, for all tests."""
+    if not (clusters.has_java() or os.environ.get("CI")):
+        pytest.skip("Apache Spark needs Java 17: install it, such as openjdk-17-jre-headless, to have these tests")
     token = {"spark.connect.authenticate.token": "a/b?c=#%41;=="}
     with clusters.spark(tmp_path_factory.mktemp("spark"), **token) as running:
         yield replace(running, address=f"{running.address}/;token=a/b?c=#%2541%3B==")

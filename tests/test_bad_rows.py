@@ -1,5 +1,6 @@
 """Rows that cannot be read: the answer waits until the user knows of them, by file and line."""
 
+import csv
 import gzip
 import json
 import re
@@ -255,3 +256,11 @@ def test_compressed_text_under_a_plain_name_is_refused(ask: Ask, tmp_path: Path,
     for question in ([], ["--group-by", "event_name"]):
         ran = ask(name, *question)
         assert (ran.code, ran.error) == (4, f"{name}: is gzip, not text")
+
+
+def test_reading_leaves_the_csv_module_as_it_is(ask: Ask, tmp_path: Path) -> None:
+    """A program that asks from Python keeps its own bound on the fields of CSV."""
+    before = csv.field_size_limit()
+    (tmp_path / "a.csv").write_text("timestamp,event_name\n2026-05-01,a\n" + "x" * 200_000 + ",b\n")
+    assert ask("a.csv").error.startswith("a.csv: line 3: the timestamp")
+    assert csv.field_size_limit() == before

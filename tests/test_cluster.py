@@ -63,10 +63,15 @@ def test_both_executors_work(spark: Cluster, tmp_path: Path) -> None:
     for index in range(8):
         times = [AT + timedelta(seconds=second) for second in range(1000)]
         pl.DataFrame({"timestamp": times, "event_name": ["a"] * 1000}).write_parquet(tmp_path / f"{index}.parquet")
-    before = spark.tasks()
-    for _ in range(3):
-        same(spark, Dataset((str(tmp_path),)), StatsQuery(group_by=("event_name",), interval="hour"))
+    dataset, query = Dataset((str(tmp_path),)), StatsQuery(group_by=("event_name",), interval="hour")
+    for _ in range(100):  # executors join when the server listens already
+        same(spark, dataset, query)
+        before = spark.tasks()
+        if len(before) == 2:
+            break
     assert len(before) == 2
+    for _ in range(3):
+        same(spark, dataset, query)
     assert all(done > before[executor] for executor, done in spark.tasks().items())
 
 

@@ -360,3 +360,11 @@ def test_trusted_folders_decide_by_hour_and_day(ask: Ask, tmp_path: Path, folder
     ):
         assert ask("events", "--trust-partitions", "--from", start, "--to", end).value == value
     assert ask("events", "--from", "2026-05-02").code in (3, 4)
+
+
+def test_a_glob_waits_for_no_pipe(ask: Ask, tmp_path: Path) -> None:
+    """A named pipe that a glob or a folder meets is passed over: only who names it wants to wait for its writer."""
+    put(tmp_path / "events" / "a.ndjson")
+    os.mkfifo(tmp_path / "events" / "b.ndjson")
+    assert ask("events/*.ndjson").value == 1
+    assert ask("events").value == 1

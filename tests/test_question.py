@@ -14,6 +14,7 @@ from mmstats.question.instants import instant_text, parse_instant
 from mmstats.question.parameters import DIMENSIONS, EXTENSIONS, PARAMETERS
 from mmstats.question.query import StatsQuery
 from mmstats.question.read import read_question
+from tests.conftest import Ask
 
 FIELDS = {"from": "start", "to": "end"}  # where they are not called as their parameters
 
@@ -396,3 +397,19 @@ def test_declarations_agree_with_what_is_read(declared: Option) -> None:
         fault_of(declared.name, str(high + 1))
     if declared.default is not None and declared.name != "group_by":
         assert getattr(read_question({declared.name: [str(declared.default)]}), declared.name) == declared.default
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flag", "value"),
+    [
+        (("--data", "--sample"), "--data", "--sample"),
+        (("--sample", "--group-by", "--interval", "day"), "--group-by", "--interval"),
+        (("--sample", "--map", "--exact"), "--map", "--exact"),
+    ],
+)
+def test_a_flag_is_not_a_value_of_a_repeatable_option(
+    ask: Ask, arguments: tuple[str, ...], flag: str, value: str
+) -> None:
+    """An option that may be repeated takes no flag for its value, as others do not."""
+    ran = ask(None, *arguments)
+    assert (ran.code, ran.error) == (2, f"{flag} needs a value, not the flag {value}")

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,14 @@ DOORS = {
     "open, with extensions": (["--sample", "--no-auth", "--extensions"], []),
 }
 
+PROGRAM = str(Path(sys.executable).with_name("st"))  # beside this interpreter, wherever the PATH leads
+
 
 def judged(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """A run of Schemathesis with all its checks, the same each time, in a folder of its own."""
     bounds = ["--max-examples", "100", "--seed", "1", "--generation-database", "none", "--generation-unique-inputs"]
     return subprocess.run(
-        ["st", "run", *arguments, "--checks", "all", *bounds, "--continue-on-failure", "--no-color"],
+        [PROGRAM, "run", *arguments, "--checks", "all", *bounds, "--continue-on-failure", "--no-color"],
         env={**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks"},
         cwd=folder,
         check=False,

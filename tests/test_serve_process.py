@@ -203,6 +203,19 @@ def test_what_is_set_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         assert running.stats().json["rows"] == [{"value": 1}]
 
 
+def test_the_folder_of_the_start_may_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server whose folder is removed starts workers all the same."""
+    folder = tmp_path / "started"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with serving("--sample", "--max-concurrency", "1") as running:
+        folder.rmdir()
+        for worker in running.workers():
+            os.kill(worker, signal.SIGKILL)
+        running.stats()  # perhaps by the worker that was killed
+        assert running.stats(metric="uniques").status == 200
+
+
 def test_on_a_terminal_an_interrupt_lets_the_query_finish(tmp_path: Path) -> None:
     """Ctrl-C reaches every process of the terminal's, and still the query that runs is answered before the end."""
     primary, terminal = pty.openpty()

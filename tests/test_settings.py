@@ -390,3 +390,14 @@ def test_cheap_to_import() -> None:
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     strangers = {"polars", "platformdirs", "tomllib", "typer", "rich", "mmstats.files"}
     assert not strangers & set(loaded.split())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("data", ["/dev/zero", "pipe"])
+def test_a_found_file_names_no_pipe(here: Path, data: str) -> None:
+    """A project's file, which is merely found, may name files and folders, not what never ends or is read once."""
+    os.mkfifo(here / "pipe")
+    project(here, f'data = "{data}"\n')
+    with pytest.raises(InvalidSettings, match="which is neither a file nor a folder") as refused:
+        load_settings(here, {})
+    assert "--data" in refused.value.hint

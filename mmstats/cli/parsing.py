@@ -59,8 +59,11 @@ class Command(TyperCommand):
                 seen.add(parameter.name)
             flags = _flags(ctx)
             for parameter in parameters:
-                value = values.get(parameter.name or "")
-                if value in flags:
+                written = values.get(parameter.name or "")
+                value = next(
+                    (one for one in (written if isinstance(written, list) else [written]) if one in flags), None
+                )
+                if value:
                     hint = QUOTE_EVENT if parameter.name == "event" else _see_help(ctx)
                     raise WrongUsage(f"{parameter.opts[0]} needs a value, not the flag {value}", hint=hint)
         return super().parse_args(ctx, args)

@@ -41,7 +41,7 @@ class Explainer(Protocol):
 def explainer_for(address: EngineAddress = LOCAL) -> Explainer:
     """What explains for the engine at an address, imported; raises InvalidParams where it has none."""
     if address.scheme not in EXPLAINERS:
-        raise InvalidParams({"explain": ["tells of the engine on this machine only: ask without --engine"]})
+        raise InvalidParams({"explain": [f"tells of the local engine only, not of {address}: add --engine local"]})
     return cast(Explainer, import_module(EXPLAINERS[address.scheme]).explain)
 
 

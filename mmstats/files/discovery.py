@@ -119,6 +119,8 @@ def _at_path(path: str, input_format: str | None, spool: ExitStack, *, named: bo
     found = _stat(path)
     if not found:
         raise _broken_link(path)
+    if not named and not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        return  # a glob waits for no pipe
     if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode):
         from mmstats.files.pipes import spooled
 

@@ -1,12 +1,11 @@
 """CSV record by record: to read a header, and to say which record is bad and on what line it begins."""
 
-import csv
+import importlib.util
 import io
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import polars as pl
 
@@ -19,6 +18,19 @@ from mmstats.readers.report import FoundBadRow
 UNCLOSED = "a quote is opened and never closed"  # of the last record of a file
 _LONGEST_HEAD = 1 << 24
 _RECORDS = 10_000  # that are judged at once
+
+
+def _csv_of_our_own() -> Any:
+    """Python's CSV parser, without a bound on fields: the bound is the module's, so that a module of our own has it."""
+    spec = importlib.util.find_spec("_csv")
+    assert spec and spec.loader
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.field_size_limit(2**31 - 1)
+    return module
+
+
+_CSV = _csv_of_our_own()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,6 @@ def delimiter_of(file: EventFile) -> str:
 
 def read_records(stream: BinaryIO, delimiter: str) -> Iterator[Record]:
     """Every record that is not blank. One whose quote is never closed comes last, as if it were."""
-    csv.field_size_limit(sys.maxsize)
     taken: list[str] = []
 
     def lines() -> Iterator[str]:
@@ -47,7 +58,7 @@ def read_records(stream: BinaryIO, delimiter: str) -> Iterator[Record]:
             yield line
 
     line, offset = 1, 0
-    for fields in csv.reader(lines(), delimiter=delimiter):
+    for fields in _CSV.reader(lines(), delimiter=delimiter):
         text = "".join(taken)
         if fields:
             yield Record(fields, line, offset, text)
@@ -104,8 +115,8 @@ def find_bad_records(file: EventFile, projection: Projection) -> Iterator[FoundB
 
 def _is_unclosed(text: str, delimiter: str) -> bool:
     """Whether what follows a record would belong to it."""
-    *_, last = csv.reader(io.StringIO(text + "\nend", newline=""), delimiter=delimiter)
-    return last != ["end"]
+    *_, last = _CSV.reader(io.StringIO(text + "\nend", newline=""), delimiter=delimiter)
+    return bool(last != ["end"])
 
 
 def _fault(record: Record, expected: int, columns: dict[str, int]) -> str | None:

@@ -1,5 +1,6 @@
 """JSON text in blocks of lines, an object a line: as the lines of a file come, or from the elements of an array."""
 
+import codecs
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -14,12 +15,13 @@ from mmstats.files.text_file import line_blocks
 from mmstats.limits import Limits
 
 _BLANK = re.compile(r"[ \t\r\n]*")
+_LONGEST_SIGN = 16  # characters of a literal or an escape that may be cut
 
 
 def blocks_of(file: EventFile, stream: BinaryIO, limits: Limits) -> tuple[str, Iterator[bytes]]:
     """What a line of a block is in the file, `line` or `row`, and the blocks."""
     if file.format.name == "json" and _first_byte(stream) == b"[":
-        return "row", _array_blocks(file, stream, limits.array_elements)
+        return "row", _array_blocks(file, stream, limits)
     return "line", line_blocks(stream, limits.text_block_bytes)
 
 
@@ -34,51 +36,79 @@ def _first_byte(stream: BinaryIO) -> bytes:
     return b""
 
 
-def _array_blocks(file: EventFile, stream: BinaryIO, size: int) -> Iterator[bytes]:
+def _array_blocks(file: EventFile, stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
     elements: list[str] = []
-    for element in _elements(file, stream):
+    for element in _elements(file, _ArrayText(file, stream, limits.text_block_bytes)):
         elements.append(element)
-        if len(elements) == size:
+        if len(elements) == limits.array_elements:
             yield ("\n".join(elements) + "\n").encode()
             elements.clear()
     yield "\n".join(elements).encode()
 
 
-def _elements(file: EventFile, stream: BinaryIO) -> Iterator[str]:
+class _ArrayText:
+    """The text of an array as it is read: what was passed is forgotten, and no more is read than an element takes."""
+
+    def __init__(self, file: EventFile, stream: BinaryIO, block_bytes: int) -> None:
+        self._file, self._stream, self._block = file, stream, block_bytes
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._bytes = 0
+        self.text, self.at, self.ended = "", 0, False
+
+    def read_more(self) -> None:
+        """Read on, as much again as an element that is not whole yet has."""
+        data = self._stream.read(max(self._block, len(self.text) - self.at))
+        self.ended = not data
+        try:
+            more = self._decoder.decode(data, final=self.ended)
+        except UnicodeDecodeError as error:
+            held = len(error.object) - len(data)  # bytes of a character that was cut
+            place = self._bytes - held + error.start + 1
+            raise Unreadable(f"{self._file}: invalid UTF-8 at byte {place:,} of the array") from None
+        self._bytes += len(data)
+        self.text, self.at = self.text[self.at :] + more, 0
+
+    def next_sign(self, *, passed: int = 0) -> str:
+        """The next character that is not blank, behind so many; empty at the end. The text stands at it then."""
+        self.at += passed
+        while True:
+            found = _BLANK.match(self.text, self.at)
+            self.at = found.end() if found else self.at
+            if self.at < len(self.text) or self.ended:
+                return self.text[self.at : self.at + 1]
+            self.read_more()
+
+
+def _elements(file: EventFile, array: _ArrayText) -> Iterator[str]:
     """The text of each element of one array, on one line each.
 
     Raises Unreadable where the array is cut off or broken: there is no telling where its next element begins.
     """
-    text = _decoded(file, stream)
     decode = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode  # only to find where an element ends
-    at, row = _skip(text, _skip(text, 0) + 1), 1
-    closed = text[at : at + 1] == "]"
-    while not closed:
+    array.next_sign()
+    sign, row = array.next_sign(passed=1), 1
+    while sign != "]":
         try:
-            _, end = decode(text, at)
-        except (json.JSONDecodeError, RecursionError) as error:
-            why = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deep"
-            raise Unreadable(f"{file}: row {row:,}: broken JSON array: {why}") from None
-        yield text[at:end].replace("\n", " ").replace("\r", " ")  # in valid JSON they stand between tokens only
-        at = _skip(text, end)
-        closed = text[at : at + 1] == "]"
-        if not closed and text[at : at + 1] != ",":
+            _, end = decode(array.text, array.at)
+            cut = end + 2 >= len(array.text)  # a number may go on, as 1 with e+9
+        except RecursionError:
+            raise Unreadable(f"{file}: row {row:,}: broken JSON array: nested too deep") from None
+        except json.JSONDecodeError as error:
+            cut = error.pos > len(array.text) - _LONGEST_SIGN or error.msg.startswith("Unterminated string")
+            if array.ended or not cut:
+                raise Unreadable(f"{file}: row {row:,}: broken JSON array: {error.msg}") from None
+        if cut and not array.ended:
+            array.read_more()
+            continue
+        yield array.text[array.at : end].replace("\n", " ").replace("\r", " ")  # which stand between tokens only
+        sign = array.next_sign(passed=end - array.at)
+        if sign == ",":
+            sign, row = array.next_sign(passed=1), row + 1
+            sign = "," if sign == "]" else sign  # nothing but an element may follow it
+        elif sign != "]":
             raise Unreadable(f"{file}: row {row:,}: broken JSON array: no ',' or ']' after it", hint="is it whole?")
-        at, row = (at if closed else _skip(text, at + 1)), row + 1
-    if _skip(text, at + 1) != len(text):
+    if array.next_sign(passed=1):
         raise Unreadable(f"{file}: text after the array's end")
-
-
-def _decoded(file: EventFile, stream: BinaryIO) -> str:
-    try:
-        return stream.read().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"{file}: invalid UTF-8 at byte {error.start + 1:,} of the array") from None
-
-
-def _skip(text: str, at: int) -> int:
-    found = _BLANK.match(text, at)
-    return found.end() if found else at
 
 
 BLANK = b" \t\r"  # what a line that holds nothing may hold, to the engine

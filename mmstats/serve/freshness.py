@@ -83,7 +83,7 @@ def _in_thread(dataset: Dataset) -> "Future[Fingerprint]":
     def work() -> None:
         try:
             outcome.set_result(fingerprint(dataset))
-        except BaseException as error:
+        except BaseException as error:  # raised where the outcome is awaited
             outcome.set_exception(error)
 
     threading.Thread(target=work, daemon=True).start()

@@ -125,7 +125,7 @@ class RequestLogMiddleware:
         except asyncio.CancelledError:  # a stopping server waits no longer
             if not response.started:
                 await Overloaded().response()(scope, receive, response.send)
-        except Exception as error:
+        except Exception as error:  # a bug, of which the client learns nothing but an id
             path = conceal(visible(scope["path"][:_MAX_PATH]))
             self._log.error("bug", request_id=response.request_id, path=path, exc_info=error)
             if response.started:

@@ -79,7 +79,7 @@ def _answer(job: Job) -> Answer | Exception:
         with fatal_above(job.max_memory, TOO_MUCH_MEMORY_EXIT):
             stats = engine_for(job.engine)(job.query, job.dataset, cache=user_cache(os.environ))
             return Answer(stats.to_json().encode(), len(stats.rows), stats.truncated, tuple(stats.notices))
-    except Exception as error:
+    except Exception as error:  # the server tells it, be it a bug or not
         error.add_note(traceback.format_exc())
         return error if _can_be_pickled(error) else RuntimeError(traceback.format_exc())
     except BaseException:  # a panic of the engine
@@ -89,5 +89,5 @@ def _answer(job: Job) -> Answer | Exception:
 def _can_be_pickled(error: Exception) -> bool:
     try:
         return isinstance(pickle.loads(pickle.dumps(error)), type(error))  # noqa: S301 - made on this line
-    except Exception:
+    except Exception:  # whatever pickling it raises
         return False

@@ -24,6 +24,8 @@ from mmstats.wording import visible
 
 _IDLE_SECONDS = 300.0
 _MAX_LINE = 1 << 16
+# Taken once, since the folder that the server was started in may go; not from there, since it may hold anything.
+_SEARCH_PATH = [*(place for place in sys.path if place and Path(place) != Path.cwd()), str(Path(__file__).parents[2])]
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from mmstats.serve.worker import main; main()"
 
 
@@ -43,10 +45,8 @@ class Worker:
     @classmethod
     async def start(cls, log: Log) -> "Worker":
         """A new worker, which loads the engine while it waits for its first query; what it prints goes to the log."""
-        # Not from the folder that the server was started in, which may hold anything.
-        search_path = [place for place in sys.path if place and Path(place) != Path.cwd()]
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-c", _PROGRAM, *search_path, str(Path(__file__).parents[2])),
+            *(sys.executable, "-P", "-c", _PROGRAM, *_SEARCH_PATH),
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
