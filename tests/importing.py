@@ -80,9 +80,10 @@ def files_of(store: Path) -> list[Path]:
 
 
 def holds_only_its_state(store: Path) -> bool:
-    """Whether a store's folder has the files of its manifest and nothing else."""
-    files = files_of(store)
-    there = {path for path in store.rglob("*") if path.is_file()}
-    folders = {path for path in store.iterdir() if path.is_dir()}
+    """Whether a store's folder has the files of its manifest, superseded ones apart, and nothing else."""
+    files, apart = files_of(store), store / "_mmstats_superseded"
+    superseded = {apart / Path(path).stem for path in manifest(store).get("superseded", {})}
+    there = {path for path in store.rglob("*") if path.is_file()} - superseded
+    folders = {path for path in store.iterdir() if path.is_dir()} - {path.parent for path in superseded}
     own = {store / name for name in ("_mmstats.json", "_mmstats.lock")}
     return there == {*files, *own} and folders == {file.parent for file in files}

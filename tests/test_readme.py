@@ -35,13 +35,15 @@ def test_generated_parts_are_fresh() -> None:
 
 
 def test_the_first_screen_sets_up_and_answers() -> None:
-    """The first screen has one command that answers a question and one that passes the tests, CI's own."""
+    """The first screen has a command that answers a question and one that passes the tests; CI runs both from there."""
     screen = "\n".join(TEXT.splitlines()[:20])
     commands = re.findall(r"```sh\n(.*?)\n```", screen)
     assert len(commands) == 2
     assert commands[0].endswith("mmstats query --event signup --group-by source,medium")
-    test_command = commands[1].rpartition(".venv/bin/")[2]
-    assert test_command in (README.parent / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert commands[1].endswith("-m pytest --cov -n 2")
+    below = re.findall(r'command_below "(.*?)"', (README.parent / ".ci" / "run").read_text(encoding="utf-8"))
+    for line, command in zip(below, commands, strict=True):
+        assert re.search(rf"^{line}.*\n\n```sh\n{re.escape(command)}\n```", screen, re.MULTILINE)
 
 
 @pytest.mark.parametrize("flag", FLAGS)

@@ -6,14 +6,14 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmstats.dataset import Dataset
 from mmstats.errors import NotEvents, Unreadable
 from mmstats.files.event_file import KNOWN, EventFile, Format, PassedOver, Stored, event_file
-from mmstats.files.manifest import is_store, read_manifest
-from mmstats.storage import Storage
+from mmstats.files.manifest import is_store, read_manifest, superseded_path
+from mmstats.storage import Status, Storage
 from mmstats.storage.disk import DISK, status_of
 from mmstats.storage.url import scheme_of
 from mmstats.wording import nearest, visible
@@ -93,11 +93,25 @@ def store_files(folder: str, storage: Storage) -> Iterator[Found]:
     for file in manifest.files:
         path = storage.join(folder, file.path)
         storage.register(path, file.bytes)
-        status = None
-        with suppress(Unreadable):  # reading it says why
-            status = storage.status(path)
         stored = Stored(file.rows, *file.time_range, columns)
-        yield EventFile(path, Format("parquet"), stored=stored, storage=storage, status=status)
+        found = EventFile(path, Format("parquet"), stored=stored, storage=storage, status=_status(path, storage))
+        yield found if found.status else current_file(found)
+
+
+def _status(path: str, storage: Storage) -> Status | None:
+    with suppress(Unreadable):  # reading it says why
+        return storage.status(path)
+    return None
+
+
+def current_file(file: EventFile) -> EventFile:
+    """A file where it is now: a store on disk moves it when an import supersedes it."""
+    if not file.stored or file.storage is not DISK or os.path.lexists(file.path):
+        return file
+    path = superseded_path(file.path)
+    if not os.path.lexists(path):
+        return file
+    return replace(file, path=path, name=file.name or file.path, status=file.status or _status(path, file.storage))
 
 
 def _on_disk(location: str, input_format: str | None, spool: ExitStack) -> Iterator[Found]:

@@ -53,7 +53,8 @@ def fingerprint(dataset: Dataset) -> Fingerprint:
             digest.update(_bytes(status))
             tick = _COARSE_TICK if status.changed % _SECOND == 0 else _TICK
             settled = settled and now >= status.changed + tick
-        for storage, paths in _by_storage(found.files).items():
+        # Of a store the manifest says what is in it, whatever is added to or removed from its folders.
+        for storage, paths in _by_storage(file for file in found.files if not file.stored).items():
             for folder in storage.folder_fingerprints(path for path in paths if path not in dataset.locations):
                 digest.update(folder.encode("utf-8", "surrogateescape"))
     return Fingerprint(digest.hexdigest(), len(found.files), settled, changed)

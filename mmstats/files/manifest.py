@@ -18,6 +18,7 @@ from mmstats.storage.disk import DISK
 from mmstats.wording import visible
 
 MANIFEST = "_mmstats.json"
+SUPERSEDED = "_mmstats_superseded"  # the folder of superseded files in a store on disk
 VERSION = 1
 FILE_NAME = re.compile(r"^[0-9a-f]{16}\.parquet$")
 
@@ -96,6 +97,14 @@ class Manifest:
 
 def _lines(entries: Iterable[StoreSource | StoreFile]) -> str:
     return ",\n".join(json.dumps(asdict(entry), separators=(",", ":")) for entry in entries)
+
+
+def superseded_path(path: str) -> str:
+    """Where a store on disk keeps a file that had this path until it was superseded.
+
+    Other tools read a store by the glob `day=*/*.parquet`: neither the folder nor the name matches it.
+    """
+    return str(Path(path).parents[1] / SUPERSEDED / Path(path).stem)
 
 
 def is_store(folder: str) -> bool:

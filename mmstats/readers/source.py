@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from threading import Lock
+from typing import TypeVar
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -12,7 +13,7 @@ from polars.io.plugins import register_io_source
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.errors import DatasetError
-from mmstats.files.discovery import FileList, find_files
+from mmstats.files.discovery import FileList, current_file, find_files
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import check_unchanged, file_fingerprints
 from mmstats.readers.bad_rows import count_bad_rows
@@ -25,32 +26,51 @@ from mmstats.readers.text_files import read_texts
 from mmstats.storage.disk import DISK
 from mmstats.storage.errors import is_store_error
 
+_Result = TypeVar("_Result")
+
+
+def read_source(
+    dataset: Dataset,
+    selection: Selection,
+    read: "Callable[[Source], _Result]",
+    advance: Callable[[int], None] = lambda _: None,
+    cache: Cache | None = None,
+) -> _Result:
+    """What `read` makes of the files that a question may have to read; `advance` is called with numbers of bytes read.
+
+    What came through a pipe is gone afterwards. With a cache, what footers tell of files is cached. Raises NotEvents
+    when there are no files, Unreadable when a folder may not be listed, the engine cannot decode a file, or a remote
+    object was replaced meanwhile.
+
+    An import into a store on disk moves the files that it supersedes. Where `read` fails for that, it is called again
+    with the same files where they are now: each is moved once, so this ends.
+    """
+    with find_files(dataset) as files:
+        found = files
+        while True:
+            source = Source(dataset, selection, found, advance, cache)
+            with source.blaming(source.files):
+                try:
+                    result = read(source)
+                except (*ENGINE_FAULTS, OSError, DatasetError):
+                    current = replace(found, files=tuple(map(current_file, found.files)))
+                    if current == found:
+                        raise
+                    found = current
+                    continue
+            remote = [file for file in source.files if file.storage is not DISK]
+            if remote:
+                check_unchanged(remote)
+            return result
+
 
 @contextmanager
 def open_source(
-    dataset: Dataset,
-    selection: Selection,
-    advance: Callable[[int], None] = lambda _: None,
-    cache: Cache | None = None,
-    *,
-    blame: bool = True,
+    dataset: Dataset, selection: Selection, advance: Callable[[int], None] = lambda _: None
 ) -> Iterator["Source"]:
-    """The files of a dataset that a question may have to read; `advance` is told of bytes read.
-
-    What came through a pipe is gone after the block. With a cache, what footers tell of files is cached. Raises
-    NotEvents when there are none to be found, Unreadable when a folder may not be listed. With `blame`, a file that the
-    engine cannot decode inside the block raises Unreadable, and after it a remote object that was replaced meanwhile.
-    """
+    """The files of a dataset as `read_source` finds them, to be read one by one, each inside `blaming`."""
     with find_files(dataset) as found:
-        source = Source(dataset, selection, found, advance, cache)
-        if not blame:
-            yield source
-            return
-        with source.blaming(source.files):
-            yield source
-        remote = [file for file in source.files if file.storage is not DISK]
-        if remote:
-            check_unchanged(remote)
+        yield Source(dataset, selection, found, advance, None)
 
 
 class Source:

@@ -1,8 +1,13 @@
-"""Stores: imported events as Parquet files by day, read by a manifest, in a folder or a prefix of an object store."""
+"""Stores: imported events as Parquet files by day, in a folder or a prefix of an object store, read by a manifest.
+
+What both kinds have in common: the protocol by which an import writes, and how long superseded files are retained.
+"""
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -13,6 +18,9 @@ from mmstats.storage.url import scheme_of
 
 # An import writes more slowly than it reads: without this the engine decodes a large file far ahead, into memory.
 os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "2")
+
+_RETENTION_SECONDS = 3600  # of superseded files: whoever reads by a replaced manifest is done by then
+_FORGET_SECONDS = 7 * 86_400  # one who may write but not delete does not list superseded files forever
 
 
 class CommitConflict(Exception):
@@ -66,3 +74,25 @@ def store_module(location: str) -> StoreModule:
     """The module for a location, imported only here: that of buckets loads the object store libraries."""
     name = "mmstats.store.folder" if scheme_of(location) is None else "mmstats.store.bucket"
     return cast(StoreModule, import_module(name))
+
+
+def superseded_since(manifest: Manifest, written: float) -> dict[str, int]:
+    """Since when files of a manifest are superseded, in seconds since 1970, by path; after a week they are left out.
+
+    `written` is when the manifest was written, by the clock of the disk or the object store.
+    """
+    since = {path: int(written) if known is None else known for path, known in manifest.superseded.items()}
+    oldest = time.time() - _FORGET_SECONDS
+    return {path: seconds for path, seconds in since.items() if seconds > oldest}
+
+
+def is_retained(since: float) -> bool:
+    """Whether a file superseded since then has to stay for readers of an older manifest."""
+    return since >= time.time() - _RETENTION_SECONDS
+
+
+def with_superseded(manifest: Manifest, before: Manifest, retained: Mapping[str, int | None]) -> Manifest:
+    """A manifest with its superseded files: those still retained, and those that only the manifest before it lists."""
+    listed = {file.path for file in manifest.files}
+    superseded = {file.path: None for file in before.files if file.path not in listed}
+    return replace(manifest, superseded={**retained, **superseded})

@@ -3,17 +3,16 @@
 New files are uploaded under names that no other file has or had. Then the manifest is replaced, on condition that it
 is the one that the import began with: of two imports at once the second begins again from what the first has made.
 
-Superseded files stay for an hour, for readers of an older manifest, and are removed by a later import. The manifest
-says since when each is superseded: the time at which a manifest without it was written, by the object store's clock.
-This machine's clock may differ from it by at most the quarter of an hour that object stores allow. Files that are in
-no manifest, left by a killed import or an older mmstats, count as superseded once no import can still be writing them.
+Superseded files stay where they are for an hour, for readers of an older manifest, and are removed by a later import.
+The object store's clock says since when; this machine's may differ by the quarter of an hour that object stores allow.
+Files in no manifest, left by a killed import or an older mmstats, count as superseded once no import can still be
+writing them.
 """
 
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,12 +25,9 @@ from mmstats.storage import ObjectStores
 from mmstats.storage.catalog import ObjectWriter
 from mmstats.storage.objects import Objects
 from mmstats.storage.url import read_url
-from mmstats.store import CommitConflict
+from mmstats.store import CommitConflict, is_retained, superseded_since, with_superseded
 from mmstats.wording import visible
 
-# Whoever reads by a replaced manifest is done by then, and files uploaded for a manifest are in it.
-_RETENTION = timedelta(hours=1)
-_FORGET_AFTER = timedelta(days=7)  # one who may not delete objects does not list them forever
 _DAY = re.compile(r"^day=\d{4}-\d{2}-\d{2}$", re.ASCII)
 
 
@@ -101,15 +97,9 @@ class BucketStore:
             content = self._writer.read(self._key)
         self._is_new = content is None
         self.manifest = Manifest() if content is None else parse_manifest(self._path, content)
-        self._superseded = {} if content is None else self._dated(self.manifest.superseded)
+        self._written = 0.0 if content is None else objects.modified[self._path].timestamp()
+        self._superseded: dict[str, int | None] = {**superseded_since(self.manifest, self._written)}
         self.scan_options: Mapping[str, Any] = objects.scan_options
-
-    def _dated(self, superseded: Mapping[str, int | None]) -> dict[str, int | None]:
-        """Since when files are superseded: those without a time since the manifest was written."""
-        written = int(self._objects.modified[self._path].timestamp())
-        oldest = (datetime.now(UTC) - _FORGET_AFTER).timestamp()
-        dated = {path: written if since is None else since for path, since in superseded.items()}
-        return {path: since for path, since in dated.items() if since > oldest}
 
     def new_file(self) -> Path:
         """A path on disk, under a name that no object of the store has or had."""
@@ -132,9 +122,7 @@ class BucketStore:
                 new = self._scratch / Path(file.name).stem
                 if new.exists():
                     self._writer.upload(f"{self._prefix}{file.path}", new)
-            listed = {file.path for file in manifest.files}
-            superseded = {file.path: None for file in self.manifest.files if file.path not in listed}
-            self._replace_manifest(replace(manifest, superseded={**self._superseded, **superseded}))
+            self._replace_manifest(with_superseded(manifest, self.manifest, self._superseded))
 
     def _replace_manifest(self, manifest: Manifest) -> None:
         if not self._writer.replace(self._key, manifest.to_json().encode("ascii"), is_new=self._is_new):
@@ -150,16 +138,13 @@ class BucketStore:
 
     def remove_superseded(self) -> None:
         """Remove files that no reader can still need; the others are left to a later import."""
-        if self._is_new:
-            return
-        before = datetime.now(UTC) - _RETENTION
-        is_old = self._objects.modified[self._path] < before
-        due = {path for path, since in self._superseded.items() if since is not None and since < before.timestamp()}
-        if not due and not is_old:
+        expired = {path for path, since in self._superseded.items() if since is not None and not is_retained(since)}
+        is_old = not is_retained(self._written)  # then no reader has an older one: all superseded files can go
+        if self._is_new or not (expired or is_old):
             return
         with suppress(DatasetError):  # one who may write may not always list or delete
             unlisted = self._unlisted()
-            retained = set() if is_old else unlisted - due
+            retained = set() if is_old else unlisted - expired
             self._writer.delete([f"{self._prefix}{path}" for path in sorted(unlisted - retained)])
             self._superseded = {path: self._superseded.get(path) for path in sorted(retained)}
 

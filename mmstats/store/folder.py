@@ -1,8 +1,9 @@
 """A store in a folder on disk: its lock, its commit by one rename, and recovery from imports that were killed.
 
 New files are written to a scratch folder that nothing reads, and moved to their days right before the manifest is
-replaced. Until that rename the store is what it was, after it what it is to be. Files that are in no manifest, be it
-that an import has superseded them or was killed, are removed before and after every import.
+replaced. Until that rename the store is what it was, after it what it is to be. Files that the manifest does not list
+are removed before and after every import. Superseded ones are first moved to a folder of their own, and stay there for
+an hour: readers of an older manifest look for them there, and other tools, which read by glob, do not see them.
 """
 
 import os
@@ -13,8 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from mmstats.errors import OutputError
-from mmstats.files.manifest import FILE_NAME, MANIFEST, Manifest, StoreFile, is_store, read_manifest
+from mmstats.files.manifest import (
+    FILE_NAME,
+    MANIFEST,
+    SUPERSEDED,
+    Manifest,
+    StoreFile,
+    is_store,
+    read_manifest,
+    superseded_path,
+)
 from mmstats.limits import Limits
+from mmstats.store import is_retained, superseded_since, with_superseded
 from mmstats.wording import visible
 
 _LOCK = "_mmstats.lock"
@@ -104,6 +115,7 @@ class FolderStore:
     def __init__(self, path: Path) -> None:
         self._path, self._scratch = path, path / _SCRATCH
         self.manifest = self._read_manifest()
+        self._superseded: dict[str, int] = {}
 
     def _read_manifest(self) -> Manifest:
         return read_manifest(str(self._path)) if is_store(str(self._path)) else Manifest()
@@ -132,7 +144,7 @@ class FolderStore:
                 days.add(target.parent)
         for folder in (*sorted(days), self._path):
             fsync(folder)
-        self._replace_manifest(manifest)
+        self._replace_manifest(with_superseded(manifest, self.manifest, self._superseded))
 
     def _replace_manifest(self, manifest: Manifest) -> None:
         self._scratch.mkdir(exist_ok=True)
@@ -143,20 +155,43 @@ class FolderStore:
         fsync(self._path)
 
     def recover(self) -> None:
-        """Remove the scratch folder, and files of days that are not in the manifest."""
+        """Remove the scratch folder, unlisted files of days, and superseded files whose hour is over."""
         fsync(self._path)  # a manifest that a power cut would undo must not decide what is removed
         if self._scratch.is_dir():
             for path in sorted(self._scratch.iterdir()):
                 path.unlink()
             self._scratch.rmdir()
-        listed = {file.path for file in self._read_manifest().files}
+        manifest = self._read_manifest()
+        written = (self._path / MANIFEST).stat().st_mtime if manifest.superseded else 0.0
+        superseded = superseded_since(manifest, written)
+        self._superseded = {path: since for path, since in superseded.items() if is_retained(since)}
+        listed = {file.path for file in manifest.files}
         for day in sorted(self._path.glob("day=????-??-??")):
             names = sorted(os.listdir(day))
-            orphans = [name for name in names if FILE_NAME.match(name) and f"{day.name}/{name}" not in listed]
-            for name in orphans:
-                (day / name).unlink()
-            if len(orphans) == len(names):
+            unlisted = [name for name in names if FILE_NAME.match(name) and f"{day.name}/{name}" not in listed]
+            for name in unlisted:
+                self._remove_from_day(day / name)
+            if len(unlisted) == len(names):
                 day.rmdir()
+        self._remove_expired()
+
+    def _remove_from_day(self, path: Path) -> None:
+        if f"{path.parent.name}/{path.name}" in self._superseded:
+            target = Path(superseded_path(str(path)))
+            target.parent.mkdir(exist_ok=True)
+            path.replace(target)
+        else:
+            path.unlink()
+
+    def _remove_expired(self) -> None:
+        retained = {Path(path).stem for path in self._superseded}
+        folder = self._path / SUPERSEDED
+        if folder.is_dir():
+            for path in sorted(folder.iterdir()):
+                if path.name not in retained:
+                    path.unlink()
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def fsync(path: Path) -> None:

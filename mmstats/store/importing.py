@@ -65,7 +65,7 @@ def import_events(dataset: Dataset, to: str | Path, callbacks: Callbacks | None 
     callbacks, location = callbacks or Callbacks(), str(to)
     module = store_module(location)
     everything = replace(dataset, trust_partitions=False)
-    with open_source(everything, Selection(EVENT_COLUMNS), callbacks.advance, blame=False) as source:
+    with open_source(everything, Selection(EVENT_COLUMNS), callbacks.advance) as source:
         module.check_location(location, dataset.storage_options)
         files = _outside(location, source.files)
         for _ in range(_ATTEMPTS):

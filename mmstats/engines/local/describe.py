@@ -5,7 +5,6 @@ Which of several columns of the data serves as the event's name is found by aski
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -14,12 +13,13 @@ import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.errors import DatasetError, NotEvents
+from mmstats.files.discovery import current_file
 from mmstats.files.event_file import EventFile
 from mmstats.readers.bad_rows import find_bad_rows
 from mmstats.readers.columnar import ENGINE_FAULTS, unreadable
 from mmstats.readers.projection import Selection
 from mmstats.readers.report import FileReport, FoundBadRow, InstantRange, ReadReport
-from mmstats.readers.source import Scan, Source, open_source
+from mmstats.readers.source import Scan, Source, read_source
 from mmstats.reports import MAX_EVENT_NAMES, MAX_FAULTS, Check, ColumnUse, Description, Fault, FormatUse
 
 Advance = Callable[[int], None]
@@ -109,7 +109,8 @@ def describe(dataset: Dataset, advance: Advance = lambda _: None) -> Description
 
     Raises NotEvents and Unreadable as a question would.
     """
-    with _opened(dataset, advance) as source:
+
+    def read(source: Source) -> Description:
         columnar = source.scan([file for file in source.files if not file.format.is_text])
         bad = {path for path, one in columnar.report().files.items() if one.bad_rows}
         # A footer counts rows that cannot be read as well.
@@ -121,36 +122,41 @@ def describe(dataset: Dataset, advance: Advance = lambda _: None) -> Description
         report = source.report(*(scan.report() for scan in scans))
         return _description(dataset, source, _merge(summaries), report)
 
+    return _read(dataset, read, advance)
+
 
 def check(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
     """What is in a dataset, every row of every file judged on every event column that the file has.
 
     Files that cannot be read are left out of it and named. Raises NotEvents when there are no files at all.
     """
-    summaries: list[Summary] = []
-    reports: list[ReadReport] = []
-    found = _Found()
-    with _opened(dataset, advance) as source:
+
+    def read(source: Source) -> Description:
+        summaries: list[Summary] = []
+        reports: list[ReadReport] = []
+        found = _Found()
         for file in source.files:
             try:
                 scan = source.scan([file])
                 summaries.append(_summarize(scan.frame()))
-            except DatasetError as error:
-                found.broken(file, source, error)
-            except (*ENGINE_FAULTS, OSError) as error:
-                found.broken(file, source, source.blame(error, [file]) or unreadable(file, error))
+            except (*ENGINE_FAULTS, OSError, DatasetError) as error:
+                if current_file(file) != file:  # it is not broken, but superseded meanwhile: read all again
+                    raise
+                fault = error if isinstance(error, DatasetError) else source.blame(error, [file])
+                found.broken(file, source, fault or unreadable(file, error))
             else:
                 reports.append(scan.report())
                 found.bad(file, source, sum(scan.report().bad_rows().values()))
         report = source.report(*reports, ReadReport(found.before, tuple(source.files)))
-        described = _description(dataset, source, _merge(summaries), report)
-    return replace(described, check=found.check())
+        return replace(_description(dataset, source, _merge(summaries), report), check=found.check())
+
+    return _read(dataset, read, advance)
 
 
-def _opened(dataset: Dataset, advance: Advance) -> AbstractContextManager[Source]:
+def _read(dataset: Dataset, read: Callable[[Source], Description], advance: Advance) -> Description:
     own = {} if "event_name" in dataset.columns else _OWN_NAME
     as_read = replace(dataset, skip_bad_rows=True, trust_partitions=False, columns={**own, **dataset.columns})
-    return open_source(as_read, Selection((*EVENT_COLUMNS, *own)), advance)
+    return read_source(as_read, Selection((*EVENT_COLUMNS, *own)), read, advance)
 
 
 def _by_footers(scan: Scan) -> Iterator[Summary]:

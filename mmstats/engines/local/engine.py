@@ -16,7 +16,7 @@ from mmstats.engines.local.strategy import ReadPlan, Strategy, plan_read, read_t
 from mmstats.engines.stages import VALUE, Rows, selection_of, stats_of
 from mmstats.question.query import StatsQuery
 from mmstats.readers.report import ReadReport
-from mmstats.readers.source import Source, open_source
+from mmstats.readers.source import Source, read_source
 from mmstats.reports import Profile
 
 
@@ -32,8 +32,8 @@ def answer(query: StatsQuery, dataset: Dataset, profile: Profile | None = None, 
     asked again.
     """
     profile = profile or Profile()
-    profile.begin("find files")
-    with open_source(dataset, selection_of(query), profile.advance, cache) as source:
+
+    def read(source: Source) -> Stats:
         partials = PartialCache(cache, query, dataset) if cache else None
         work = plan_read(query, source, partials)
         profile.begin("read and group")
@@ -47,6 +47,9 @@ def answer(query: StatsQuery, dataset: Dataset, profile: Profile | None = None, 
             profile.files = file_uses(query, source, work, report)
         profile.begin("order")
         return stats_of(query, rows, source, source.report(report))
+
+    profile.begin("find files")
+    return read_source(dataset, selection_of(query), read, profile.advance, cache)
 
 
 def _rows(

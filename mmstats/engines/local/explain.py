@@ -15,20 +15,23 @@ from mmstats.question.query import StatsQuery
 from mmstats.readers.columnar import FILE
 from mmstats.readers.pruning import ReadEstimate, estimate_reads
 from mmstats.readers.report import ReadReport
-from mmstats.readers.source import Source, open_source
+from mmstats.readers.source import Source, read_source
 from mmstats.readers.statistics import Match
 from mmstats.reports import Explanation, FileUse, Use, count_files
 
 
 def explain(query: StatsQuery, dataset: Dataset, cache: Cache | None = None) -> Explanation:
     """How `answer` would go about it, told without reading events."""
-    with open_source(dataset, selection_of(query), cache=cache) as source:
+
+    def read(source: Source) -> Explanation:
         work = plan_read(query, source, PartialCache(cache, query, dataset) if cache else None)
         columns = columns_of(query, bounded=bool(work.files.partial))
         files = file_uses(query, source, work, ReadReport())
         scans = _scans(query, source, work) if count_files(files, Use.READ) else ()
         steps = tuple(line for scan in scans for line in scan.explain(engine="streaming").splitlines())
         return Explanation("local", False, columns, files, steps)
+
+    return read_source(dataset, selection_of(query), read, cache=cache)
 
 
 def _scans(query: StatsQuery, source: Source, work: ReadPlan) -> Iterator[pl.LazyFrame]:

@@ -20,7 +20,7 @@ from mmstats.errors import InvalidParams
 from mmstats.files.fingerprint import unchanged
 from mmstats.question.query import StatsQuery
 from mmstats.readers.report import FileReport, ReadReport
-from mmstats.readers.source import Source, open_source
+from mmstats.readers.source import Source, read_source
 from mmstats.readers.timestamps import TIMESTAMP
 from mmstats.wording import visible
 
@@ -42,17 +42,21 @@ class Cluster:
         """
         if "-" in dataset.locations:
             raise InvalidParams({"data": ["must not be '-': no cluster sees this machine's standard input"]})
-        # One question at a time: Sail mixes up two that are planned in one session at once.
-        with self._lock, open_source(dataset, selection_of(query)) as source, unchanged(source.files):
-            _refuse(source)
-            try:
-                with translated(self._address):
-                    rows, report = self._rows(query, source)
-            except KeyboardInterrupt:
-                if self._session and not self._session.interrupt():
-                    self._session = None
-                raise
-        return stats_of(query, rows, source, source.report(report))
+
+        def read(source: Source) -> Stats:
+            with unchanged(source.files):
+                _refuse(source)
+                try:
+                    with translated(self._address):
+                        rows, report = self._rows(query, source)
+                except KeyboardInterrupt:
+                    if self._session and not self._session.interrupt():
+                        self._session = None
+                    raise
+            return stats_of(query, rows, source, source.report(report))
+
+        with self._lock:  # one question at a time: Sail mixes up two that are planned in one session at once
+            return read_source(dataset, selection_of(query), read)
 
     def _rows(self, query: StatsQuery, source: Source) -> tuple[Rows, ReadReport]:
         """The rows, asked for once more in a new session where the server has mixed up two plans."""
