@@ -1,6 +1,6 @@
 """Imports that are killed, or for which there is no room, at every step: the store is what it was or what it is to be.
 
-Killed is the process, by itself, at the n-th step that changes what is on disk, for every n until it gets through.
+A process that is killed right before a step that changes what is on disk leaves what is there by then: a copy of it.
 """
 
 import errno
@@ -9,7 +9,7 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from mmstats.errors import OutputError
 from tests.importing import answered, events, holds_only_its_state, manifest, put, take
 
 ROOT = Path(__file__).resolve().parent.parent
+NOTHING = '{"metric":"count","rows":[]}'
 STEPS = ("replace", "fsync", "unlink", "rmdir", "mkdir")
 
 KILLING = f"""
@@ -34,19 +35,11 @@ def killing(step):
         return step(*arguments, **options)
     return stepped
 
-from mmstats.store import importing
-import mmstats.cli
+import mmstats.cli, mmstats.store.importing
 for name in {STEPS!r}:
     setattr(os, name, killing(getattr(os, name)))
 sys.exit(mmstats.cli.run(sys.argv[1:]))
 """
-
-
-def import_killed(step: int, store: Path, source: Path) -> int:
-    """Import in a process that kills itself at a step; its exit code."""
-    command = [sys.executable, "-c", KILLING, str(step), "import", str(source), "--to", str(store)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, env=environment, stderr=subprocess.DEVNULL, check=False).returncode
 
 
 @pytest.fixture
@@ -67,117 +60,105 @@ def old(tmp_path: Path, source: Path) -> Path:
     return tmp_path / "old"
 
 
-def killed_at_every_step(tmp_path: Path, source: Path, old: Path | None) -> Iterator[Path]:
-    """The store that each kill leaves, one step after the other until there are no more."""
-    for step in count():
-        store = tmp_path / f"killed at {step}"
-        if old:
-            shutil.copytree(old, store)
-        code = import_killed(step, store, source)
-        assert code in {0, -9}
-        yield store
-        if code == 0:
-            return
+def import_watched(store: Path, source: Path, before: Callable[[int], None]) -> None:
+    """Import in this process; `before` is told of each step that is to change what is on disk, by its number."""
+    steps = count()
 
+    def watched(work: Callable[..., object]) -> Callable[..., object]:
+        def stepped(*arguments: object, **options: object) -> object:
+            before(next(steps))
+            return work(*arguments, **options)
 
-def test_a_killed_import_leaves_the_old_state_or_the_new(tmp_path: Path, source: Path, old: Path) -> None:
-    """At whatever step an import is killed, the store answers as before or as after; the next one completes it."""
-    before, after = answered(old), answered(source)
-    new = answered(take_into_copy(old, tmp_path / "new", source))
-    assert before != new
-    assert new == after
-    seen = []
-    for store in killed_at_every_step(tmp_path, source, old):
-        seen.append(answered(store))
-        assert seen[-1] in {before, after}
+        return stepped
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in STEPS:
+            patch.setattr(os, name, watched(getattr(os, name)))
         take(store, source)
-        assert answered(store) == after
-        assert holds_only_its_state(store)
-        shutil.rmtree(store)
+
+
+def import_copied(store: Path, source: Path, copies: Path) -> list[Path]:
+    """Import into a store, and copy it before each step."""
+    taken: list[Path] = []
+    is_copying = False
+
+    def copy(_: int) -> None:
+        nonlocal is_copying
+        if store.exists() and not is_copying:
+            is_copying = True
+            taken.append(Path(shutil.copytree(store, copies / str(len(taken)))))
+            is_copying = False
+
+    import_watched(store, source, copy)
+    return taken
+
+
+def state_of(store: Path) -> str:
+    """What a store answers; one without a manifest has no events."""
+    if (store / "_mmstats.json").exists():
+        return answered(store)
+    assert not list(store.glob("day=*"))
+    return NOTHING
+
+
+@pytest.mark.parametrize("is_first", [False, True], ids=["a later import", "a first import"])
+def test_a_killed_import_leaves_the_old_state_or_the_new(
+    tmp_path: Path, source: Path, old: Path, is_first: bool
+) -> None:
+    """At whatever step an import is killed, the store answers as before or as after; the next one completes it."""
+    store = tmp_path / "first" if is_first else old
+    before, after = state_of(store), answered(source)
+    assert before != after
+    copies = import_copied(store, source, tmp_path / "copies")
+    assert answered(store) == after
+    seen = [state_of(copy) for copy in copies]
     committed = seen.index(after)
     assert committed > 5
     assert set(seen[:committed]) == {before}
     assert set(seen[committed:]) == {after}
-    assert len(seen) - committed > 3  # it was killed while it removed what was superseded, too
+    assert len(seen) - committed > (0 if is_first else 3)  # it was killed while it removed what was superseded, too
+    for copy in copies:
+        take(copy, source)
+        assert answered(copy) == after
+        assert holds_only_its_state(copy)
 
 
-def take_into_copy(old: Path, new: Path, source: Path) -> Path:
-    """A copy of a store into which a source has been imported."""
-    shutil.copytree(old, new)
-    take(new, source)
-    return new
-
-
-class Killed(BaseException):
-    """As good as killed: whatever would still be changed on disk is not."""
-
-
-def fail_from(
-    step: int, patch: pytest.MonkeyPatch, error: BaseException, names: tuple[str, ...], *, once: bool
-) -> None:
-    """Let a step that changes what is on disk fail, and those after it unless it is `once`."""
-    steps = count()
-
-    def failing(name: str) -> None:
-        work = getattr(os, name)
-
-        def stepped(*arguments: object, **options: object) -> object:
-            now = next(steps)
-            if now == step or (now > step and not once):
-                raise error
-            return work(*arguments, **options)
-
-        patch.setattr(os, name, stepped)
-
-    for name in names:
-        failing(name)
-
-
-def test_a_first_import_that_is_killed_leaves_no_events(tmp_path: Path, source: Path) -> None:
-    """Before the first import is committed there is no store, or an empty one, and never a folder of some events."""
-    after = answered(source)
-    for step in count():
-        store = tmp_path / f"killed at {step}"
-        with pytest.MonkeyPatch.context() as patch:
-            fail_from(step, patch, Killed(), STEPS, once=False)
-            try:
-                take(store, source)
-            except Killed:
-                killed = True
-            else:
-                killed = False
-        if (store / "_mmstats.json").exists():
-            assert answered(store) in {'{"metric":"count","rows":[]}', after}
-        else:
-            assert not list(tmp_path.glob(f"{store.name}/day=*"))
-        take(store, source)
-        assert answered(store) == after
-        assert holds_only_its_state(store)
-        if not killed:
-            assert step > 8
-            return
+@pytest.mark.parametrize("step", [3, 12])
+def test_a_process_that_is_killed_leaves_the_old_state(source: Path, old: Path, step: int) -> None:
+    """What a process leaves that kills itself in the midst of an import is no more and no less than that."""
+    before, after = answered(old), answered(source)
+    command = [sys.executable, "-c", KILLING, str(step), "import", str(source), "--to", str(old)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == -9
+    assert answered(old) == before
+    take(old, source)
+    assert answered(old) == after
+    assert holds_only_its_state(old)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
 def test_a_full_disk_leaves_the_old_state(tmp_path: Path, source: Path, old: Path, code: int) -> None:
     """Where a step finds no room, the import says so, and what it has written is gone."""
     before, after = answered(old), answered(source)
-    for step in count():
-        store = tmp_path / f"full at {step}"
-        shutil.copytree(old, store)
-        with pytest.MonkeyPatch.context() as patch:
-            fail_from(step, patch, OSError(code, os.strerror(code)), ("fsync", "mkdir", "replace"), once=True)
-            try:
-                take(store, source)
-            except OutputError as error:
-                assert error.message.endswith(f": cannot be written: {os.strerror(code)}")
-            else:
-                assert answered(store) == after
-                break
+    steps, failed = list[int](), 0
+    import_watched(Path(shutil.copytree(old, tmp_path / "sound")), source, steps.append)
+    for failing in steps:
+        store = Path(shutil.copytree(old, tmp_path / f"full at {failing}"))
+        try:
+            import_watched(store, source, lambda step, failing=failing: fail(code) if step == failing else None)
+        except OutputError as error:
+            failed += 1
+            assert error.message.endswith(f": cannot be written: {os.strerror(code)}")
         assert answered(store) in {before, after}
         take(store, source)
         assert answered(store) == after
         assert holds_only_its_state(store)
+    assert failed > 10
+
+
+def fail(code: int) -> None:
+    """Raise what the system raises where there is no room, or no disk."""
+    raise OSError(code, os.strerror(code))
 
 
 @pytest.mark.parametrize("room", [1000, 5000, 20_000, 100_000])
