@@ -14,10 +14,10 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
+from rich.cells import cell_len
 
 from mmstats.cli import run
 from mmstats.dataset import EVENT_COLUMNS, sample_folder
-from mmstats.render.text import cells
 
 from .conftest import WRITERS, Ran
 
@@ -318,7 +318,7 @@ def test_table_fits(describe: Describe, tmp_path: Path, monkeypatch: pytest.Monk
     (folder / "f.parquet").write_bytes(b"")
     shown = describe("--data", ".", "--check", "--format", "table", "--map", f"source={'s' * 90}")
     assert shown.code == 1
-    assert max(map(cells, shown.out.splitlines())) <= width
+    assert max(map(cell_len, shown.out.splitlines())) <= width
     for part in ("[red]no[/red]", "\\x1b[2Jclear", "null", '""', "2 faults", "line 7", "6 rows"):
         assert part in shown.out
     assert "\x1b" not in shown.out
