@@ -35,20 +35,16 @@ def engine(address: EngineAddress) -> Engine:
         with client_importable():
             from mmstats.engines.spark.cluster import Cluster
     except ImportError as error:
-        raise InvalidSettings(
-            f"the engine {address} needs a client that is not installed ({error.name})",
-            hint="pip install 'mmstats[spark]'",
-        ) from None
+        missing = f"the engine {address} needs a client that is not installed ({error.name})"
+        raise InvalidSettings(missing, hint="pip install 'mmstats[spark]'") from None
     try:
         address = address.with_token(os.environ.get(TOKEN_VARIABLE, ""))
     except ValueError as error:
         raise InvalidSettings(f"{TOKEN_VARIABLE} {error}") from None
     if address.has_secrets and not (address.is_encrypted or address.is_loopback):
-        secret = "a token" if address.token else "headers"
-        raise InvalidSettings(
-            f"the engine {address} would be sent {secret} that anybody between can read",
-            hint=f"use TLS: '{address}/;use_ssl=true'",
-        )
+        readable = f"{'a token' if address.token else 'headers'} that anybody between can read"
+        hint = f"use TLS: '{address}/;use_ssl=true'"
+        raise InvalidSettings(f"the engine {address} would be sent {readable}", hint=hint)
     cluster = _clusters.setdefault(address, Cluster(address))  # its session lasts from one question to the next
 
     def answer(

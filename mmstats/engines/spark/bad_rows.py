@@ -95,12 +95,9 @@ def _is_of_file(error: BaseException) -> bool:
 def _named_file(files: Sequence[EventFile], error: BaseException) -> EventFile | None:
     """The file whose URL a server names."""
     named = _FILE_PATH.search(str(error))
-    return next((file for file in files if named and _without_scheme(file.path) == unquote(named[1])), None)
-
-
-def _without_scheme(path: str) -> str:
-    scheme, separator, rest = path.partition("://")
-    return rest if separator else os.path.abspath(scheme).lstrip("/")  # noqa: PTH100 - symbolic links stay as they are
+    # Symbolic links stay as they are.
+    paths = {file.path.partition("://")[2] or os.path.abspath(file.path).lstrip("/"): file for file in files}  # noqa: PTH100
+    return paths.get(unquote(named[1])) if named else None
 
 
 def _find_unreadable(scans: Sequence[ParquetScan]) -> EventFile | None:

@@ -24,8 +24,6 @@ from mmstats.readers.source import Source, read_source
 from mmstats.readers.timestamps import TIMESTAMP
 from mmstats.wording import visible
 
-_OTHER_FORMATS = {"arrow": "Arrow IPC", "csv": "CSV", "json": "JSON", "ndjson": "NDJSON", "tsv": "TSV"}
-
 
 class Cluster:
     """The cluster at an address."""
@@ -36,10 +34,7 @@ class Cluster:
         self._lock = Lock()
 
     def answer(self, query: StatsQuery, dataset: Dataset) -> Stats:
-        """Answer a question over a dataset.
-
-        Raises DatasetError when the events cannot be had, or not through a cluster.
-        """
+        """The answer; raises DatasetError when the events cannot be had, or not through a cluster."""
         if "-" in dataset.locations:
             raise InvalidParams({"data": ["must not be '-': no cluster sees this machine's standard input"]})
 
@@ -60,9 +55,8 @@ class Cluster:
 
     def _rows(self, query: StatsQuery, source: Source) -> tuple[Rows, ReadReport]:
         """The rows, asked for once more in a new session where the server has mixed up two plans."""
-        if self._session and not self._session.is_alive():
-            self._session = None
-        self._session = self._session or Session(self._address)
+        if not (self._session and self._session.is_alive()):
+            self._session = Session(self._address)
         try:
             return _run(query, source, self._session)
         except CLUSTER_ERRORS as error:
@@ -78,14 +72,14 @@ def _refuse(source: Source) -> None:
     """Raise Unreadable for what clusters might read otherwise than the contract says."""
     for file in source.files:
         if file.format.name != "parquet":
-            raise refused(file, _OTHER_FORMATS[file.format.name])
+            raise refused(file, "Arrow IPC" if file.format.name == "arrow" else file.format.name.upper())
         for name in source.projection.raw:
             if name.endswith("'"):  # as do the columns that plans add
                 raise refused(file, f"a column named {visible(name)!r}")
 
 
 def _run(query: StatsQuery, source: Source, session: Session) -> tuple[Rows, ReadReport]:
-    """ParquetScan, check for bad rows, aggregate; a file that the cluster cannot read is named."""
+    """Scan, check for bad rows, aggregate; a file that the cluster cannot read is named."""
     scans: list[ParquetScan] = []
     try:
         scans += parquet_scans(source.files, source.projection, session)

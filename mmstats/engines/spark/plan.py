@@ -40,14 +40,12 @@ def limited(query: StatsQuery, rows: DataFrame, limit: int) -> DataFrame:
 
 
 def _labelled(query: StatsQuery, events: DataFrame, *others: Column) -> DataFrame:
-    """The labels of events, buckets among them."""
     return events.select(*(_bucket(query) if name == "bucket" else F.col(name) for name in query.labels), *others)
 
 
 def _bucket(query: StatsQuery) -> Column:
     """The start of the bucket that an event is in; weeks start on Monday."""
-    at = F.col("timestamp")
-    thursday = F.lit(_THURSDAY).cast("bigint")
+    at, thursday = F.col("timestamp"), F.lit(_THURSDAY).cast("bigint")
     week = floor_to(at + thursday, 7 * DAY) - thursday
     starts = {"hour": floor_to(at, HOUR), "day": floor_to(at, DAY), "week": week}
     return starts[query.interval or "day"].alias("bucket")
