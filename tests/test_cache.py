@@ -2,11 +2,13 @@
 
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmstats.answer import Stats
-from mmstats.cache import Cache
+from mmstats.cache import Cache, Kind, make_key
 from mmstats.cli import run
 from mmstats.dataset import Dataset, sample_folder
 from mmstats.engine_address import LOCAL, EngineAddress
@@ -117,16 +119,17 @@ def test_files_written_a_moment_ago_are_not_trusted(tmp_path: Path, change: Call
         patch.setattr("time.time_ns", lambda: file.stat().st_ctime_ns + 1_999_999_999)
         cache = Cache(tmp_path / "cache")
         assert asked(Dataset((str(file),)), cache)[1]
-        assert cache.entries() == []
+        assert cache.info().entries == 0
 
 
-@pytest.mark.parametrize("damage", [b"", b"x", b"\0" * 16 + b"{}"])
-def test_a_damaged_entry_is_dropped(tmp_path: Path, damage: bytes) -> None:
+@pytest.mark.parametrize("damage", [b"", b"x", b"{}", None, "{}"])
+def test_a_damaged_entry_is_dropped(tmp_path: Path, damage: bytes | str | None) -> None:
     """An entry that is not as it was written is dropped and the answer computed."""
     dataset, cache = Dataset((sample_folder(),), limits=LIMITS), Cache(tmp_path / "cache")
     whole, _ = asked(dataset, cache)
-    (entry,) = cache.entries()
-    Path(entry.path).write_bytes(damage)
+    (file,) = cache.folder.iterdir()
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE entries SET content = ?", (damage,))
     assert asked(dataset, cache) == (whole, True)
     assert asked(dataset, cache) == (whole, False)
 
@@ -203,27 +206,27 @@ def test_a_cache_that_cannot_be_written_is_no_error(ask: Ask, monkeypatch: pytes
 
 
 def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
-    """Beyond its size the cache drops what was not used for longest, and keeps nothing that is large by itself."""
-    cache = Cache(tmp_path / "cache", most_bytes=8 * 116)
-    for number in range(8):
-        cache.keep(f"{number}", b"x" * 100)
-        os.utime(tmp_path / "cache" / f"{number}", (number, number))
-    assert cache.find("0") == b"x" * 100
-    cache.keep("new", b"x" * 100)
-    cache.keep("large", b"x" * 117)
-    assert sorted(entry.name for entry in cache.entries()) == ["0", "2", "3", "4", "5", "6", "7", "new"]
+    """Beyond its bounds the cache drops what was not used for longest, and keeps nothing that is large by itself."""
+    cache = Cache(tmp_path / "cache", most_bytes=1 << 16, most_entries=8)
+    keys = [make_key(Kind.ANSWER, number) for number in range(9)]
+    for key in keys[:8]:
+        assert cache.store(key, b"x" * 100)
+    assert cache.find(keys[0]) == b"x" * 100
+    assert cache.store(keys[8], b"x" * 100)
+    assert not cache.store(make_key(Kind.ANSWER, "large"), b"x" * (1 << 13))
+    assert [number for number, key in enumerate(keys) if cache.find(key)] == [0, 2, 3, 4, 5, 6, 7, 8]
 
 
 SHARING = """
 import sys
 from pathlib import Path
-from mmstats.cache import Cache
+from mmstats.cache import Cache, Kind, make_key
 
-cache = Cache(Path(sys.argv[1]), most_bytes=4096)
+cache = Cache(Path(sys.argv[1]), most_bytes=1 << 16)
 for number in range(300):
-    key = str(number % 5)
-    cache.keep(key, key.encode() * 300)
-    assert cache.find(key) in (None, key.encode() * 300)
+    key, content = make_key(Kind.ANSWER, number % 5), str(number % 5).encode() * 300
+    cache.store(key, content)
+    assert cache.find(key) in (None, content)
     if number % 50 == 0:
         cache.clear()
 """
@@ -237,11 +240,11 @@ def test_processes_share_a_cache(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_the_cache_is_left_alone(tmp_path: Path) -> None:
-    """What is no entry is neither counted nor in the way of clearing."""
-    cache = Cache(tmp_path / "kept")
-    (tmp_path / "kept" / "folder").mkdir(parents=True)
-    assert cache.keep("0" * 64, b"content")
-    assert len(cache.entries()) == 1
+    """What is no cache is neither counted nor in the way of clearing."""
+    cache = Cache(tmp_path / "cache")
+    (tmp_path / "cache" / "folder").mkdir(parents=True)
+    assert cache.store(make_key(Kind.ANSWER), b"content")
+    assert cache.info().entries == 1
     cache.clear()
-    assert cache.entries() == []
-    assert (tmp_path / "kept" / "folder").is_dir()
+    assert cache.info().entries == 0
+    assert (tmp_path / "cache" / "folder").is_dir()

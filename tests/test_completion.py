@@ -70,14 +70,13 @@ def test_a_thousand_names() -> None:
 
 
 def test_the_file_is_private(cache: Path) -> None:
-    """Nobody else may read the names, the last ones replace those before, and only whole files are left."""
+    """Nobody else may read the names, and the last ones replace those before."""
     describe(NAMES)
     describe(NAMES[:2])
-    (file,) = cache.glob("*.json")
+    (file,) = cache.iterdir()
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert json.loads(file.read_bytes()) == {"version": 1, "events": NAMES[:2]}
-    assert not list(cache.glob(".*"))
+    assert offers(LINE, "fish") == NAMES[:2]
 
 
 def test_the_folder_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +87,7 @@ def test_the_folder_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     describe(NAMES)
     assert offers(LINE, "fish") == NAMES
     if sys.platform == "linux":
-        assert len(list((tmp_path / "xdg" / "mmstats").glob("*.json"))) == 1
+        assert len(list((tmp_path / "xdg" / "mmstats").iterdir())) == 1
 
 
 def test_names_that_cannot_be_saved(cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -103,26 +102,29 @@ def test_names_of_standard_input_are_not_saved(cache: Path) -> None:
     """What came through a pipe is at no location that could be named again."""
     row = b'{"timestamp":"2026-05-01","event_name":"a"}\n'
     subprocess.run([sys.executable, "-m", "mmstats", "describe", "--data", "-"], input=row, check=True)
-    assert not list(cache.glob("*.json"))
+    assert not cache.exists()
 
 
-BROKEN = {
-    "nothing": b"",
-    "not JSON": b"{",
-    "not UTF-8": b"\xff",
-    "a list": b"[]",
-    "another version": b'{"version":2,"events":["a"]}',
-    "no names": b'{"version":1,"events":{"a":1}}',
-    "nested without end": b"[" * 100_000,
-}
-
-
-@pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_file(cache: Path, case: str) -> None:
+@pytest.mark.parametrize("content", [b"", b"{" * 5000], ids=["nothing", "not SQLite"])
+def test_a_broken_file(cache: Path, content: bytes) -> None:
     """A file that cannot be understood gives no names and no error."""
     describe(NAMES)
-    next(cache.glob("*.json")).write_bytes(BROKEN[case])
+    next(cache.iterdir()).write_bytes(content)
     assert offers(LINE) == []
+
+
+def test_clearing_the_cache_drops_names(cache: Path) -> None:
+    """The names are in the cache, and go with it."""
+    describe(NAMES)
+    assert run(["cache", "clear"]) == 0
+    assert list(cache.iterdir()) == []
+    assert offers(LINE) == []
+
+
+def test_a_wrong_size_of_the_cache_ends_no_describe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A description is shown although the names cannot be saved."""
+    monkeypatch.setenv("MMSTATS_CACHE_SIZE", "large")
+    describe(NAMES)
 
 
 def test_events_in_bash() -> None:

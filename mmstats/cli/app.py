@@ -115,7 +115,7 @@ app.add_typer(cache, name="cache", cls=Group, epilog=CACHE)
 
 @_command(cache, "info", CACHE)
 def cache_info_command() -> None:
-    """Say where the cache is, how many entries it holds and how large it is, as JSON."""
+    """Say where the cache is, how many entries it holds and what it takes on disk."""
     from mmstats.cli.cache import info
 
     info()

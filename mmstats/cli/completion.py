@@ -6,49 +6,41 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from hashlib import sha256
-from pathlib import Path
 
 import typer
 from typer._click.shell_completion import CompletionItem, add_completion_class
 from typer._completion_classes import BashComplete, PowerShellComplete
 
-from mmstats.cache import cache_folder, replace_file
+from mmstats.cache import Key, Kind, make_key, user_cache
 from mmstats.dataset import EVENT_COLUMNS, SAMPLE
+from mmstats.errors import InvalidSettings
 from mmstats.question.parameters import DIMENSIONS
 from mmstats.settings import settings_here
 from mmstats.wording import visible
-
-VERSION = 1
 
 
 def save_event_names(locations: Sequence[str], names: Sequence[str]) -> None:
     """Save the event names of the dataset at some locations for completion; a failure is passed over in silence."""
     if "-" in locations:
         return
-    content = json.dumps({"version": VERSION, "events": list(names)}, ensure_ascii=False)
-    with contextlib.suppress(OSError, ValueError):  # a text that is no UTF-8 is a ValueError
-        replace_file(_file(locations), content.encode())
+    content = json.dumps(list(names), ensure_ascii=False)
+    with contextlib.suppress(InvalidSettings, ValueError):  # a text that is no UTF-8 is a ValueError
+        user_cache(os.environ).store(_key(locations), content.encode())
 
 
 def _load_event_names(locations: Sequence[str]) -> list[str]:
     """The event names saved for the dataset at some locations, the most frequent first; none when there are none."""
-    try:
-        saved = json.loads(_file(locations).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return []
-    if not isinstance(saved, dict) or saved.get("version") != VERSION or not isinstance(saved.get("events"), list):
-        return []
-    return [name for name in saved["events"] if isinstance(name, str)]
+    content = user_cache(os.environ).find(_key(locations))
+    names: list[str] = json.loads(content) if content else []
+    return names
 
 
-def _file(locations: Sequence[str]) -> Path:
+def _key(locations: Sequence[str]) -> Key:
     absolute = (
         location if "://" in location else os.path.abspath(location)  # noqa: PTH100 – pathlib's keeps `..`
         for location in locations
     )
-    key = b"\0".join(sorted(set(map(os.fsencode, absolute))))
-    return cache_folder(os.environ) / f"{sha256(key).hexdigest()}.json"
+    return make_key(Kind.EVENT_NAMES, *sorted(set(absolute)))
 
 
 Completer = Callable[..., list[str]]

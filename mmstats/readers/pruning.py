@@ -5,15 +5,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from hashlib import sha256
 
-from mmstats.cache import Cache
+from mmstats.cache import Cache, Kind, make_key
 from mmstats.dataset import Dataset
 from mmstats.files.event_file import EventFile, partition_range
 from mmstats.readers.columnar import VISITOR_HASH, ColumnarFiles, group_by_schema
 from mmstats.readers.projection import REQUIRED, VISITOR, Projection, Selection
 from mmstats.readers.statistics import Match, UnknownFooter, footer_range, match_selection, read_footer
-from mmstats.version import build_id
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
 
@@ -116,9 +114,8 @@ class RangeCache:
     """The ranges of files in the cache, by fingerprint; None for files whose footers do not tell."""
 
     def __init__(self, cache: Cache, dataset: Dataset) -> None:
-        self._cache = cache
-        shape = f"{build_id()} spans {dataset.locations} {dataset.columns.get('timestamp')} {dataset.input_format}"
-        self._key = sha256(shape.encode("utf-8", "surrogateescape")).hexdigest()
+        read_as = (dataset.columns.get("timestamp"), dataset.input_format)
+        self._cache, self._key = cache, make_key(Kind.RANGES, dataset.locations, read_as)
 
     def find(self) -> dict[str, FileRange | None]:
         """All that are cached."""
@@ -129,7 +126,7 @@ class RangeCache:
     def store(self, ranges: Mapping[str, FileRange | None]) -> None:
         """Cache these and no others."""
         entries = {known: one and (one.first, one.last, one.columns) for known, one in ranges.items()}
-        self._cache.keep(self._key, json.dumps(entries, ensure_ascii=True).encode())
+        self._cache.store(self._key, json.dumps(entries, ensure_ascii=True).encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,14 @@ same locations are one cache entry, as they are used together.
 import io
 import json
 from dataclasses import astuple, dataclass
-from hashlib import sha256
 
 import polars as pl
 
-from mmstats.cache import Cache
+from mmstats.cache import Cache, Kind, make_key
 from mmstats.dataset import Dataset
 from mmstats.question.query import StatsQuery
 from mmstats.readers.columnar import FILE
 from mmstats.readers.report import FileReport, InstantRange
-from mmstats.version import build_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +49,7 @@ class PartialCache:
     def __init__(self, cache: Cache, query: StatsQuery, dataset: Dataset) -> None:
         shape = (query.metric, query.group_by, query.interval, query.event)
         read_as = (sorted(dataset.columns.items()), dataset.timestamp_unit, dataset.input_format, dataset.skip_bad_rows)
-        text = f"{build_id()} parts {dataset.locations} {read_as} {shape}"
-        self._cache, self._key = cache, sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+        self._cache, self._key = cache, make_key(Kind.PARTIALS, dataset.locations, read_as, shape)
 
     def find(self) -> CachedPartials:
         """All that are cached."""
@@ -79,4 +76,4 @@ class PartialCache:
         body = io.BytesIO()
         if partials:
             pl.concat(partials).write_ipc(body, compression="lz4")
-        return self._cache.keep(self._key, head.encode() + b"\n" + body.getvalue())
+        return self._cache.store(self._key, head.encode() + b"\n" + body.getvalue())
