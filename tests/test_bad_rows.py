@@ -1,4 +1,4 @@
-"""Rows that cannot be read: the answer waits until the user knows of them, by file and line."""
+"""Rows that cannot be read are named by file and line, and left out only when the user says so."""
 
 import csv
 import gzip
@@ -124,7 +124,7 @@ def test_bad_rows_are_left_out_when_the_user_says_so(ask: Ask, tmp_path: Path, c
 
 
 def test_left_out_rows_are_counted_per_file(ask: Ask, tmp_path: Path) -> None:
-    """Over several files the total and each file's own number are said, the files in order."""
+    """The notice has the total and the number of each file, in the order of the files."""
     (tmp_path / "b.ndjson").write_text(f"{GOOD}\nx\ny\n")
     (tmp_path / "a.csv").write_text(f"{HEADER}\n{ROW}\nx\n")
     (tmp_path / "c.jsonl").write_text(GOOD)

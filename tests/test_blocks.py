@@ -1,4 +1,4 @@
-"""Where a block of a text file ends is nobody's business: small blocks give what large ones give."""
+"""Text files read in small blocks give the same rows, errors and notices as in large ones."""
 
 import csv
 import gzip
@@ -67,7 +67,7 @@ def written(value: str | None) -> str:
 def test_good_csv_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Row], newline: str, ends: bool, size: int
 ) -> None:
-    """Any texts, line ends and block sizes give the rows, null apart from empty."""
+    """CSV of any texts and line ends gives its rows in blocks of any size, null apart from empty."""
     path = tmp_path_factory.getbasetemp() / "good.csv"
     lines = ["source,timestamp,path"] + [f"{written(a)},2026-05-01,{written(b)}" for a, b in rows]
     path.write_bytes((newline.join(lines) + newline * ends).encode())
@@ -100,7 +100,7 @@ def plain_reading(data: bytes) -> tuple[list[Row], int]:
 @given(csv_bytes, st.integers(1, 300))
 @settings(max_examples=200)
 def test_any_bytes_below_a_csv_header(tmp_path_factory: pytest.TempPathFactory, body: bytes, size: int) -> None:
-    """Whatever stands below the header is read as Python's reader reads it, or is a bad row, in blocks of any size."""
+    """Any bytes below a CSV header are read as Python's reader reads them, or are bad rows, in blocks of any size."""
     path = tmp_path_factory.getbasetemp() / "any.csv"
     data = b"timestamp,source,path\n" + body
     path.write_bytes(data)
@@ -140,7 +140,7 @@ def as_text(value: Any) -> str | None:
 def test_good_json_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], size: int, form: str, ascii_only: bool
 ) -> None:
-    """Any values, as lines or as an array, in blocks of any size, give the rows."""
+    """JSON of any values, as lines or as one array, gives its rows in blocks of any size."""
     path = tmp_path_factory.getbasetemp() / ("good.ndjson" if form == "ndjson" else "good.json")
     if form == "ndjson":
         text = "".join(json.dumps(row, ensure_ascii=ascii_only) + "\n" for row in rows)

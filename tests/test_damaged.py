@@ -108,14 +108,14 @@ def sound(tmp_path: Path) -> Path:
 
 
 def test_a_panic_of_the_engine_is_a_damaged_file(ask: Ask, sound: Path) -> None:
-    """A panic, which is no Exception, ends like any error of the engine, wherever it comes up."""
+    """A panic of Polars, which is no Exception, ends like any of its errors, at whatever step it comes up."""
     *failed, answered = codes_of_failures(ask, sound, pl.exceptions.PanicException("index out of bounds"), once=False)
     assert len(failed) > 2
     assert (set(failed), answered) == ({4}, 0)
 
 
 def test_a_bug_is_not_blamed_on_a_sound_file(ask: Ask, sound: Path) -> None:
-    """Where all files can be decoded, what the engine raises is a bug."""
+    """Where all files can be decoded, an error of Polars is reported as a bug."""
     codes = codes_of_failures(ask, sound, pl.exceptions.InvalidOperationError("our own doing"), once=True)
     assert codes[-2:] == [70, 0]
     assert set(codes) <= {4, 70, 0}
@@ -138,7 +138,7 @@ def test_a_bug_is_not_blamed_on_a_sound_file(ask: Ask, sound: Path) -> None:
 def test_every_type_has_a_text(
     ask: Ask, tmp_path: Path, values: pl.Series, texts: list[str | None], column: str
 ) -> None:
-    """A column of any type can be grouped by, also where another stands in for it row by row."""
+    """A column of any type can be grouped by, also where another one fills its nulls."""
     path = tmp_path / "events.parquet"
     frame = pl.DataFrame({"timestamp": [AT, AT], "event": [None, None]}, schema_overrides={"event": pl.String})
     frame.with_columns(values.alias(column)).write_parquet(path)
@@ -159,7 +159,7 @@ def test_timestamps_beyond_the_years_are_bad_rows(ask: Ask, tmp_path: Path, exte
 
 
 def test_a_footer_beyond_the_library_is_read_by_the_engine(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A column of 128-bit integers, needed or not, costs the statistics, not the answer."""
+    """A column of 128-bit integers, which pyarrow cannot read, costs the use of statistics but no answer."""
     path = tmp_path / "events.parquet"
     at = pl.Series([AT, None])
     frame = pl.DataFrame({"timestamp": at, "event_name": ["a", "a"], "n": [1, 2]})
@@ -178,7 +178,7 @@ EXOTIC = {
 
 @pytest.mark.parametrize("extension", EXOTIC)
 def test_a_type_that_the_engine_does_not_know_is_named(ask: Ask, tmp_path: Path, extension: str) -> None:
-    """A column that cannot be text ends the questions that read it with exit 4 and the name of its file."""
+    """A column of a type without text ends the questions that read it with exit 4 and the name of its file."""
     path = tmp_path / f"events.{extension}"
     table = pa.table({"timestamp": [AT] * 2, "event_name": ["a"] * 2, "source": EXOTIC[extension]})
     if extension == "parquet":
@@ -207,7 +207,7 @@ class _Stdin:
 def test_nothing_is_left_of_a_pipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, command: tuple[str, ...]
 ) -> None:
-    """What came through a pipe is removed by us, not by the collector of garbage, however the question ends."""
+    """The copy of what came through a pipe is removed however the question ends, not left to the garbage collector."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("sys.stdin", _Stdin(data))

@@ -84,7 +84,7 @@ def test_what_is_explained_is_what_is_done(drawn: Drawn, asking: list[StatsQuery
 
 
 def test_a_range_leaves_out_files_and_row_groups(ask: Ask, daily: Path) -> None:
-    """Of a range only the files and row groups that hold some of it are to be read, as their footers show."""
+    """Only files and row groups that overlap a range are to be read, as their footers show."""
     explained = told(ask, daily, "--from", "2026-05-02T00:00:00Z", "--to", "2026-05-03T02:00:00Z")
     query = StatsQuery(start=datetime(2026, 5, 2, tzinfo=UTC), end=datetime(2026, 5, 3, 2, tzinfo=UTC))
     by_footers = explain(query, Dataset((str(daily),), limits=LIMITS), Cache(daily.parent / "footers"))
@@ -141,7 +141,7 @@ def test_what_is_kept_is_not_read_again(ask: Ask, daily: Path) -> None:
 
 
 def test_statistics_spare_reading_rows(ask: Ask, daily: Path) -> None:
-    """A number of events that footers prove needs no rows."""
+    """A count that footers prove reads no rows."""
     assert told(ask, daily)["rows"] == 0
     assert ask(daily).value == DAYS * ROWS
 
@@ -185,14 +185,14 @@ def test_stats_leave_stdout_as_it_is(ask: Ask, daily: Path) -> None:
 
 
 def test_explain_and_stats_exclude_each_other(ask: Ask, daily: Path) -> None:
-    """What answers nothing has nothing to profile, and has no form of an answer."""
+    """--explain answers nothing: it excludes --stats, and takes no format of an answer."""
     assert "--stats" in ask(daily, "--explain", "--stats").error
     wrong = ask(daily, "--explain", "--format", "csv")
     assert (wrong.code, "json" in wrong.error) == (2, True)
 
 
 def test_explaining_what_is_not_there_is_an_error(ask: Ask, tmp_path: Path) -> None:
-    """Events that cannot be had cannot be explained either."""
+    """A dataset that is not there is the same error to --explain as to a question."""
     assert ask(tmp_path / "none", "--explain").code == 3
 
 
@@ -212,7 +212,7 @@ def test_what_cannot_be_kept_is_not_said_to_be(ask: Ask, daily: Path, monkeypatc
 
 
 def test_an_empty_file_is_read(ask: Ask, tmp_path: Path) -> None:
-    """A file without rows is left out by no range."""
+    """A file without rows is not pruned."""
     pl.DataFrame(schema={"timestamp": pl.Datetime("us"), "event_name": pl.String}).write_parquet(tmp_path / "a.parquet")
     assert told(ask, tmp_path / "a.parquet", "--group-by", "event_name")["files"]["read"] == 1
 

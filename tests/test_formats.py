@@ -120,7 +120,7 @@ SAME = {
 
 @pytest.mark.parametrize(("name", "data"), SAME.values(), ids=SAME)
 def test_one_signup_however_it_is_written(ask: Ask, tmp_path: Path, name: str, data: bytes) -> None:
-    """What the formats allow is read, and nothing of it takes a row away."""
+    """Whatever a format allows is read without losing a row."""
     (tmp_path / name).write_bytes(data)
     ran = ask(name, "--group-by", "event_name", "--interval", "day")
     assert ran.rows == [{"bucket": "2026-05-01 00:00:00", "event_name": "signup", "value": 1}]
@@ -304,7 +304,7 @@ def test_json_values_become_text(ask: Ask, tmp_path: Path, form: str, value: str
 
 @pytest.mark.parametrize("form", ["ndjson", "json", "csv", "parquet"])
 def test_a_late_first_value_is_not_lost(ask: Ask, tmp_path: Path, form: str) -> None:
-    """A column whose first value comes after 100,000 rows is there."""
+    """A column whose first value comes after 100,000 rows is found."""
     rows = [{**SIGNUP, "anonymous_id": str(number % 3)} for number in range(100_100)]
     rows[-1]["source"] = "late"
     (tmp_path / f"a.{form}").write_bytes(WRITERS[form](rows))

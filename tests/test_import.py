@@ -59,7 +59,7 @@ def summary(added: int, replaced: int, unchanged: int, rows: int) -> str:
 
 @given(datasets(), st.lists(questions(), min_size=4, max_size=4), st.booleans())
 @settings(max_examples=35)
-def test_a_store_answers_as_its_sources_do(drawn: Drawn, asked: list[StatsQuery], at_once: bool) -> None:
+def test_a_store_answers_as_the_contract_says(drawn: Drawn, asked: list[StatsQuery], at_once: bool) -> None:
     """Any question over any events in any format has the bytes from a store that the contract says of the events."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)  # dozens of days an example, each a file
@@ -116,7 +116,7 @@ def test_the_same_again_adds_nothing(import_: Take, ask: Ask, tmp_path: Path) ->
 
 
 def test_a_changed_source_replaces_its_rows(import_: Take, ask: Ask, tmp_path: Path) -> None:
-    """What a source gave before goes, also from files that others share with it; others stay."""
+    """A changed source replaces its own rows and no others, also in files that it shares."""
     for name in "abcdefghijk":
         put(tmp_path / "events" / f"{name}.ndjson", events(name, 1))
     import_("events")
@@ -142,7 +142,7 @@ def test_equal_content_elsewhere_counts_again(import_: Take, ask: Ask, tmp_path:
 
 
 def test_a_source_read_otherwise_is_replaced(import_: Take, ask: Ask, tmp_path: Path) -> None:
-    """The same file under another mapping or unit is another answer, never a second one beside the first."""
+    """A source imported with another mapping or unit replaces what it gave before."""
     (tmp_path / "a.csv").write_text("timestamp,event_name,kind\n1000,a,b\n")
     import_("a.csv")
     ran = import_("a.csv", "--map", "event_name=kind", "--timestamp-unit", "ms")
@@ -155,7 +155,7 @@ def test_a_source_read_otherwise_is_replaced(import_: Take, ask: Ask, tmp_path: 
 
 
 def test_what_was_mapped_is_not_mapped_again(import_: Take, ask: Ask, tmp_path: Path) -> None:
-    """Settings that say how other data is read leave a store as it is, also asked together with that data."""
+    """Mappings and units are not applied to a store, also when it is asked together with other data."""
     (tmp_path / "a.csv").write_text("at,event_name,kind\n86400000,a,b\n")
     options = ("--map", "event_name=kind", "--map", "timestamp=at", "--timestamp-unit", "ms")
     import_("a.csv", *options)
@@ -177,7 +177,7 @@ def test_folders_above_a_store_say_nothing_of_it(import_: Take, ask: Ask, tmp_pa
 def test_stdin_is_known_by_its_content(
     import_: Take, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same through a pipe adds nothing, anything else is another source."""
+    """Standard input is identified by its content: the same again adds nothing."""
     for text, added in (("a", 1), ("a", 0), ("b", 1), ("a", 0)):
         data = f"timestamp,event_name\n2026-05-01,{text}\n".encode()
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
@@ -293,7 +293,7 @@ def test_only_the_days_of_the_range_are_opened(import_: Take, ask: Ask, tmp_path
 
 
 def test_files_that_the_manifest_does_not_list_are_not_in_the_store(import_: Take, ask: Ask, tmp_path: Path) -> None:
-    """What lies about in a store is not read, wherever the store is found."""
+    """Files that the manifest does not list are not read, however the store is found."""
     put(tmp_path / "events" / "a.ndjson", events("a", 1))
     import_("events")
     put(tmp_path / "store" / "day=2026-05-01" / "b.parquet", events("b", 1))
@@ -341,7 +341,7 @@ FIELDS = [("day", "../.."), ("day", 1), ("name", "../a.parquet"), ("rows", "1"),
 def test_a_manifest_with_a_wrong_field_is_named(
     import_: Take, ask: Ask, tmp_path: Path, field: str, value: object
 ) -> None:
-    """Nothing in a manifest is believed that an import would not write, least of all a path out of the store."""
+    """A manifest with a field that no import writes is refused, above all with a path out of the store."""
     put(tmp_path / "a.ndjson", events("a", 1))
     import_("a.ndjson")
     manifest = json.loads((tmp_path / "store" / "_mmstats.json").read_text())
@@ -425,7 +425,7 @@ def test_a_store_within_its_sources_is_not_imported_into_itself(import_: Take, a
 
 
 def test_an_empty_source_makes_an_empty_store(import_: Take, ask: Ask, tmp_path: Path) -> None:
-    """No events are imported as no events, and answered."""
+    """An empty source makes an empty store, which answers."""
     (tmp_path / "a.ndjson").write_text("")
     assert import_("a.ndjson").err.startswith(summary(1, 0, 0, 0))
     assert ask("store").value == 0
@@ -446,7 +446,7 @@ def test_a_store_is_described(import_: Take, capfd: pytest.CaptureFixture[str], 
 
 
 def test_a_source_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
-    """A file that is written to while it is read would be known by what it never held."""
+    """A source that is written to while it is imported is refused."""
     source, store, steps = put(tmp_path / "a.ndjson", events("a", 1)), tmp_path / "store", list[str]()
 
     def append(_: int) -> None:
@@ -479,7 +479,7 @@ def test_a_file_that_a_store_has_lost_is_named(import_: Take, tmp_path: Path) ->
 @pytest.mark.parametrize("form", ["ndjson", "csv.gz", "json", "parquet", "arrow"])
 @pytest.mark.parametrize("step", ["checking", "importing"])
 def test_a_source_that_goes_meanwhile_is_named(tmp_path: Path, form: str, step: str) -> None:
-    """It is no fault of the store, whether it goes before it is looked at or before it is read."""
+    """A source that vanishes before it is checked, or before it is read, is named."""
     source = tmp_path / f"a.{form}"
     source.write_bytes(WRITERS[form]([{"timestamp": "2026-05-05", "event_name": "a"}]))
 
@@ -492,8 +492,8 @@ def test_a_source_that_goes_meanwhile_is_named(tmp_path: Path, form: str, step: 
     assert lost.value.message == f"{source}: No such file or directory"
 
 
-def test_kept_answers_change_with_the_store(tmp_path: Path) -> None:
-    """Whoever keeps answers sees that a store has changed, and that it has not."""
+def test_cached_answers_change_with_the_store(tmp_path: Path) -> None:
+    """A cached answer of a store is used until the store changes."""
     store, cache, computed = tmp_path / "store", Cache(tmp_path / "cache"), list[bool]()
     dataset = Dataset((str(store),), limits=Limits(settle_ns=-(10**9)))
 
@@ -535,7 +535,7 @@ def held(tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.usefixtures("held")
 def test_an_import_that_does_not_end_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for another import is told so, and in the end refused."""
+    """An import that waits for another one says so, and gives up in the end."""
     monkeypatch.chdir(tmp_path)
     put(tmp_path / "a.ndjson", events("a", 1))
     said: list[str] = []

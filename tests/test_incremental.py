@@ -1,4 +1,4 @@
-"""What is learnt of a file is read instead of it, and no answer can tell."""
+"""Partial aggregates of files are cached and reused, and no answer changes by it."""
 
 import subprocess
 import sys
@@ -32,10 +32,10 @@ LIMITS = Limits(settle_ns=-(10**9), footer_bytes=0)
 
 @given(datasets(when=NEAR), datasets(when=NEAR), questions(when=NEAR), questions(when=NEAR), st.booleans())
 @settings(max_examples=25)
-def test_an_answer_from_parts_is_the_answer(
+def test_answers_from_cached_aggregates_are_the_contracts(
     drawn: Drawn, more: Drawn, one: StatsQuery, other: StatsQuery, probed: bool
 ) -> None:
-    """Whatever was asked before, of however many of the files, the answer is the same to the byte, notices too."""
+    """While files come and go, answers from cached partial aggregates have the contract's bytes, and their notices."""
     one = replace(one, exact=False, group_by=one.group_by[:3])  # or no parts would be kept
     labels = {"group_by": other.group_by[:3], "interval": other.interval}
     alike = ({"start": other.start, "end": other.end}, {"event": other.event}, labels)
@@ -129,15 +129,15 @@ def test_only_files_that_are_new_or_changed_are_read(
 
 
 def test_a_range_reads_only_the_files_that_it_cuts(read: Read) -> None:
-    """Files inside a range are used as they are kept, those outside not at all, and those that it cuts are read."""
+    """Files inside a range come from the cache, files outside are left out, and only those across its ends are read."""
     read(replace(BY_PATH, start=datetime(2026, 5, 1, tzinfo=UTC)))
     start, end = datetime(2026, 5, 3, 1, tzinfo=UTC), datetime(2026, 5, 6, tzinfo=UTC)
     assert read(replace(BY_PATH, start=start, end=end)) == ([5, 3], ["3"])
     assert read(replace(BY_PATH, start=start.replace(hour=0), end=end)) == ([6, 3], [])
 
 
-def test_what_is_said_of_a_file_is_said_again(tmp_path: Path) -> None:
-    """Rows that were left out are told of as long as their file is there, and a column is missed when it is gone."""
+def test_notices_of_a_file_are_repeated(tmp_path: Path) -> None:
+    """Notices of bad rows and missing columns are repeated for cached files, as long as these are there."""
     data, cache = tmp_path / "events", Cache(tmp_path / "cache")
     data.mkdir()
     write(data / "a.ndjson", day(1, "/a"))
@@ -153,30 +153,30 @@ def test_what_is_said_of_a_file_is_said_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"x", b"\x00" * 5000])
-def test_what_is_kept_damaged_is_dropped(week: Path, read: Read, damage: bytes) -> None:
-    """What is kept and does not hold what it should is computed anew."""
+def test_a_damaged_entry_is_dropped(week: Path, read: Read, damage: bytes) -> None:
+    """A damaged cache entry is dropped, and what it held is computed again."""
     whole = read(BY_PATH)
     for entry in (week.parent / "cache").iterdir():
         entry.write_bytes(damage)
     assert read(BY_PATH) == whole
 
 
-def test_a_file_of_the_last_two_seconds_is_not_kept(read: Read) -> None:
-    """A file that may yet change without showing it is read again."""
+def test_a_file_of_the_last_two_seconds_is_not_cached(read: Read) -> None:
+    """A file that was changed within the last two seconds is not cached, for it may change again and look the same."""
     for _ in range(2):
         assert read(BY_PATH, Limits(footer_bytes=0))[1] == DAYS
 
 
-def test_parts_as_large_as_their_files_are_not_kept(read: Read) -> None:
-    """Where parts are nearly as large as the files, these are read at once, and nothing is kept."""
+def test_aggregates_as_large_as_their_files_are_not_cached(read: Read) -> None:
+    """Partial aggregates nearly as large as their files are not cached."""
     limits = replace(LIMITS, probe_bytes=0, small_partial_bytes=0, partial_share=1 << 30)
     for _ in range(2):
         assert read(BY_PATH, limits) == ([14, 7], DAYS)
 
 
 @pytest.mark.parametrize("week", ["ndjson"], indirect=True)
-def test_many_processes_may_keep_at_once(week: Path) -> None:
-    """Processes that ask at the same time all answer right, and what is left is whole."""
+def test_many_processes_may_fill_the_cache_at_once(week: Path) -> None:
+    """Processes that ask at the same time all answer right, and leave a cache that does."""
     program = "from tests.test_incremental import *; import sys; print(values(BY_PATH, Path(sys.argv[1])))"
     command = [sys.executable, "-c", program, str(week)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
@@ -184,8 +184,8 @@ def test_many_processes_may_keep_at_once(week: Path) -> None:
     assert values(BY_PATH, week) == [14, 7]
 
 
-def test_what_no_one_wants_is_judged_as_without_a_cache(tmp_path: Path) -> None:
-    """A row that cannot be read ends a question in a range, with a cache or without, of whatever event it is."""
+def test_rows_are_judged_as_without_a_cache(tmp_path: Path) -> None:
+    """A bad row ends a question whatever its range and event, with a cache or without."""
     data, cache = tmp_path / "events", Cache(tmp_path / "cache")
     data.mkdir()
     instants = [datetime(2026, 5, 1, hour) for hour in range(20)]  # noqa: DTZ001 - naive means UTC here
@@ -206,7 +206,7 @@ def test_what_no_one_wants_is_judged_as_without_a_cache(tmp_path: Path) -> None:
 
 
 def test_an_instant_beyond_the_calendar_in_a_footer_is_a_bad_row(tmp_path: Path) -> None:
-    """A file whose footer tells of an instant that is none is read and judged, not located by it."""
+    """A file whose footer has an impossible instant is read and its rows are judged; it is not pruned by it."""
     data, cache = tmp_path / "events", Cache(tmp_path / "cache")
     data.mkdir()
     for name, micros in (("0", -(1 << 61)), ("1", 1 << 61)):
@@ -220,7 +220,7 @@ def test_an_instant_beyond_the_calendar_in_a_footer_is_a_bad_row(tmp_path: Path)
 
 
 def test_rows_read_once_more_are_counted_once(tmp_path: Path) -> None:
-    """Where labels turn out too many to pack and all is read again, each bad row and each row is told of once."""
+    """Where labels are too many to pack and files are read a second time, each row and each bad row counts once."""
     names = ("event_name", "source", "medium", "country", "device_type", "browser", "os", "path")
     lines = [",".join(("2026-05-01", *[f"{name}{number}" for name in names])) for number in range(3000)]
     (tmp_path / "wide.csv").write_text("\n".join([",".join(("timestamp", *names)), *lines, "bad" + "," * len(names)]))

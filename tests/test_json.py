@@ -53,7 +53,7 @@ def text_of(value: object) -> str | None:
 def test_a_value_has_one_text(
     tmp_path_factory: pytest.TempPathFactory, values: list[Any], ascii_only: bool, indent: int | None
 ) -> None:
-    """However wide it is written, and read at once or, for what stands beside it, by itself, a value is one text."""
+    """A value becomes the same text however it is written, and whether its line is parsed in bulk or alone."""
     path = tmp_path_factory.getbasetemp() / "values.ndjson"
     lines = [json.dumps(EVENT | {"path": value}, ensure_ascii=ascii_only, indent=indent) for value in values]
     expected = Counter(map(text_of, values))
@@ -86,7 +86,7 @@ def test_a_value_as_text(ask: Ask, tmp_path: Path, written: str, text: str) -> N
 
 @pytest.mark.parametrize("number", HUGE.values(), ids=HUGE)
 def test_a_value_nobody_reads_is_no_fault(ask: Ask, tmp_path: Path, number: str) -> None:
-    """What the engine will not read in another column takes nothing from the row, nor from those beside it."""
+    """A number that Polars refuses in a column that nobody asks for costs no row."""
     values: list[Any] = ["x", 5, True, None, 1.5, [1, {"b": None}]]
     huge = [line(path=value)[:-2] + f',"z":{number}}}\n' for value in values]
     (tmp_path / "a.ndjson").write_text("".join(huge) + line(path="x"))
@@ -103,7 +103,7 @@ def test_a_value_nobody_reads_is_no_fault(ask: Ask, tmp_path: Path, number: str)
 
 @pytest.mark.parametrize(("value", "says"), [("1e400", "too large"), ('"\\ud800x"', "half a character")])
 def test_a_value_without_a_text_is_a_fault_where_it_is_read(ask: Ask, tmp_path: Path, value: str, says: str) -> None:
-    """A number that is no number, or half a character, is a bad row only to those who ask for it."""
+    """A number beyond floats, or half a surrogate pair, is a bad row only to questions that read its column."""
     bad = line()[:-2] + f',"path":{value},"z":1e400}}\n'
     (tmp_path / "a.ndjson").write_text(line() + "\n" + bad)
     assert ask("a.ndjson").value == 2
@@ -122,7 +122,7 @@ def test_a_large_integer_is_its_digits(ask: Ask, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("few", [0, 100, 64 << 10])
 def test_bad_lines_are_counted_by_their_place_in_the_file(tmp_path: Path, few: int) -> None:
-    """Blank lines, good and bad ones in any order: each row is read and each fault has its line."""
+    """Among blank lines every good row is read, and every fault is named by its line."""
     good = [line(path="1"), line(path=2), line(source="b", z=1e400).replace("Infinity", "1e400"), line(path="3")]
     bad = ["x\n", "[1]\n", line()[:-2] + ',"path":1e400}\n', "[" * 5000 + "\n"]
     lines = [bad[0], "\n", good[0], " \t\r\n", bad[1], good[1], good[2], bad[2], "\n", bad[3], good[3]]
@@ -172,7 +172,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 def test_a_key_that_is_only_deeper_is_not_looked_for_in_every_line(
     ask: Ask, tmp_path: Path, decoded: Callable[[], int], deeper: str | None
 ) -> None:
-    """A column that need not be there is no column when its name is only found inside another."""
+    """A nested key of a column's name is no column, and finding that out does not decode every line."""
     (tmp_path / "a.ndjson").write_text(line(properties={"source": deeper}) * 500)
     ran = ask("a.ndjson", "--group-by", "source")
     assert ran.rows == [{"source": None, "value": 500}]
@@ -180,7 +180,7 @@ def test_a_key_that_is_only_deeper_is_not_looked_for_in_every_line(
 
 
 def test_a_required_key_is_found_however_late_and_however_written(ask: Ask, tmp_path: Path) -> None:
-    """A deeper key of the same name is none; one that is null or spelled with escapes is one."""
+    """A required key may come late, be null or be spelled with escapes; a nested key of its name is none."""
     deep = '{"timestamp":"2026-05-01","x":{"event_name":"a"}}\n' * 500
     (tmp_path / "a.ndjson").write_text(deep)
     assert ask("a.ndjson").code == 3
@@ -190,7 +190,7 @@ def test_a_required_key_is_found_however_late_and_however_written(ask: Ask, tmp_
 
 
 def test_a_folder_fills_what_no_object_has(ask: Ask, tmp_path: Path) -> None:
-    """A key of the folder's name, even of null, keeps the folder's word out; a deeper one does not."""
+    """A Hive folder gives a column that no object has; an object's key counts even with null, a nested one does not."""
     folder = tmp_path / "source=s" / "country=DE"
     folder.mkdir(parents=True)
     (folder / "a.ndjson").write_text(line(properties={"country": "FR"}, path=None) * 3)
@@ -204,7 +204,7 @@ def test_a_folder_fills_what_no_object_has(ask: Ask, tmp_path: Path) -> None:
 
 
 def test_half_a_character_is_never_read_as_another(ask: Ask, tmp_path: Path) -> None:
-    """An escape that is half a character makes its row bad where its column is read; a whole pair is a character."""
+    """Half a surrogate pair makes its row bad where its column is read; a whole pair is a character."""
     lines = ['{"timestamp":1,"event":"a","path":"' + path + '"}' for path in (r"\ud83d\ude00", r"\ud800", r"\u0000")]
     (tmp_path / "a.ndjson").write_text("\n".join(lines))
     assert ask("a.ndjson").value == 3

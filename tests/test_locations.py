@@ -152,7 +152,7 @@ def test_a_file_matched_twice_counts_once(ask: Ask, tmp_path: Path) -> None:
 
 
 def test_links(ask: Ask, tmp_path: Path) -> None:
-    """Links are followed, but in no circle; one that leads nowhere is said."""
+    """Links are followed, but in no circle; one that leads nowhere is an error that names it."""
     put(tmp_path / "events" / "a.ndjson")
     (tmp_path / "events" / "again").symlink_to(tmp_path / "events")
     (tmp_path / "circle").symlink_to("circle")
@@ -304,7 +304,7 @@ HIVE = {"source=a%20b%2Fc/medium=%C3%BC": ("a b/c", "ü"), "source=__HIVE_DEFAUL
 def test_hive_folders_fill_columns_that_a_file_lacks(
     ask: Ask, tmp_path: Path, form: str, folders: str, values: tuple[str | None, str]
 ) -> None:
-    """Folders say what a file does not, URL-decoded; what the file says goes first, null included."""
+    """Hive folders give columns that a file lacks, URL-decoded; the file's own values go first, null included."""
     put(tmp_path / "events" / folders / f"a.{form}", WRITERS[form]([EVENT]))
     (row,) = ask("events", "--group-by", "source,medium").rows
     assert (row["source"], row["medium"]) == values

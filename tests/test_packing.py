@@ -1,4 +1,4 @@
-"""Groups that are counted as packed integers: however wide these are, and however they are merged, none is lost."""
+"""Grouping by packed integers: groups of any width, merged in pieces of any size, are counted right."""
 
 import random
 import tempfile
@@ -54,7 +54,7 @@ EVENTS = st.builds(
 @example(drawn(4, 150, 200, FEW), StatsQuery("uniques", interval="week"), "arrow")  # groups larger than a piece
 @settings(max_examples=60)
 def test_groups_of_any_width_are_the_oracles(events: list[Event], query: StatsQuery, kind: str) -> None:
-    """Whatever labels, instants and visitors there are, asked at once, by file or of what is kept of files."""
+    """Any labels, instants and visitors are counted right, at once, by file, or from cached partial aggregates."""
     with tempfile.TemporaryDirectory() as folder:
         data, cache = Path(folder, "events"), Cache(Path(folder, "cache"))
         data.mkdir()

@@ -1,4 +1,4 @@
-"""What a question does not need is not read: shown by spoiling it, which no answer may notice."""
+"""What a question does not need is not read: the tests destroy it, and no answer changes."""
 
 import random
 from collections.abc import Callable, Collection
@@ -111,7 +111,7 @@ def test_spoiling_is_noticed_by_who_reads(ask: Ask, file: Path, column: str) -> 
 
 
 def test_only_the_columns_needed_are_decoded(ask: Ask, file: Path) -> None:
-    """A grouping decodes its own column, of the others not one."""
+    """A grouping decodes its own column and no other."""
     spoil(file, set(COLUMNS) - {"source"})
     assert [row["value"] for row in ask(file, "--group-by", "source", "--limit", "2").rows] == [572, 572]
 
@@ -216,7 +216,7 @@ def test_counts_add_up_beyond_the_year_2038(tmp_path: Path, kind: str, worth: in
 
 
 def test_unsigned_integers_beyond_every_instant_are_bad_rows(tmp_path: Path) -> None:
-    """What has no instant is none to a count by statistics either."""
+    """Integers that are no instant are bad rows to a count by statistics, too."""
     path = tmp_path / "events.parquet"
     write(path, pl.DataFrame({"timestamp": [2**63, 2**64 - 1], "event_name": ["a", "a"]}, schema_overrides=UNSIGNED))
     for group_by in ((), ("event_name",)):
@@ -236,7 +236,7 @@ LEFT_OUT = "left out 2 rows that could not be read: {} (2 rows)"
 def test_row_groups_that_statistics_leave_open_are_one_scan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str | None
 ) -> None:
-    """Hundreds of row groups with every other to be read are counted by few scans, and right."""
+    """Hundreds of row groups of which every other has to be read are counted right in a few scans."""
     scans = []
     scan = pl.scan_parquet
     monkeypatch.setattr(pl, "scan_parquet", lambda *args, **options: scans.append(args) or scan(*args, **options))
@@ -254,7 +254,7 @@ def test_row_groups_that_statistics_leave_open_are_one_scan(
 @pytest.mark.parametrize("extension", ["parquet", "arrow", "feather"])
 @pytest.mark.parametrize("folders", [3, 40])
 def test_folders_that_differ_are_read_together(ask: Ask, tmp_path: Path, extension: str, folders: int) -> None:
-    """What folders say is a column like any other, few folders or many, with odd names, null among them."""
+    """A Hive folder's value is a column like any other, of few folders or many, with odd names and null among them."""
     odd = ["é ü", "a%2Fb", "[x]*?", "__HIVE_DEFAULT_PARTITION__", "#&'", *map(str, range(folders))][:folders]
     for number, name in enumerate(odd):
         folder = tmp_path / "events" / f"source={name}" / f"event={'ab'[number % 2]}"
@@ -272,7 +272,7 @@ def test_folders_that_differ_are_read_together(ask: Ask, tmp_path: Path, extensi
 
 
 def test_a_column_of_the_file_beats_the_folders(ask: Ask, tmp_path: Path) -> None:
-    """Where files have a column, what their folders say of it does not matter."""
+    """A column of the file takes precedence over its Hive folders."""
     for number in range(20):
         folder = tmp_path / "events" / f"source={number}"
         folder.mkdir(parents=True)
@@ -295,7 +295,7 @@ def test_spoiled_data_without_statistics_is_an_error(ask: Ask, tmp_path: Path, c
 
 
 def test_null_timestamps_are_judged_in_the_row_groups_of_the_range(ask: Ask, tmp_path: Path) -> None:
-    """A null timestamp is a bad row to a range that leaves its row group, and to no other."""
+    """A null timestamp is a bad row to ranges that read its row group, and to no other."""
     path = tmp_path / "events.parquet"
     row = pl.int_range(pl.len())
     write(path, events().with_columns(pl.when(row != 2 * PER_DAY + 4).then("timestamp").alias("timestamp")))

@@ -125,7 +125,7 @@ def test_a_killed_import_leaves_the_old_state_or_the_new(
 
 @pytest.mark.parametrize("step", [3, 12])
 def test_a_process_that_is_killed_leaves_the_old_state(source: Path, old: Path, step: int) -> None:
-    """What a process leaves that kills itself in the midst of an import is no more and no less than that."""
+    """A process that kills itself in the midst of an import leaves a store that answers as before."""
     before, after = answered(old), answered(source)
     command = [sys.executable, "-c", KILLING, str(step), "import", str(source), "--to", str(old)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -1,4 +1,4 @@
-"""Text files read by several threads give what one thread gives, the first fault too, and only what is soon taken."""
+"""Text files read by several threads: every row once, the first fault in order, and little read ahead."""
 
 import gzip
 import json
@@ -80,7 +80,7 @@ def no_thread_stays() -> Iterator[None]:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_several_files_at_once_give_every_row_once(tmp_path: Path, form: str) -> None:
-    """Large and small files, in many parts, lose no row and give none twice."""
+    """Large and small files, in many blocks, lose no row and give none twice."""
     contents = [numbered(count, file) for file, count in enumerate((700, 3, 0, 400, 1, 900))]
     files_of(tmp_path, form, *contents)
     found = ask(tmp_path)
@@ -102,7 +102,7 @@ def test_the_first_fault_in_the_order_of_the_files_is_named(tmp_path: Path, form
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_bad_rows_of_several_files_are_left_out_and_counted(tmp_path: Path, form: str) -> None:
-    """Counts are by file, whatever thread came upon the rows."""
+    """Bad rows are counted by file, whichever thread meets them."""
     contents = [[BAD, *numbered(500), BAD], numbered(2), [*numbered(300), BAD, *numbered(300)]]
     first, _, last = files_of(tmp_path, form, *contents)
     found = ask(tmp_path, skip=True)
@@ -112,7 +112,7 @@ def test_bad_rows_of_several_files_are_left_out_and_counted(tmp_path: Path, form
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_span_of_a_file_is_that_of_all_its_readable_rows(tmp_path: Path, form: str) -> None:
-    """Once a file was read, in any range, ranges before its first row or after its last do without it."""
+    """Once a file has been read, ranges before its first row or after its last one leave it out."""
     rows = [*numbered(500), ("1969-12-31T23:59:59.5Z", "/first"), BAD, ("2026-06-01", "/last")]
     (tmp_path / "events").mkdir()
     files_of(tmp_path / "events", form, rows, numbered(1))
@@ -128,8 +128,8 @@ def test_the_span_of_a_file_is_that_of_all_its_readable_rows(tmp_path: Path, for
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_nothing_is_learnt_of_a_file_at_fault(tmp_path: Path, form: str) -> None:
-    """A file that was not read to its end is read again, and its fault is named again, in whatever range."""
+def test_nothing_is_cached_of_a_file_with_a_fault(tmp_path: Path, form: str) -> None:
+    """A file with a fault is read again and its fault is named again, in any range."""
     (tmp_path / "events").mkdir()
     files_of(tmp_path / "events", form, numbered(3), [*numbered(3), BAD])
     dataset = Dataset((str(tmp_path / "events"),), limits=Limits(settle_ns=-(10**9)))
@@ -139,7 +139,7 @@ def test_nothing_is_learnt_of_a_file_at_fault(tmp_path: Path, form: str) -> None
 
 
 def test_a_file_without_a_column_is_named_after_the_faults_before_it(tmp_path: Path) -> None:
-    """A missing column is told in the order of the files, too."""
+    """A missing column is reported in the order of the files, too."""
     bad, lacking = files_of(tmp_path, "csv", [*numbered(900), BAD], [])
     lacking.write_text("when,path\n1,/\n")
     with pytest.raises(BadRow):
@@ -151,7 +151,7 @@ def test_a_file_without_a_column_is_named_after_the_faults_before_it(tmp_path: P
 
 @pytest.mark.parametrize("form", ["ndjson", "csv", "ndjson.gz"])
 def test_bytes_read_are_told_once(tmp_path: Path, form: str) -> None:
-    """Progress ends at the size of the files, although the end of a line is looked for ahead."""
+    """Progress adds up to the size of the files."""
     told: list[int] = []
     paths = files_of(tmp_path, form, numbered(9000), numbered(20))
     ask(tmp_path, Profile(advance=told.append), size=70_000)
@@ -159,7 +159,7 @@ def test_bytes_read_are_told_once(tmp_path: Path, form: str) -> None:
 
 
 def test_no_more_is_read_than_is_soon_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a file keeps a question waiting, little is read of those behind it, however many there are."""
+    """While one file keeps a question waiting, little is read of the files behind it."""
     size, told, ahead = 1 << 16, [0], []
     first, *_ = files_of(tmp_path, "ndjson", *[numbered(1000) * 30] * 4)
     open_ = Path.open
@@ -178,7 +178,7 @@ def test_no_more_is_read_than_is_soon_taken(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("form", ["ndjson", "ndjson.gz"])
 def test_whoever_stops_taking_ends_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
-    """An import that cannot go on leaves no thread that still reads its source."""
+    """An import that fails leaves no thread that still reads its source."""
 
     def full(*_: object, **__: object) -> None:
         raise pl.exceptions.ComputeError("no room")
@@ -190,7 +190,7 @@ def test_whoever_stops_taking_ends_the_reading(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_bug_in_a_thread_is_raised_where_the_rows_are_taken(tmp_path: Path) -> None:
-    """What nobody foresaw is neither lost nor waited for."""
+    """An unexpected exception in a reading thread reaches the caller."""
     files_of(tmp_path, "ndjson", numbered(50))
 
     def failing(_: int) -> None:

@@ -189,7 +189,7 @@ for query in (UNIQUES, BY_PATH):
 
 
 def test_threads_do_not_move_the_integer(tmp_path: Path) -> None:
-    """One and two threads give the same integers over 200,000 rows in several files, which are the reference's."""
+    """One thread and two give the reference's integers over 200,000 rows in several files."""
     draw = random.Random(5)
     ids = [str(draw.randrange(50_000)) for _ in range(200_000)]
     frame = pl.DataFrame({"anonymous_id": ids}).with_columns(
@@ -221,7 +221,7 @@ class TestNulls:
         return list(ask(StatsQuery("uniques", exact=exact, **question), file).rows)
 
     def test_null_ids_are_not_counted(self, tmp_path: Path, kind: str, exact: bool) -> None:
-        """Nulls are no visitor, an empty string is one."""
+        """A null id is no visitor, an empty string is one."""
         assert self.rows(tmp_path, kind, exact) == [{"value": 2}]
 
     def test_groups_of_nulls_are_kept(self, tmp_path: Path, kind: str, exact: bool) -> None:
