@@ -1,4 +1,4 @@
-"""What was asked before is answered from what is kept, and never otherwise than the files say."""
+"""Answers are cached, and a cached answer is never other than what the files say."""
 
 import json
 import os
@@ -46,8 +46,8 @@ def asked(
     return answer_cache.Answers(cache, engine).answer(query, dataset, compute), bool(computed)
 
 
-def test_an_answer_is_kept_for_its_engine(tmp_path: Path) -> None:
-    """What one engine saw under a path is not what another is taken to see there."""
+def test_an_answer_is_cached_for_its_engine(tmp_path: Path) -> None:
+    """An answer is cached for its engine: another may see other files under the same paths."""
     (tmp_path / "events.ndjson").write_text(LINE % "a")
     dataset, cache = Dataset((str(tmp_path / "events.ndjson"),), limits=LIMITS), Cache(tmp_path / "cache")
     chosen = [EngineAddress("sc", "one", 15002, (("cluster", name), ("token", "t"))) for name in "ab"]
@@ -57,8 +57,8 @@ def test_an_answer_is_kept_for_its_engine(tmp_path: Path) -> None:
 
 @settings(max_examples=60)
 @given(datasets(), st.lists(questions(), min_size=1, max_size=3))
-def test_a_kept_answer_is_the_answer(drawn: Drawn, asking: list[StatsQuery]) -> None:
-    """Kept or computed, the answer to a question is the same to the byte, its notices and its cut too."""
+def test_a_cached_answer_is_the_answer(drawn: Drawn, asking: list[StatsQuery]) -> None:
+    """A cached answer is the computed one to the byte, with its notices and its truncation."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder, "events")
         data.mkdir()
@@ -99,7 +99,7 @@ def test_files_that_change_are_read_again(tmp_path: Path) -> None:
 
 
 def test_how_data_is_read_is_part_of_the_question(tmp_path: Path) -> None:
-    """The same files read in another way are another dataset."""
+    """A mapping or a timestamp unit makes the same files another dataset to the cache."""
     file = tmp_path / "a.ndjson"
     file.write_text('{"timestamp":1,"event_name":"a","type":"b"}\n')
     cache = Cache(tmp_path / "cache")
@@ -111,7 +111,7 @@ def test_how_data_is_read_is_part_of_the_question(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("change", [lambda _: None, lambda file: os.utime(file, (0, 0))], ids=["new", "made old"])
 def test_files_written_a_moment_ago_are_not_trusted(tmp_path: Path, change: Callable[[Path], None]) -> None:
-    """An answer of files that were changed within the last two seconds is not kept, whatever age they claim."""
+    """An answer of files that were changed within the last two seconds is not cached, whatever age they claim."""
     file = tmp_path / "a.ndjson"
     file.write_text(LINE % "a")
     change(file)
@@ -124,7 +124,7 @@ def test_files_written_a_moment_ago_are_not_trusted(tmp_path: Path, change: Call
 
 @pytest.mark.parametrize("damage", [b"", b"x", b"{}", None, "{}"])
 def test_a_damaged_entry_is_dropped(tmp_path: Path, damage: bytes | str | None) -> None:
-    """An entry that is not as it was written is dropped and the answer computed."""
+    """A damaged entry is dropped and the answer computed."""
     dataset, cache = Dataset((sample_folder(),), limits=LIMITS), Cache(tmp_path / "cache")
     whole, _ = asked(dataset, cache)
     (file,) = cache.folder.iterdir()
@@ -171,8 +171,8 @@ def test_the_size_of_the_cache_can_be_set(capfd: pytest.CaptureFixture[str], mon
 
 
 @pytest.mark.usefixtures("later")
-def test_notices_are_said_again(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What a reader should know of an answer is said with the kept one too."""
+def test_notices_are_repeated(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Notices are repeated with a cached answer."""
     monkeypatch.setenv("MMSTATS_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.ndjson").write_text(LINE % "a")
@@ -182,8 +182,8 @@ def test_notices_are_said_again(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_p
     assert "1 file of unknown extension" in second.err
 
 
-def test_an_answer_that_is_kept_needs_no_engine(tmp_path: Path) -> None:
-    """Asked again, the command line does not even import the engine."""
+def test_a_cached_answer_needs_no_engine(tmp_path: Path) -> None:
+    """Asked again, the command line imports neither Polars nor pyarrow."""
     program = (
         "import sys; from mmstats.cli import run; "
         "code = run(['query', '--sample', '--group-by', 'os']); "
@@ -199,7 +199,7 @@ def test_an_answer_that_is_kept_needs_no_engine(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("later")
 def test_a_cache_that_cannot_be_written_is_no_error(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where nothing can be kept, questions are answered all the same."""
+    """A cache that cannot be written costs no answer."""
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MMSTATS_CACHE_DIR", str(tmp_path / "file"))
     assert (ask(sample_folder()).value, ask(sample_folder()).err) == (3759, "")
@@ -233,14 +233,14 @@ for number in range(300):
 
 
 def test_processes_share_a_cache(tmp_path: Path) -> None:
-    """Processes that keep, find and drop the same entries at once see whole ones or none."""
+    """Processes that write, read and drop the same entries at once see whole ones or none."""
     command = [sys.executable, "-c", SHARING, str(tmp_path / "cache")]
     running = [subprocess.Popen(command) for _ in range(4)]
     assert [process.wait() for process in running] == [0] * 4
 
 
 def test_a_folder_in_the_cache_is_left_alone(tmp_path: Path) -> None:
-    """What is no cache is neither counted nor in the way of clearing."""
+    """A folder in the cache's folder is neither counted nor removed."""
     cache = Cache(tmp_path / "cache")
     (tmp_path / "cache" / "folder").mkdir(parents=True)
     assert cache.store(make_key(Kind.ANSWER), b"content")
