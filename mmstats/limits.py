@@ -7,6 +7,8 @@ from dataclasses import dataclass
 class Limits:
     """Thresholds that decide how work is done; but for `csv_block_bytes` and `filled_rows` they change no answer.
 
+    Of a file with several faults, they may change which is named.
+
     Fields that end in `_bytes`, `_rows`, `_ns` and `_seconds` have that unit; the others are plain counts.
     """
 

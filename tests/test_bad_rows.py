@@ -5,8 +5,9 @@ import gzip
 import json
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import polars
 import pytest
 
 from mmstats.dataset import Dataset
@@ -264,3 +265,32 @@ def test_reading_leaves_the_csv_module_as_it_is(ask: Ask, tmp_path: Path) -> Non
     (tmp_path / "a.csv").write_text("timestamp,event_name\n2026-05-01,a\n" + "x" * 200_000 + ",b\n")
     assert ask("a.csv").error.startswith("a.csv: line 3: the timestamp")
     assert csv.field_size_limit() == before
+
+
+MENDED = {
+    "ndjson": (f"{GOOD}\n{GOOD[:30]}", f"{GOOD}\n{GOOD}", "read_ndjson"),
+    "csv": (f"{HEADER}\n{ROW}\nsoon,a,x,n", f"{HEADER}\n{ROW}\n{ROW}", "from_arrow"),
+}
+
+
+@pytest.mark.parametrize("form", MENDED)
+def test_a_row_mended_while_it_is_asked_for(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """A row that is bad when it is read and good when it is to be named is told as a file that changed."""
+    before, after, engine = MENDED[form]
+    path, read = tmp_path / f"events.{form}", getattr(polars, engine)
+    path.write_text(before)
+
+    def read_and_mend(*arguments: Any, **options: Any) -> Any:
+        try:
+            return read(*arguments, **options)
+        finally:
+            path.write_text(after)
+
+    monkeypatch.setattr(polars, engine, read_and_mend)
+    ran = ask(path)
+    assert ran.code == 4
+    assert ran.error == f"{path}: changed while it was read"
+    monkeypatch.undo()
+    assert ask(path).value == 2

@@ -156,24 +156,35 @@ def test_data_is_found_where_the_user_says(
     assert capsys.readouterr() == (f'{{"metric":"count","rows":[{{"value":{expected}}}]}}\n', "")
 
 
-def test_a_closed_pipe_is_no_error() -> None:
+OUTPUTS = [["query", "--sample", "--group-by", "path"], ["--help"], ["query", "--help"], ["--version"]]
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("arguments", OUTPUTS, ids=" ".join)
+def test_a_closed_pipe_is_no_error(arguments: list[str], unbuffered: str) -> None:
     """A reader that closes the pipe ends the command with code 0 and no message."""
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [*MMSTATS, "query", "--sample", "--group-by", "path"], stdout=write, stderr=subprocess.PIPE, check=False
+        [*MMSTATS, *arguments],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        check=False,
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_code_5() -> None:
-    """An answer that cannot be written ends with code 5 and says why."""
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("arguments", OUTPUTS, ids=" ".join)
+def test_a_full_disk_is_code_5(arguments: list[str], unbuffered: str) -> None:
+    """An answer or a help that cannot be written ends with code 5 and says why."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run([*MMSTATS, "query", "--sample"], stdout=full, stderr=subprocess.PIPE, check=False)
-    assert done.returncode == 5
-    assert done.stderr == b"error: cannot write to stdout: No space left on device\n"
+        done = subprocess.run([*MMSTATS, *arguments], stdout=full, stderr=subprocess.PIPE, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (5, b"error: cannot write to stdout: No space left on device\n")
 
 
 @pytest.mark.parametrize(
@@ -193,15 +204,6 @@ def test_a_closed_stdout_is_code_5(arguments: list[str]) -> None:
     command = " ".join([*MMSTATS, *arguments, ">&-"])
     done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (5, b"error: cannot write to stdout: it is closed\n")
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize("argument", ["--help", "--version"])
-def test_help_to_a_full_disk_is_code_5(argument: str) -> None:
-    """Help that cannot be written ends as an answer that cannot."""
-    with Path("/dev/full").open("wb") as full:
-        done = subprocess.run([*MMSTATS, argument], stdout=full, stderr=subprocess.PIPE, check=False)
-    assert (done.returncode, done.stderr) == (5, b"error: cannot write to stdout: No space left on device\n")
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"group_by": "x"}], ids=str)

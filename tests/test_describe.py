@@ -225,6 +225,11 @@ DAMAGED: dict[str, tuple[str, bytes, list[tuple[str | None, str]]]] = {
         HEADER.encode() + b"2026-05-01,a,x\n2026-05-01,a,\xff\n",
         [("line 3", "invalid UTF-8 in source")],
     ),
+    "invalid UTF-8 in the header of CSV": (
+        "e.csv",
+        b"timest\xffamp,event_name\n2026-05-01,a\n",
+        [(None, "UTF-8")],
+    ),
     "a quoted line break before": ("e.csv", f'{HEADER}2026-05-01,"a\nb",x\nsoon,a,x\n'.encode(), [("line 4", "soon")]),
     "a quote never closed": ("e.csv", f'{HEADER}2026-05-01,a,x\n2026-05-01,"a,x\n'.encode(), [("line 3", "quote")]),
     "cut gzip": ("e.csv.gz", gzip.compress(HEADER.encode() * 99)[:-9], [(None, "cut off")]),

@@ -187,7 +187,8 @@ def test_what_is_neither_file_nor_folder_is_passed_over_in_a_folder(ask: Ask, tm
     os.chdir(tmp_path / "events")
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("b.ndjson")
-        assert ask(".").value == 1
+        ran = ask(".")
+        assert (ran.value, ran.err) == (1, "warning: passed over 1 pipe, socket or device\n")
 
 
 PROGRAM = f"""
@@ -330,6 +331,22 @@ def test_hive_folders_may_name_the_event_and_the_day(ask: Ask, tmp_path: Path, f
 
 
 @pytest.mark.parametrize("form", WRITERS)
+@pytest.mark.parametrize("first", ["event_name=x", "x"])
+def test_a_file_without_an_event_name_is_named_beside_one_that_has_it(
+    ask: Ask, tmp_path: Path, form: str, first: str
+) -> None:
+    """A column that must be there is missed in the file that lacks it, though the folder of another file has it."""
+    folders = {"event_name=x", "other"} if first == "event_name=x" else {"x", "event_name=y"}
+    for folder in folders:
+        put(tmp_path / "events" / folder / f"a.{form}", WRITERS[form]([{"timestamp": "2026-05-01T00:00:00"}]))
+    (without,) = (folder for folder in folders if "=" not in folder)
+    for asked in ([], ["--event", "x"], ["--group-by", "source"]):
+        ran = ask("events", *asked)
+        assert ran.code == 3
+        assert ran.error.startswith(f"events/{without}/a.{form}: no column 'event_name'")
+
+
+@pytest.mark.parametrize("form", WRITERS)
 def test_hive_folders_do_not_prune_by_themselves(ask: Ask, tmp_path: Path, form: str) -> None:
     """A folder's day may be local or that of arrival: only --trust-partitions lets it decide."""
     put(tmp_path / "events" / "day=2026-04-30" / f"a.{form}", WRITERS[form]([EVENT]))
@@ -366,5 +383,6 @@ def test_a_glob_waits_for_no_pipe(ask: Ask, tmp_path: Path) -> None:
     """A named pipe that a glob or a folder meets is passed over: only who names it wants to wait for its writer."""
     put(tmp_path / "events" / "a.ndjson")
     os.mkfifo(tmp_path / "events" / "b.ndjson")
-    assert ask("events/*.ndjson").value == 1
-    assert ask("events").value == 1
+    for location in ("events/*.ndjson", "events"):
+        ran = ask(location)
+        assert (ran.value, ran.err) == (1, "warning: passed over 1 pipe, socket or device\n")

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 
 from mmstats.cli.exits import ExitCode, exit_code_for
-from mmstats.cli.terminal import ClosedPipe, report_error, say
+from mmstats.cli.terminal import ClosedPipe, discard_stdout, report_error, say
 from mmstats.errors import MmstatsError, OutputError
 
 _UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF)
@@ -17,13 +17,17 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return _run(arguments)
     except (ClosedPipe, BrokenPipeError):
+        discard_stdout()
         return ExitCode.ANSWERED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except SystemExit:
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # Typer ends with 1 when nobody reads the help
+            return ExitCode.ANSWERED
         raise
     except BaseException as error:  # a panic of the engine is no Exception
         if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
+            discard_stdout()
             error = OutputError(f"cannot write to stdout: {error.strerror}")  # the help, or the version
         if isinstance(error, MmstatsError):
             report_error(error)

@@ -37,10 +37,10 @@ def write_text(text: str, encoding: str = "utf-8") -> None:
         stream.write(text.encode(encoding, "backslashreplace"))
         stream.flush()
     except BrokenPipeError:
-        _discard_stdout()
+        discard_stdout()
         raise ClosedPipe from None
     except (OSError, AttributeError, ValueError) as error:
-        _discard_stdout()
+        discard_stdout()
         why = error.strerror if isinstance(error, OSError) else "it is closed"
         raise OutputError(f"cannot write to stdout: {why}") from None
 
@@ -50,7 +50,7 @@ def is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def _discard_stdout() -> None:
+def discard_stdout() -> None:
     """Point stdout elsewhere, so that the interpreter's last flush finds nothing to complain of."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -31,10 +31,14 @@ Found = EventFile | PassedOver | StoreFolder
 
 @dataclass(frozen=True, slots=True)
 class FileList:
-    """The event files of a dataset, each once and in order of path, and how many other files were passed over."""
+    """The event files of a dataset, each once and in order of path.
+
+    So many files of unknown extension were `passed_over`, and so many `special` ones: pipes, sockets and devices.
+    """
 
     files: tuple[EventFile, ...]
     passed_over: int
+    special: int = 0
 
 
 @contextmanager
@@ -48,19 +52,22 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
     with ExitStack() as spool:
         files: dict[str, EventFile] = {}
         passed_over: set[str] = set()
+        special: set[str] = set()
         stores = 0
         for found in _discover(dataset, spool):
             if isinstance(found, EventFile):
                 files.setdefault(found.storage.canonical(found.path), found)
             elif isinstance(found, PassedOver):
-                passed_over.add(found.path)
+                (special if found.special else passed_over).add(found.path)
             else:
                 stores += 1
+        passed_over -= files.keys()  # read under another name
         if not files and not stores:
             others = {0: "no files", 1: "only 1 file of another kind"}
-            seen = others.get(len(passed_over), f"only {len(passed_over)} files of other kinds")
+            count = len(passed_over) + len(special)
+            seen = others.get(count, f"only {count} files of other kinds")
             raise NotEvents(f"{', '.join(map(visible, dataset.locations))}: no event files, {seen}", hint=KNOWN)
-        yield FileList(tuple(sorted(files.values(), key=lambda file: file.path)), len(passed_over))
+        yield FileList(tuple(sorted(files.values(), key=lambda file: file.path)), len(passed_over), len(special))
 
 
 def _discover(dataset: Dataset, spool: ExitStack) -> Iterator[Found]:
@@ -134,19 +141,21 @@ def _at_path(path: str, input_format: str | None, spool: ExitStack, *, named: bo
     if not found:
         raise _broken_link(path)
     if not named and not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-        return  # a glob waits for no pipe
+        yield PassedOver(os.path.realpath(path), special=True)  # a glob waits for no pipe
+        return
     if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode):
         from mmstats.files.pipes import spooled
 
         try:
-            with Path(path).open("rb") as stream:
-                yield spooled(stream, path, input_format, spool)
+            stream = Path(path).open("rb")  # noqa: SIM115 - closed below; what goes wrong there is not the pipe's fault
         except OSError as error:
             raise _refused(path, error) from None
+        with stream:
+            yield spooled(stream, path, input_format, spool)
     elif stat.S_ISDIR(found.st_mode):
         yield from _in_folder(path, input_format)
     else:
-        yield event_file(path, input_format, DISK, status_of(path, found), named=named)
+        yield event_file(path, input_format, DISK, _readable_status(path, found), named=named)
 
 
 def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
@@ -160,7 +169,7 @@ def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
         path = waiting.pop()
         found = _stat(path)
         if found is None or stat.S_ISREG(found.st_mode):
-            named = event_file(path, input_format, DISK, found and status_of(path, found), named=False)
+            named = event_file(path, input_format, DISK, found and _readable_status(path, found), named=False)
             if found is None and isinstance(named, EventFile) and Path(path).is_symlink():
                 raise _broken_link(path)
             yield named
@@ -174,6 +183,13 @@ def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
             except OSError as error:
                 raise _refused(path, error) from None
             waiting += [os.path.join(path, name) for name in entries if not is_hidden(name)]  # noqa: PTH118
+        elif not stat.S_ISDIR(found.st_mode):
+            yield PassedOver(path, special=True)
+
+
+def _readable_status(path: str, found: os.stat_result) -> Status | None:
+    """The status of a file that was looked at; None for one that may not be read, as reading it says."""
+    return status_of(path, found) if os.access(path, os.R_OK) else None
 
 
 def _stat(path: str) -> os.stat_result | None:

@@ -89,9 +89,10 @@ class EventFile:
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """A file of unknown extension that nobody named."""
+    """A file of unknown extension that nobody named, or a `special` one: a pipe, a socket or a device."""
 
     path: str
+    special: bool = False
 
 
 def event_file(

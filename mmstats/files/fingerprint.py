@@ -1,6 +1,5 @@
 """Fingerprints: what files and a dataset are at one moment, without reading them, so that every change is noticed."""
 
-import glob
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -87,7 +86,7 @@ def check_unchanged(files: Iterable[EventFile]) -> None:
         with suppress(DatasetError):  # a store that goes when all is read spoils no answer
             changed = [*storage.changed(paths)]
         if changed:
-            raise _changed(changed[0])
+            raise changed_error(changed[0])
 
 
 @contextmanager
@@ -100,10 +99,11 @@ def unchanged(files: Iterable[EventFile]) -> Iterator[None]:
         now = storage.current_status(paths)
         for path in paths:
             if now.get(path) != found[path]:
-                raise _changed(path)
+                raise changed_error(path)
 
 
-def _changed(path: str) -> Unreadable:
+def changed_error(path: str) -> Unreadable:
+    """The error for a file of which two versions may have been read."""
     return Unreadable(f"{visible(path)}: changed while it was read", hint="ask again when it is complete")
 
 
@@ -126,8 +126,7 @@ def _by_storage(files: Iterable[EventFile]) -> dict[Storage, list[str]]:
 
 def _refuse_pipes(locations: Iterable[str]) -> None:
     for location in locations:
-        matches = glob.iglob(location, recursive=True) if glob.has_magic(location) else [location]
-        if location == "-" or any(map(_is_pipe, matches)):
+        if location == "-" or _is_pipe(location):
             raise NotEvents(f"{visible(location)}: a pipe can be read only once", hint="write it to a file first")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from mmstats.files.event_file import EventFile
+from mmstats.files.fingerprint import changed_error
 from mmstats.readers import types
 from mmstats.readers.columnar import ENGINE_FAULTS, ColumnarFiles, find_undecodable, group_by_schema
 from mmstats.readers.csv_records import find_bad_records
@@ -42,7 +43,8 @@ def count_bad_rows(group: ColumnarFiles, *, skip: bool) -> dict[str, int]:
         for file in group.split():
             counts[file.files[0].path] = sum(_count(scan.filter(file.bad)) for scan, _ in _unpruned(file))
             if counts[file.files[0].path] and not skip:
-                raise next(_find_in(file)).error(file.files[0])
+                first = next(_find_in(file, most=1), None)
+                raise first.error(file.files[0]) if first else changed_error(str(file.files[0]))
         return counts
     except (*ENGINE_FAULTS, OSError) as error:
         fault = find_undecodable(group.files, group.projection, error)
@@ -66,13 +68,15 @@ def _unpruned(file: ColumnarFiles) -> list[tuple[pl.LazyFrame, int]]:
     return [(file.scan().slice(first, rows), first) for first, rows in left]
 
 
-def _find_in(file: ColumnarFiles) -> Iterator[FoundBadRow]:
+def _find_in(file: ColumnarFiles, most: int | None = None) -> Iterator[FoundBadRow]:
+    """The bad rows of one file, of each scan of it at `most` so many."""
     texts = {name: fails.alias(f"failed {name}") for name, fails in file.texts_that_fail().items()}
     no_instant = types.no_instant(*file.timestamp, file.projection.timestamp_unit).alias("no instant")
     text = types.text(*file.timestamp).alias("text")
     for scan, before in _unpruned(file):
         bad = scan.with_row_index("row").filter(file.bad).select("row", no_instant, text, *texts.values())
-        for row, is_none, stated, *failed in bad.collect(engine="streaming").iter_rows():
+        first = bad if most is None else bad.head(most)
+        for row, is_none, stated, *failed in first.collect(engine="streaming").iter_rows():
             name = next((name for name, fails in zip(texts, failed, strict=True) if fails), "a text")
             reason = not_an_instant(stated) if is_none else f"invalid UTF-8 in {name}"
             yield FoundBadRow("row", before + row + 1, reason)

@@ -208,8 +208,9 @@ def group_by_schema(files: Iterable[EventFile], projection: Projection) -> list[
             stored.setdefault(file.storage, []).append(file)
             continue
         schema = read_schema(file)
-        told = frozenset(_partition(file, schema, projection))
-        key = (file.storage, file.format, is_stream(file), told, tuple(schema.items()))
+        # Files are alike that lack the same columns: the first speaks for all of them.
+        folders = frozenset(name for name in projection.needed if name in file.partition and name not in schema)
+        key = (file.storage, file.format, is_stream(file), folders, tuple(schema.items()))
         if key not in groups:
             groups[key] = ColumnarFiles((file,), schema, projection, projection.columns_in(file, schema))
         members.setdefault(key, []).append(file)

@@ -20,6 +20,7 @@ import polars as pl
 
 from mmstats.errors import Unreadable
 from mmstats.files.event_file import EventFile
+from mmstats.files.fingerprint import changed_error
 from mmstats.files.text_file import open_bytes
 from mmstats.readers.csv_records import UNCLOSED, delimiter_of, find_bad_records, read_header
 from mmstats.readers.projection import Projection, judge_rows, range_of, select_rows
@@ -66,11 +67,10 @@ class CsvReader:
                 yield partial(self._read, raw, body)
 
     def _read(self, raw: pl.DataFrame, body: "_Body") -> CsvBlock:
-        texts = raw
-        if body.has_invalid:
-            texts = raw.filter(
-                ~pl.any_horizontal(pl.all().str.contains(body.invalid, literal=True).fill_null(value=False))
-            )
+        texts, read = raw, [name for name in raw.columns if name in self._projection.raw]
+        if body.has_invalid and read:
+            invalid = pl.col(read).str.contains(body.invalid, literal=True).fill_null(value=False)
+            texts = raw.filter(~pl.any_horizontal(invalid))
         frame, bad = judge_rows(texts, self._projection, self._file.partition)
         if bad.any():
             frame = frame.filter(~bad)
@@ -83,7 +83,7 @@ class CsvReader:
         Raises BadRow for a record that cannot be read, unless the options say to leave such records out.
         """
         if block.bad_rows and not self._options.skip_bad_rows:
-            self._explain("a row cannot be read")
+            self._explain(_BAD_ROW)
         self._rows += block.rows
         self._bad_rows += block.bad_rows
         self._range = union_range(self._range, block.range)
@@ -103,6 +103,8 @@ class CsvReader:
             if found.reason == UNCLOSED:
                 self._bad_rows += 1
                 return
+        if fault == _BAD_ROW:
+            raise changed_error(str(self._file))  # and is whole now
         most = self._projection.limits.csv_block_bytes >> 20
         why = f"a row is longer than {most} MiB" if "straddl" in fault else f"cannot be read ({fault})"
         raise Unreadable(f"{self._file}: {why}")
@@ -177,6 +179,7 @@ class CsvReader:
         return "skip"
 
 
+_BAD_ROW = "a row cannot be read"
 _UNDECODED = re.compile("[\udc80-\udcff]+")
 _EXIT_SECONDS = 1  # that the end of the process waits for Arrow's threads
 

@@ -83,8 +83,12 @@ def read_header(file: EventFile, stream: BinaryIO, first_bytes: int) -> tuple[li
     header = rows[0]
     if len(rows) < 2 and _is_unclosed(header.text, delimiter):
         raise Unreadable(f"{file}: line {header.line:,}: a quote in the header is never closed")
+    return _names(file, header), head[header.offset + len(header.text) :]
+
+
+def _names(file: EventFile, header: Record) -> list[str]:
     try:
-        return [_decoded(name) for name in header.fields], head[header.offset + len(header.text) :]
+        return [_decoded(name) for name in header.fields]
     except UnicodeDecodeError:
         raise Unreadable(f"{file}: line {header.line:,}: the header is not valid UTF-8") from None
 
@@ -94,7 +98,7 @@ def find_bad_records(file: EventFile, projection: Projection) -> Iterator[FoundB
     delimiter = delimiter_of(file)
     with open_bytes(file) as stream:
         records = read_records(stream, delimiter)
-        header = [_decoded(name) for name in next(records).fields]
+        header = next((_names(file, record) for record in records), [])
         columns = {name: header.index(name) for name in projection.raw if name in header}
         while some := list(islice(records, _RECORDS)):
             reasons = [_fault(record, len(header), columns) for record in some]

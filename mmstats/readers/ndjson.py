@@ -14,6 +14,7 @@ from itertools import islice
 import polars as pl
 
 from mmstats.files.event_file import EventFile
+from mmstats.files.fingerprint import changed_error
 from mmstats.files.text_file import open_bytes
 from mmstats.readers.json_columns import JsonColumns, json_schema
 from mmstats.readers.json_text import BLANK, blocks_of, column_text, compacted, value_of
@@ -112,7 +113,9 @@ class JsonReader:
 
     def _first_bad(self, place: int, columns: JsonColumns) -> FoundBadRow:
         """The first bad line of the block at a place; raises NotEvents where no block has a column that must be."""
-        found = next(find_bad_lines(self._file, self._projection, sound_blocks=place))
+        found = next(find_bad_lines(self._file, self._projection, sound_blocks=place), None)
+        if found is None:
+            raise changed_error(str(self._file))
         with open_bytes(self._file) as stream:
             columns.look_through(islice(blocks_of(self._file, stream, self._projection.limits)[1], place, None))
         return found

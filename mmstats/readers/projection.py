@@ -99,6 +99,11 @@ class Projection:
         return tuple(dict.fromkeys(name for column in self.selection.read for name in self.sources[column]))
 
     @cached_property
+    def needed(self) -> tuple[str, ...]:
+        """The raw columns that the question may read, and those that may serve as the columns that must be there."""
+        return tuple(dict.fromkeys((*self.raw, *(name for column in REQUIRED for name in self.sources[column]))))
+
+    @cached_property
     def timestamp(self) -> str:
         """The raw column that serves as timestamp."""
         return self.sources["timestamp"][0]

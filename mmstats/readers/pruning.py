@@ -71,7 +71,7 @@ def overlaps(
     could be asked of.
     """
     selection = projection.selection
-    if not (selection.start or selection.end):
+    if not selection.bounded:
         return dict.fromkeys((file.path for file in files), (Overlap.INSIDE, None))
     known = _ranges(files, projection, fingerprints, ranges)
     return {file.path: (overlap_of(one := known.get(file.path), selection), one) for file in files}
@@ -149,6 +149,9 @@ def estimate_reads(
     Only footers are read for it. Raises Unreadable and NotEvents for a file that no question could be asked of.
     """
     files = list(files)
+    for file in files:
+        if file.status is None:
+            file.storage.status(file.path)  # says why it cannot be looked at
     estimates = {file.path: ReadEstimate(file.size, None) for file in files if file.format.name != "parquet"}
     for group in group_by_schema((file for file in files if file.format.name == "parquet"), projection):
         for each in group.split():

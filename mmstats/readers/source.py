@@ -116,7 +116,7 @@ class Source:
     def scan(self, files: Sequence[EventFile] | None = None, *, whole: bool = False, judge: bool = True) -> "Scan":
         """The events selected of some of the files, or of all; of `whole` files the range need not be asked.
 
-        Those that are not to be read, but only planned with, need not be judged.
+        Those that were judged already, or are only planned with, need not be judged.
         """
         projection = self.projection.unbounded if whole else self.projection
         return Scan(self.files if files is None else files, projection, self.options, judge=judge)
@@ -157,11 +157,14 @@ class Source:
 
     def notices(self, report: ReadReport) -> list[str]:
         """What a reader of the answer should know of how the events were read, a sentence each."""
-        if not self.found.passed_over:
-            return report.notices()
-        count = self.found.passed_over
-        others = "1 file" if count == 1 else f"{count:,} files"
-        return [f"passed over {others} of unknown extension", *report.notices()]
+        notices = report.notices()
+        if count := self.found.special:
+            notices.insert(
+                0, f"passed over {'1 pipe, socket or device' if count == 1 else f'{count:,} pipes, sockets or devices'}"
+            )
+        if count := self.found.passed_over:
+            notices.insert(0, f"passed over {'1 file' if count == 1 else f'{count:,} files'} of unknown extension")
+        return notices
 
     def lacks(self, column: str, report: ReadReport) -> bool:
         """Whether there are files that are not passed over, and none of them has an event column."""
@@ -182,8 +185,8 @@ def _one_at_a_time(advance: Callable[[int], None]) -> Callable[[int], None]:
 class Scan:
     """The events that one question selects of some files.
 
-    Opening it reads schemas and judges the rows of columnar files, unless nothing is going to be read (`judge`);
-    text files are read when the frame is collected.
+    Opening it reads schemas and judges the rows of columnar files, unless they were judged already or nothing is going
+    to be read (`judge`); text files are read when the frame is collected.
     """
 
     def __init__(

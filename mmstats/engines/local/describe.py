@@ -136,6 +136,7 @@ def check(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
         reports: list[ReadReport] = []
         found = _Found()
         for file in source.files:
+            scan = None
             try:
                 scan = source.scan([file])
                 summaries.append(_summarize(scan.frame()))
@@ -143,11 +144,12 @@ def check(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
                 if current_file(file) != file:  # it is not broken, but superseded meanwhile: read all again
                     raise
                 fault = error if isinstance(error, DatasetError) else source.blame(error, [file])
-                found.broken(file, source, fault or unreadable(file, error))
+                columns = scan.report().columns if scan else frozenset()
+                found.broken(file, source, fault or unreadable(file, error), columns)
             else:
                 reports.append(scan.report())
                 found.bad(file, source, sum(scan.report().bad_rows().values()))
-        report = source.report(*reports, ReadReport(found.before, tuple(source.files)))
+        report = source.report(*reports, ReadReport(found.partly, tuple(source.files)))
         return replace(_description(dataset, source, _merge(summaries), report), check=found.check())
 
     return _read(dataset, read, advance)
@@ -176,7 +178,7 @@ class _Found:
     total: int = 0
     files: list[Fault] = field(default_factory=list)
     rows: list[Fault] = field(default_factory=list)
-    before: dict[str, FileReport] = field(default_factory=dict)
+    partly: dict[str, FileReport] = field(default_factory=dict)  # of files that are broken, by path
 
     def check(self) -> Check:
         """All of it."""
@@ -186,20 +188,19 @@ class _Found:
         """So many rows of a file cannot be read."""
         room = min(rows, MAX_FAULTS - len(self.rows))
         if room > 0:
-            self.rows += [_fault(file, one) for one in islice(find_bad_rows(file, source.projection), room)]
+            self.rows += [_fault(file, one) for one in islice(_until_broken(file, source), room)]
         self.total += rows
 
-    def broken(self, file: EventFile, source: Source, error: DatasetError) -> None:
-        """A file cannot be read, or only in part: then it counts as one fault, besides the bad rows before."""
+    def broken(self, file: EventFile, source: Source, error: DatasetError, columns: frozenset[str]) -> None:
+        """A file cannot be read, or only in part: it counts as one fault, besides the bad rows that can be found."""
+        rows = 0
         if not isinstance(error, NotEvents):  # without a timestamp every row would be bad
-            rows = 0
             for one in _until_broken(file, source):
                 rows += 1
                 if len(self.rows) < MAX_FAULTS:
                     self.rows.append(_fault(file, one))
-            self.total += rows
-            self.before[file.path] = FileReport(bad_rows=rows)
-        self.total += 1
+        self.total += rows + 1
+        self.partly[file.path] = FileReport(columns, rows)
         self.files.append(Fault(_name(file), "", error.message.removeprefix(f"{file}: ")))
 
 

@@ -46,7 +46,9 @@ def answer(query: StatsQuery, dataset: Dataset, profile: Profile | None = None, 
         if profile.with_files:
             profile.files = file_uses(query, source, work, report)
         profile.begin("order")
-        return stats_of(query, rows, source, source.report(report))
+        stats = stats_of(query, rows, source, source.report(report))
+        profile.begin("")
+        return stats
 
     profile.begin("find files")
     return read_source(dataset, selection_of(query), read, profile.advance, cache)

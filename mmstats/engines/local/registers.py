@@ -60,7 +60,7 @@ class RegisterEntries:
         """The estimated visitors of every group; raises TooWide where labels are too wide to pack."""
         entries = [partial.select(*self._query.labels, ENTRY) for partial in partials]
         runs = self._condensed(self._query.labels, pl.concat(entries, how="vertical_relaxed"))
-        pieces = ((layout, _estimate(keys, layout)) for layout, keys in runs.pieces())
+        pieces = [(layout, _estimate(keys, layout)) for layout, keys in runs.pieces()]
         return unpacked_rows(self._query, self._codes, pieces)
 
     def rows(self, events: pl.LazyFrame) -> Rows:
