@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from mmstats.cli import MEANING
 from mmstats.cli.app import app
-from mmstats.cli.exits import MEANING
 from mmstats.question.parameters import PARAMETERS
 from mmstats.serve.errors import ERROR_CODES
 from mmstats.settings import SETTINGS

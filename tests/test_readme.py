@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import typer
 
+from mmstats.cli import ExitCode
 from mmstats.cli.app import app
-from mmstats.cli.exits import ExitCode
 from mmstats.dataset import EVENT_COLUMNS
 from mmstats.files.event_file import EXTENSIONS
 from mmstats.settings import FORMATS, SETTINGS

@@ -3,8 +3,8 @@
 import os
 from typing import TYPE_CHECKING
 
+from mmstats.cli import ExitCode
 from mmstats.cli.completion import save_event_names
-from mmstats.cli.exits import ExitCode
 from mmstats.cli.options import DESCRIBE, IMPORT
 from mmstats.cli.parsing import WrongUsage
 from mmstats.cli.terminal import Progress, keep_interruptible, note, show_report, warn

@@ -13,7 +13,7 @@ from typing import Any
 
 from mmstats.api_keys import Key, KeyFile, keys_file, new_key, read_key
 from mmstats.cache import user_cache
-from mmstats.cli.exits import ExitCode
+from mmstats.cli import ExitCode
 from mmstats.cli.options import SERVE
 from mmstats.cli.terminal import ClosedPipe, is_terminal, write_text
 from mmstats.dataset import SAMPLE_ALONE

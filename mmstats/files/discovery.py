@@ -74,7 +74,7 @@ def _discover(dataset: Dataset, spool: ExitStack) -> Iterator[Found]:
     stores = None
     for location in dict.fromkeys(dataset.locations):
         if location == "-":
-            from mmstats.files.pipes import spooled, standard_input
+            from mmstats.files.text_file import spooled, standard_input
 
             yield spooled(standard_input(), "stdin", dataset.input_format, spool)
         elif "://" not in location or scheme_of(location) is None:
@@ -144,7 +144,7 @@ def _at_path(path: str, input_format: str | None, spool: ExitStack, *, named: bo
         yield PassedOver(os.path.realpath(path), special=True)  # a glob waits for no pipe
         return
     if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode):
-        from mmstats.files.pipes import spooled
+        from mmstats.files.text_file import spooled
 
         try:
             stream = Path(path).open("rb")  # noqa: SIM115 - closed below; what goes wrong there is not the pipe's fault
