@@ -62,7 +62,8 @@ class Description:
     `rows`, nulls, range and events are of the rows that can be read; `bad_rows` counts the others by file. `first` and
     `last` are instants in ISO 8601, None without rows or outside the years 1 to 9999. `events` are the most frequent
     names with their counts, at most `MAX_EVENT_NAMES` of `distinct` (null is one of the former, not of the latter).
-    `passed_over` counts files of unknown extension. `check` is None for a description without one.
+    `passed_over` counts files of unknown extension, pipes, sockets and devices. `check` is None for a description
+    without one.
     """
 
     locations: tuple[str, ...]

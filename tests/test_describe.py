@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 import subprocess
 import sys
@@ -137,7 +138,7 @@ def test_footers_spare_reading(describe: Describe, tmp_path: Path) -> None:
 
 
 def test_several_files(describe: Describe, tmp_path: Path) -> None:
-    """Formats are counted apart, folders fill columns, and a column that some file lacks is null there."""
+    """Formats are counted apart, folders fill columns, a column that a file lacks is null, the rest is passed over."""
     folder = tmp_path / "d" / "source=google"
     folder.mkdir(parents=True)
     rows = [{"timestamp": "2026-05-01T00:00:00Z", "event_name": "a"}]
@@ -145,11 +146,12 @@ def test_several_files(describe: Describe, tmp_path: Path) -> None:
         (folder / name).write_bytes(WRITERS[name.partition(".")[2]](rows))
     (tmp_path / "d" / "4.ndjson").write_bytes(WRITERS["ndjson"]([{**rows[0], "path": "/"}]))
     (tmp_path / "d" / "notes.md").write_text("x")
+    os.mkfifo(tmp_path / "d" / "5.ndjson")
     told = describe("--data", "d").answer
     kinds = [(use["format"], use["compression"], use["files"]) for use in told["formats"]]
     assert kinds == [("parquet", None, 2), ("csv", "gzip", 1), ("ndjson", None, 1)]
     assert nulls(told) == {"timestamp": 0, "event_name": 0, "source": 1, "path": 3}
-    assert (told["files"], told["rows"], told["passed_over"]) == (4, 4, 1)
+    assert (told["files"], told["rows"], told["passed_over"]) == (4, 4, 2)
     assert list(told) == KEYS
     assert told["version"] == 1
 

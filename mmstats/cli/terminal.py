@@ -1,4 +1,4 @@
-"""The terminal: the only writer of stdout and stderr, of pages as wide as the terminal, and of progress."""
+"""The terminal: how answers, pages as wide as it is, messages and progress are written to stdout and stderr."""
 
 import contextlib
 import io

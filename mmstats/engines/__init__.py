@@ -1,4 +1,4 @@
-"""Who computes: one protocol, (question, dataset) to Stats, and one visible table from scheme to engine."""
+"""Who computes: one protocol, (question, dataset) to Stats, and from the scheme of an address to its engine."""
 
 from importlib import import_module
 from typing import Protocol, cast

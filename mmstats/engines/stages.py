@@ -66,9 +66,9 @@ def order(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def within_limit(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows among which those of the limit are, so that the others need not be sorted by all their labels.
+    """Some of the rows, all those of the limit among them: fewer to sort by all their labels.
 
-    They need no labels but the bucket, of which a number that sorts as it does will do.
+    It reads the value and the bucket, which may be any number that sorts as the bucket does.
     """
     limit = query.limit or len(rows)
     if len(rows) <= limit or query.fill:

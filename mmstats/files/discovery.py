@@ -33,7 +33,7 @@ Found = EventFile | PassedOver | StoreFolder
 class FileList:
     """The event files of a dataset, each once and in order of path.
 
-    So many files of unknown extension were `passed_over`, and so many `special` ones: pipes, sockets and devices.
+    `passed_over` counts files of unknown extension, `special` counts pipes, sockets and devices: neither is read.
     """
 
     files: tuple[EventFile, ...]
@@ -169,10 +169,10 @@ def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
         path = waiting.pop()
         found = _stat(path)
         if found is None or stat.S_ISREG(found.st_mode):
-            named = event_file(path, input_format, DISK, found and _readable_status(path, found), named=False)
-            if found is None and isinstance(named, EventFile) and Path(path).is_symlink():
+            file = event_file(path, input_format, DISK, found and _readable_status(path, found), named=False)
+            if found is None and isinstance(file, EventFile) and Path(path).is_symlink():
                 raise _broken_link(path)
-            yield named
+            yield file
         elif stat.S_ISDIR(found.st_mode) and (found.st_dev, found.st_ino) not in entered:
             entered.add((found.st_dev, found.st_ino))
             if is_store(path):

@@ -55,7 +55,7 @@ class ColumnarFiles:
 
     @cached_property
     def _varying(self) -> tuple[str, ...]:
-        """The raw columns that the files lack and of which their folders say not all the same."""
+        """The raw columns that the files lack and their folders give, with different values."""
         first, *others = (file.partition for file in self.files)
         named = [name for name in first if name in self.projection.raw and name not in self.schema]
         return tuple(name for name in named if any(other[name] != first[name] for other in others))

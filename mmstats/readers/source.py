@@ -167,7 +167,7 @@ class Source:
         return notices
 
     def lacks(self, column: str, report: ReadReport) -> bool:
-        """Whether there are files that are not passed over, and none of them has an event column."""
+        """Whether there are files that may hold events of the range, and none of them has an event column."""
         return bool(self._overlaps) and column not in report.columns
 
 

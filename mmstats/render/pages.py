@@ -39,7 +39,7 @@ def _heading(about: Description, names: Sequence[str], layout: Layout) -> Iterat
     if about.first and about.last:
         yield from layout.lines(f"{instant(about.first)} to {instant(about.last)} UTC")
     if about.passed_over:
-        yield from layout.lines(f"passed over {plural(about.passed_over, 'file')} of unknown extension", "dim")
+        yield from layout.lines(f"passed over {plural(about.passed_over, 'file')} of other kinds", "dim")
 
 
 def _formats(about: Description, layout: Layout) -> Iterator[Text]:

@@ -20,7 +20,7 @@ _TRUNCATE = {"hour": "1h", "day": "1d", "week": "1w"}  # the engine's weeks star
 
 
 def columns_of(query: StatsQuery, *, bounded: bool = True) -> tuple[str, ...]:
-    """The event columns that have to be read of files that the range may cut or, not `bounded`, may not."""
+    """The event columns that have to be read of files: `bounded` ones the range may cut, so that it reads instants."""
     needed = list(query.group_by)
     if query.interval or (bounded and (query.start or query.end)):
         needed.append("timestamp")

@@ -241,7 +241,7 @@ def _description(dataset: Dataset, source: Source, summary: Summary, report: Rea
         tuple(name for name in EVENT_COLUMNS if name not in report.columns),
         summary.top(MAX_EVENT_NAMES),
         summary.distinct,
-        source.found.passed_over,
+        source.found.passed_over + source.found.special,
         bad,
     )
 

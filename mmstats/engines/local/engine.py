@@ -30,6 +30,9 @@ def answer(query: StatsQuery, dataset: Dataset, profile: Profile | None = None, 
 
     With a cache, partial aggregates of files are cached, to be read instead of the files when something like it is
     asked again.
+
+    `read_source` finds the files and calls `read` with them; `Source.scan` reads schemas and statistics and looks for
+    bad rows; `rows` collects the lazy frame, which reads the events.
     """
     profile = profile or Profile()
 

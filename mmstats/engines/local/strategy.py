@@ -24,8 +24,10 @@ class Strategy(Enum):
 class FilesByUse:
     """The files of a source by what has to be done with them.
 
-    Of `cached` ones the partial aggregates are cached; `outside` the range lie files that the cache knows of; `whole`
-    ones lie inside it, and the range may cut `partial` ones.
+    - `cached`: their partial aggregates are in the cache.
+    - `outside`: the cache knows that all their events lie outside the range.
+    - `whole`: all their events lie inside the range.
+    - `partial`: the range may cut them, or nothing is known of their events.
     """
 
     cached: list[EventFile] = field(default_factory=list)
