@@ -386,3 +386,5 @@ def test_a_glob_waits_for_no_pipe(ask: Ask, tmp_path: Path) -> None:
     for location in ("events/*.ndjson", "events"):
         ran = ask(location)
         assert (ran.value, ran.err) == (1, "warning: passed over 1 pipe, socket or device\n")
+    ran = ask("events/b.*")
+    assert (ran.code, ran.error) == (3, "events/b.*: no event files, only 1 pipe, socket or device")

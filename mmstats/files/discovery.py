@@ -63,11 +63,18 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
                 stores += 1
         passed_over -= files.keys()  # read under another name
         if not files and not stores:
+            where = f"{', '.join(map(visible, dataset.locations))}: no event files"
+            if special and not passed_over:
+                raise NotEvents(f"{where}, only {special_files(len(special))}", hint="a pipe is read when it is named")
             others = {0: "no files", 1: "only 1 file of another kind"}
             count = len(passed_over) + len(special)
-            seen = others.get(count, f"only {count} files of other kinds")
-            raise NotEvents(f"{', '.join(map(visible, dataset.locations))}: no event files, {seen}", hint=KNOWN)
+            raise NotEvents(f"{where}, {others.get(count, f'only {count} files of other kinds')}", hint=KNOWN)
         yield FileList(tuple(sorted(files.values(), key=lambda file: file.path)), len(passed_over), len(special))
+
+
+def special_files(count: int) -> str:
+    """So many of what is neither a file nor a folder."""
+    return "1 pipe, socket or device" if count == 1 else f"{count:,} pipes, sockets or devices"
 
 
 def _discover(dataset: Dataset, spool: ExitStack) -> Iterator[Found]:

@@ -13,7 +13,7 @@ from polars.io.plugins import register_io_source
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.errors import DatasetError
-from mmstats.files.discovery import FileList, current_file, find_files
+from mmstats.files.discovery import FileList, current_file, find_files, special_files
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import check_unchanged, file_fingerprints
 from mmstats.readers.bad_rows import count_bad_rows
@@ -159,9 +159,7 @@ class Source:
         """What a reader of the answer should know of how the events were read, a sentence each."""
         notices = report.notices()
         if count := self.found.special:
-            notices.insert(
-                0, f"passed over {'1 pipe, socket or device' if count == 1 else f'{count:,} pipes, sockets or devices'}"
-            )
+            notices.insert(0, f"passed over {special_files(count)}")
         if count := self.found.passed_over:
             notices.insert(0, f"passed over {'1 file' if count == 1 else f'{count:,} files'} of unknown extension")
         return notices
