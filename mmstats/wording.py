@@ -78,6 +78,11 @@ def read_size(text: str) -> int:
     return size
 
 
+def plural(count: int, noun: str) -> str:
+    """A count and its noun: `1 file`, `1,200 files`."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def size_text(size: int) -> str:
     """A number of bytes in the unit in which it is the least whole number, as `700 MiB`; else rounded, as `1.3 GiB`."""
     number, unit = min((size // unit, name) for name, unit in _UNITS.items() if size % unit == 0)

@@ -11,6 +11,7 @@ from mmstats.cli.terminal import Progress, keep_interruptible, note, show_report
 from mmstats.dataset import SAMPLE_ALONE
 from mmstats.options import Texts, read_options
 from mmstats.settings import choose_dataset, settings_here
+from mmstats.wording import plural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,5 +61,5 @@ def import_(texts: Texts) -> None:
     note(
         f"sources: {done.added:,} added, {done.replaced:,} replaced, {done.unchanged:,} unchanged; "
         f"rows imported: {done.rows:,}; the store has {sum(file.rows for file in files):,} rows "
-        f"in {len(files):,} {'file' if len(files) == 1 else 'files'}, {sum(file.bytes for file in files):,} bytes"
+        f"in {plural(len(files), 'file')}, {sum(file.bytes for file in files):,} bytes"
     )

@@ -73,7 +73,7 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
 
 
 def special_files(count: int) -> str:
-    """So many of what is neither a file nor a folder."""
+    """How many pipes, sockets and devices there are."""
     return "1 pipe, socket or device" if count == 1 else f"{count:,} pipes, sockets or devices"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mmstats.errors import BadRow
 from mmstats.files.event_file import EventFile
+from mmstats.wording import plural
 
 SKIP_HINT = "--skip-bad-rows leaves such rows out and counts them"
 
@@ -77,9 +78,9 @@ class ReadReport:
         bad = sorted(self.bad_rows().items())
         if not bad:
             return []
-        files = [f"{name} ({_rows(count)})" for name, count in bad]
+        files = [f"{name} ({plural(count, 'row')})" for name, count in bad]
         shown = ", ".join(files[:5]) + (f" and {len(files) - 5} more files" if len(files) > 5 else "")
-        return [f"left out {_rows(sum(count for _, count in bad))} that could not be read: {shown}"]
+        return [f"left out {plural(sum(count for _, count in bad), 'row')} that could not be read: {shown}"]
 
 
 def merged(reports: Iterable[ReadReport]) -> ReadReport:
@@ -88,10 +89,6 @@ def merged(reports: Iterable[ReadReport]) -> ReadReport:
     files = {path: one for report in several for path, one in report.files.items()}
     found = {file.path: file for report in several for file in report.found}
     return ReadReport(files, tuple(found.values()))
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row" if count == 1 else f"{count:,} rows"
 
 
 def union_range(one: InstantRange | None, other: InstantRange | None) -> InstantRange | None:

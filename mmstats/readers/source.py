@@ -25,6 +25,7 @@ from mmstats.readers.statistics import FooterSummary, UnknownFooter, count_by_st
 from mmstats.readers.text_files import read_texts
 from mmstats.storage.disk import DISK
 from mmstats.storage.errors import is_store_error
+from mmstats.wording import plural
 
 _Result = TypeVar("_Result")
 
@@ -161,7 +162,7 @@ class Source:
         if count := self.found.special:
             notices.insert(0, f"passed over {special_files(count)}")
         if count := self.found.passed_over:
-            notices.insert(0, f"passed over {'1 file' if count == 1 else f'{count:,} files'} of unknown extension")
+            notices.insert(0, f"passed over {plural(count, 'file')} of unknown extension")
         return notices
 
     def lacks(self, column: str, report: ReadReport) -> bool:

@@ -8,9 +8,9 @@ from rich.text import Text
 from mmstats.api_keys import StoredKey
 from mmstats.render.layout import Column, Layout, figures
 from mmstats.render.records import label_text
-from mmstats.render.text import instant, percentage, plural, size
+from mmstats.render.text import instant, percentage, size
 from mmstats.reports import TOP, Check, Description, Explanation, Profile, Use, count_files, read_bytes, read_rows
-from mmstats.wording import visible
+from mmstats.wording import plural, visible
 
 _NAMED_FILES = 20  # in a table of files
 _USES = {Use.READ: "to read", Use.CACHED: "cached", Use.PRUNED: "pruned: no row can match"}

@@ -89,11 +89,6 @@ def wrap(text: str, width: int, ellipsis: str) -> list[str]:
     return lines
 
 
-def plural(count: int, noun: str) -> str:
-    """A count and its noun: `1 file`, `1,200 files`."""
-    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def size(count: int) -> str:
     """Bytes in the unit that leaves up to three digits before the point: `999 B`, `1.0 kB`, `12.3 MB`."""
     if count < 1000:

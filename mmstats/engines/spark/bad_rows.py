@@ -24,6 +24,7 @@ from mmstats.files.event_file import EventFile
 from mmstats.readers.projection import Projection
 from mmstats.readers.report import ReadOptions
 from mmstats.readers.source import Scan, Source
+from mmstats.wording import plural
 
 _BATCH = 16  # scans that are counted in one query
 _COUNT, _INDEX = "count'", "index'"
@@ -64,8 +65,7 @@ def _check_here(scan: ParquetScan, suspects: int, options: ReadOptions) -> int:
     bad = _read_here(file, scan.projection, options)
     good = suspects - bad
     if good and not scan.knows_bad_rows:
-        rows = "1 row" if good == 1 else f"{good:,} rows"
-        raise refused(file, f"{rows} in a form that engines read differently")
+        raise refused(file, f"{plural(good, 'row')} in a form that engines read differently")
     return bad
 
 
