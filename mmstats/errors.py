@@ -8,7 +8,9 @@ MmstatsError
 ├── DatasetError             the events cannot be had
 │   ├── NotEvents            the dataset is not there, or what is there is not events
 │   └── Unreadable           a file that is there cannot be opened or decoded
-│       └── BadRow           a row that cannot be read, named by file and line
+│       ├── BadRow           a row that cannot be read, named by file and line
+│       ├── Changed          a file changed while it was read
+│       └── OutOfResources   the system grants no more memory, threads or open files; no file is at fault
 ├── TooMuchMemory            the answer takes more memory than it may
 └── OutputError              an output cannot be written
 """
@@ -94,6 +96,14 @@ class Unreadable(DatasetError):
 
 class BadRow(Unreadable):
     """A row that cannot be read, named by its file and its line or row."""
+
+
+class Changed(Unreadable):
+    """A file is another version than it was found to be, or gone; when it is found again it can be read."""
+
+
+class OutOfResources(Unreadable):
+    """The system grants no more memory, threads or open files; no file is at fault."""
 
 
 class TooMuchMemory(MmstatsError):

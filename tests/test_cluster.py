@@ -289,7 +289,7 @@ def test_a_file_that_changes_while_it_is_asked_of(
 
     monkeypatch.setattr(DataFrame, "collect", change_after)
     said = told(sail.address, StatsQuery(), Dataset((str(path),)))
-    assert said == ("Unreadable", f"{path}: changed while it was read", "ask again when it is complete")
+    assert said == ("Changed", f"{path}: changed while it was read", "try again when it is complete")
 
 
 REFUSED = {

@@ -16,6 +16,7 @@ from mmstats.errors import (
     TooMuchMemory,
     Unreadable,
 )
+from mmstats.resources import lack_in
 
 
 class ExitCode(IntEnum):
@@ -71,6 +72,7 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
             discard_stdout()
             error = OutputError(f"cannot write to stdout: {error.strerror}")  # the help, or the version
+        error = lack_in(error) or error
         if isinstance(error, MmstatsError):
             report_error(error)
             return exit_code_for(error)

@@ -10,6 +10,7 @@ from mmstats.cli.parsing import WrongUsage
 from mmstats.cli.terminal import Progress, keep_interruptible, note, show_report, warn
 from mmstats.dataset import SAMPLE_ALONE
 from mmstats.options import Texts, read_options
+from mmstats.resources import fit_address_space
 from mmstats.settings import choose_dataset, settings_here
 from mmstats.wording import plural
 
@@ -25,6 +26,7 @@ def describe(texts: Texts) -> ExitCode:
     if not (values["sample"] or values["data"]) and dataset.is_sample:
         note("this is the bundled sample; --data names yours")
 
+    fit_address_space()
     from mmstats.engines.local import describe  # after validation: wrong options load no engine
 
     compute = describe.check if values["check"] else describe.describe
@@ -50,6 +52,7 @@ def import_(texts: Texts) -> None:
     values = read_options(IMPORT, texts)
     dataset = choose_dataset(values, settings_here(os.environ))
 
+    fit_address_space()
     from mmstats.store.importing import Callbacks, import_events  # after validation: wrong options load no engine
 
     keep_interruptible()

@@ -13,6 +13,7 @@ from mmstats.dataset import Dataset
 from mmstats.errors import NotEvents, Unreadable
 from mmstats.files.event_file import KNOWN, EventFile, Format, PassedOver, Stored, event_file
 from mmstats.files.manifest import is_store, read_manifest, superseded_path
+from mmstats.resources import refused
 from mmstats.storage import Status, Storage
 from mmstats.storage.disk import DISK, status_of
 from mmstats.storage.url import scheme_of
@@ -156,7 +157,7 @@ def _at_path(path: str, input_format: str | None, spool: ExitStack, *, named: bo
         try:
             stream = Path(path).open("rb")  # noqa: SIM115 - closed below; what goes wrong there is not the pipe's fault
         except OSError as error:
-            raise _refused(path, error) from None
+            raise refused(path, error) from None
         with stream:
             yield spooled(stream, path, input_format, spool)
     elif stat.S_ISDIR(found.st_mode):
@@ -188,7 +189,7 @@ def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
             try:
                 entries = sorted(os.listdir(path), reverse=True)
             except OSError as error:
-                raise _refused(path, error) from None
+                raise refused(path, error) from None
             waiting += [os.path.join(path, name) for name in entries if not is_hidden(name)]  # noqa: PTH118
         elif not stat.S_ISDIR(found.st_mode):
             yield PassedOver(path, special=True)
@@ -208,12 +209,7 @@ def _stat(path: str) -> os.stat_result | None:
     except OSError as error:
         if error.errno == errno.ELOOP:
             return None
-        raise _refused(path, error) from None
-
-
-def _refused(path: str, error: OSError) -> Unreadable:
-    hint = "may this user read it?" if isinstance(error, PermissionError) else ""
-    return Unreadable(f"{visible(path)}: {error.strerror}", hint=hint)
+        raise refused(path, error) from None
 
 
 def _broken_link(path: str) -> NotEvents:
@@ -246,7 +242,7 @@ def _check_folders(location: str) -> None:
             Path(folder, ".").lstat()
             Path(folder, name).lstat()
         except PermissionError as error:
-            raise _refused(folder, error) from None
+            raise refused(folder, error) from None
         except OSError:
             continue
 

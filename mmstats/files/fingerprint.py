@@ -1,18 +1,20 @@
 """Fingerprints: what files and a dataset are at one moment, without reading them, so that every change is noticed."""
 
+import os
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from mmstats.dataset import Dataset
-from mmstats.errors import DatasetError, NotEvents, Unreadable
+from mmstats.errors import Changed, DatasetError, NotEvents
 from mmstats.files.discovery import find_files
 from mmstats.files.event_file import EventFile
 from mmstats.storage import Status, Storage
+from mmstats.storage.disk import DISK
 from mmstats.wording import visible
 
 # A file may change twice within one tick of its file system's clock and look the same; clocks of whole seconds are old.
@@ -50,11 +52,10 @@ def fingerprint(dataset: Dataset) -> Fingerprint:
             status = file.status or file.storage.status(file.path)  # which says why it cannot be looked at
             changed = max(changed, status.changed)
             digest.update(_bytes(status))
-            tick = _COARSE_TICK if status.changed % _SECOND == 0 else _TICK
-            settled = settled and now >= status.changed + tick
+            settled = settled and now >= status.changed + _tick(status)
         # Of a store the manifest says what is in it, whatever is added to or removed from its folders.
-        for storage, paths in _by_storage(file for file in found.files if not file.stored).items():
-            for folder in storage.folder_fingerprints(path for path in paths if path not in dataset.locations):
+        for storage, some in _by_storage(file for file in found.files if not file.stored).items():
+            for folder in storage.folder_fingerprints(f.path for f in some if f.path not in dataset.locations):
                 digest.update(folder.encode("utf-8", "surrogateescape"))
     return Fingerprint(digest.hexdigest(), len(found.files), settled, changed)
 
@@ -70,41 +71,46 @@ def file_fingerprints(files: Iterable[EventFile], settle_ns: int) -> dict[str, s
 def current_fingerprints(files: Iterable[EventFile], settle_ns: int) -> dict[str, str]:
     """The fingerprints of those of the files that are there at this moment, as far as their storage tells."""
     statuses: dict[str, Status] = {}
-    for storage, paths in _by_storage(files).items():
+    for storage, some in _by_storage(files).items():
         with suppress(DatasetError):  # an answer is not worth less because what it was made of cannot be cached
-            statuses |= storage.current_status(paths)
+            statuses |= storage.current_status(file.path for file in some)
     return _settled(statuses, settle_ns)
 
 
 def check_unchanged(files: Iterable[EventFile]) -> None:
-    """Raise Unreadable, naming it, for a file of which the engine may have read two versions.
+    """Raise Changed, naming it, for a file that was another version when it was found: both may have been read.
 
-    Everything else is read as it was found, or not at all.
+    A store's files on disk stay what they are, text that has grown begins as it did, and text in an object store is
+    read as it was found or not at all.
     """
-    for storage, paths in _by_storage(file for file in files if file.format.name == "parquet").items():
+    asked = (file for file in files if not (file.stored if file.storage is DISK else file.format.is_text))
+    for storage, some in _by_storage(asked).items():
+        found = {file.path: file.status for file in some if file.status}
         changed: list[str] = []
         with suppress(DatasetError):  # a store that goes when all is read spoils no answer
-            changed = [*storage.changed(paths)]
-        if changed:
-            raise changed_error(changed[0])
-
-
-@contextmanager
-def unchanged(files: Iterable[EventFile]) -> Iterator[None]:
-    """After the block, a file that is no more what it was raises Unreadable: it may have been read more than once."""
-    files = list(files)
-    found = {file.path: file.storage.status(file.path) for file in files}
-    yield
-    for storage, paths in _by_storage(files).items():
-        now = storage.current_status(paths)
-        for path in paths:
-            if now.get(path) != found[path]:
+            changed = [*storage.changed(found)]
+        texts = {file.path for file in some if file.format.is_text}
+        now = storage.current_status(texts.intersection(changed))
+        for path in changed:
+            if path not in texts or (path in now and now[path].size <= found[path].size):
                 raise changed_error(path)
 
 
-def changed_error(path: str) -> Unreadable:
+def check_found(files: Sequence[EventFile]) -> None:
+    """Raise Changed, naming it, for a file that is not any more what was found: it has changed, or it is gone."""
+    for file in files:
+        if file.status and file.storage is DISK and not os.path.lexists(file.path):
+            raise Changed(f"{file}: removed while it was read", hint="try again")
+    check_unchanged(files)
+
+
+def changed_error(path: str) -> Changed:
     """The error for a file of which two versions may have been read."""
-    return Unreadable(f"{visible(path)}: changed while it was read", hint="ask again when it is complete")
+    return Changed(f"{visible(path)}: changed while it was read", hint="try again when it is complete")
+
+
+def _tick(status: Status) -> int:
+    return _COARSE_TICK if status.changed % _SECOND == 0 else _TICK
 
 
 def _settled(statuses: Mapping[str, Status], settle_ns: int) -> dict[str, str]:
@@ -117,22 +123,25 @@ def _bytes(status: Status) -> bytes:
     return status.identity.encode("utf-8", "surrogateescape")
 
 
-def _by_storage(files: Iterable[EventFile]) -> dict[Storage, list[str]]:
-    paths: dict[Storage, list[str]] = {}
+def _by_storage(files: Iterable[EventFile]) -> dict[Storage, list[EventFile]]:
+    stored: dict[Storage, list[EventFile]] = {}
     for file in files:
-        paths.setdefault(file.storage, []).append(file.path)
-    return paths
+        stored.setdefault(file.storage, []).append(file)
+    return stored
 
 
 def _refuse_pipes(locations: Iterable[str]) -> None:
     for location in locations:
-        if location == "-" or _is_pipe(location):
+        if is_pipe(location):
             raise NotEvents(f"{visible(location)}: a pipe can be read only once", hint="write it to a file first")
 
 
-def _is_pipe(path: str) -> bool:
+def is_pipe(location: str) -> bool:
+    """Whether a location is stdin, a pipe or a device: it can be read only once."""
+    if location == "-":
+        return True
     try:
-        mode = Path(path).stat().st_mode
+        mode = Path(location).stat().st_mode
     except (OSError, ValueError):
         return False  # what is wrong with it is said when its files are looked for
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)

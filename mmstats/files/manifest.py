@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmstats.errors import Unreadable
+from mmstats.resources import refused
 from mmstats.storage import Storage
 from mmstats.storage.disk import DISK
 from mmstats.wording import visible
@@ -121,7 +122,7 @@ def read_manifest(folder: str, storage: Storage = DISK) -> Manifest:
     try:
         return parse_manifest(path, storage.read(path))
     except OSError as error:
-        raise Unreadable(f"{visible(path)}: {error.strerror}") from None
+        raise refused(path, error) from None
 
 
 class _UnknownVersion(ValueError):

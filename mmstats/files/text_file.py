@@ -13,27 +13,46 @@ from typing import BinaryIO, cast
 
 from mmstats.errors import Unreadable
 from mmstats.files.event_file import BINARY, BOM, EventFile, Format, compression_of, text_format_of
+from mmstats.files.fingerprint import changed_error
+from mmstats.resources import lack_in, refused
 from mmstats.storage.disk import DISK
 
 _HEAD = 1 << 16  # bytes of a stream that show its format
+_COMPARED = 1 << 12  # bytes of a file that show whether it was written anew
 
 
 @contextmanager
 def open_bytes(file: EventFile, advance: Callable[[int], None] = lambda _: None) -> Iterator[BinaryIO]:
     """The decompressed bytes of a file, without a byte order mark; `advance` is told of the bytes read from disk.
 
-    Raises Unreadable, naming the file, for whatever opening it or reading from it inside the block meets.
+    Raises Unreadable, naming the file, for whatever opening it or reading from it inside the block meets, and for one
+    that begins otherwise once it is read: a file that grows begins as it did.
     """
     try:
-        with file.storage.open(file.path) as disk, _decompressed(disk, file.format.compression, advance) as stream:
-            _pass_over_mark(file, stream)
-            yield cast(BinaryIO, stream)
+        with file.storage.open(file.path) as disk:
+            head = _head(file, disk)
+            with _decompressed(disk, file.format.compression, advance) as stream:
+                _pass_over_mark(file, stream)
+                yield cast(BinaryIO, stream)
+            if _head(file, disk) != head:
+                raise changed_error(str(file))
     except EOFError:
         raise Unreadable(f"{file}: the compressed data is cut off", hint="was it copied whole?") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise Unreadable(f"{file}: not valid gzip ({error})") from None
     except OSError as error:
         raise _unreadable(file, error) from None
+
+
+def _head(file: EventFile, disk: BinaryIO) -> bytes:
+    """The first bytes of an open file as they are on disk now; nothing of an object, which is read as it was found."""
+    if file.storage is not DISK:
+        return b""
+    raw = cast(io.RawIOBase, cast(io.BufferedReader, disk).raw)
+    raw.seek(0)
+    head = raw.read(_COMPARED) or b""
+    raw.seek(0)
+    return head
 
 
 def _pass_over_mark(file: EventFile, stream: io.BufferedReader) -> None:
@@ -48,7 +67,7 @@ def _pass_over_mark(file: EventFile, stream: io.BufferedReader) -> None:
 
 def _unreadable(file: EventFile, error: OSError) -> Unreadable:
     if error.strerror or file.format.compression != "zstd":
-        return Unreadable(f"{file}: {error.strerror or error}")
+        return refused(file, error)
     if "Truncated" in str(error):
         return Unreadable(f"{file}: the compressed data is cut off", hint="was it copied whole?")
     return Unreadable(f"{file}: not valid zstd ({error})")
@@ -136,7 +155,7 @@ def spooled(stream: BinaryIO, name: str, input_format: str | None, spool: ExitSt
         try:
             shutil.copyfileobj(stream, file, 1 << 20)
         except OSError as error:
-            raise Unreadable(f"{name}: cannot be kept in {folder}: {error.strerror}") from None
+            raise lack_in(error) or Unreadable(f"{name}: cannot be kept in {folder}: {error.strerror}") from None
     with Path(file.name).open("rb") as opened:
         head = opened.read(_HEAD)
     for magic, binary in BINARY.items():

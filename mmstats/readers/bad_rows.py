@@ -7,7 +7,7 @@ import polars as pl
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import changed_error
 from mmstats.readers import types
-from mmstats.readers.columnar import ENGINE_FAULTS, ColumnarFiles, find_undecodable, group_by_schema
+from mmstats.readers.columnar import ColumnarFiles, group_by_schema
 from mmstats.readers.csv_records import find_bad_records
 from mmstats.readers.ndjson import find_bad_lines
 from mmstats.readers.projection import Projection, not_an_instant
@@ -34,23 +34,17 @@ def count_bad_rows(group: ColumnarFiles, *, skip: bool) -> dict[str, int]:
     """How many rows of each file of a scan cannot be read, by path; none where there are none at all.
 
     That is asked first, by itself: where statistics show that no timestamp is null, the engine reads no data for it.
-    Without `skip`, raises BadRow for the first. Raises Unreadable for a file that cannot be decoded.
+    Without `skip`, raises BadRow for the first.
     """
-    try:
-        if not _count(group.bad_rows()):
-            return {}
-        counts = {}
-        for file in group.split():
-            counts[file.files[0].path] = sum(_count(scan.filter(file.bad)) for scan, _ in _unpruned(file))
-            if counts[file.files[0].path] and not skip:
-                first = next(_find_in(file, most=1), None)
-                raise first.error(file.files[0]) if first else changed_error(str(file.files[0]))
-        return counts
-    except (*ENGINE_FAULTS, OSError) as error:
-        fault = find_undecodable(group.files, group.projection, error)
-        if fault is None:
-            raise
-        raise fault from None
+    if not _count(group.bad_rows()):
+        return {}
+    counts = {}
+    for file in group.split():
+        counts[file.files[0].path] = sum(_count(scan.filter(file.bad)) for scan, _ in _unpruned(file))
+        if counts[file.files[0].path] and not skip:
+            first = next(_find_in(file, most=1), None)
+            raise first.error(file.files[0]) if first else changed_error(str(file.files[0]))
+    return counts
 
 
 def _count(frame: pl.LazyFrame) -> int:

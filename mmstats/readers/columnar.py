@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from mmstats.errors import DatasetError, Unreadable
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.readers import types
 from mmstats.readers.projection import VISITOR, Projection, hashed
+from mmstats.resources import lack_in, refused
 from mmstats.storage import Storage
 from mmstats.storage.errors import failed_path, is_store_error, store_error
 from mmstats.wording import is_encodable, visible
@@ -102,8 +104,10 @@ class ColumnarFiles:
     def _number(self, numbers: Mapping[str, int]) -> pl.Expr:
         """The number of the file that a row is from; `numbers` counts from 0 in its order."""
         scanned = {file.path: _scanned_path(file) for file in self.files}
-        names = pl.Enum([scanned.get(path, path) for path in numbers])
-        return pl.col(self._origin).cast(names).to_physical().cast(pl.UInt32)
+        names = [scanned.get(path, path) for path in numbers]
+        if self.files[0].format.name == "arrow":  # scanned by its URL, which the engine tells as such or as a path
+            names += [f"file://{name}" for name in names]
+        return pl.col(self._origin).cast(pl.Enum(names)).to_physical().cast(pl.UInt32) % len(numbers)
 
     def _with_constants(self, scan: pl.LazyFrame, file: EventFile) -> pl.LazyFrame:
         constants = {self._origin: _scanned_path(file), **{name: file.partition[name] for name in self._varying}}
@@ -285,15 +289,16 @@ def _scan(files: Sequence[EventFile], **how: Any) -> pl.LazyFrame:
     paths, how = list(map(_scanned_path, files)), {"glob": False, "hive_partitioning": False, **how}
     if files[0].format.name == "parquet":
         return pl.scan_parquet(paths, **how, **files[0].storage.scan_options)
-    return pl.scan_ipc(paths, **how)
+    # The engine reads a URL; it would map a path, and a mapped file that shrinks ends the process.
+    return pl.scan_ipc([Path(path).as_uri() for path in paths], **how)
 
 
 def _scanned_path(file: EventFile) -> str:
-    """Where the engine scans a file: a local copy of remote Arrow IPC, which it would fetch whole for each scan.
+    """Where the engine scans a file, as it calls it: of remote Arrow IPC a copy, as it would fetch all for each scan.
 
     Raises Unreadable when it cannot be had.
     """
-    return file.path if file.format.name == "parquet" else file.storage.local_copy(file.path)
+    return file.path if file.format.name == "parquet" else str(Path(file.storage.local_copy(file.path)).absolute())
 
 
 def is_stream(file: EventFile) -> bool:
@@ -303,7 +308,7 @@ def is_stream(file: EventFile) -> bool:
     try:
         return file.storage.read_head(file.path, 4) == b"\xff\xff\xff\xff"
     except OSError as error:
-        raise Unreadable(f"{file}: {error.strerror}") from None
+        raise refused(file, error) from None
 
 
 def _read_stream(file: EventFile) -> pl.DataFrame:
@@ -337,12 +342,14 @@ def find_undecodable(files: Iterable[EventFile], projection: Projection, error: 
 def unreadable(file: EventFile, error: BaseException) -> DatasetError:
     """The error for a file that the engine could not decode, in one line."""
     kind = "Parquet" if file.format.name == "parquet" else "Arrow IPC"
+    if lack := lack_in(error):
+        return lack
     if is_store_error(error):
         return store_error(str(file), error)
     try:
         if not file.storage.read_head(file.path, 1):  # the system says best why it does not open a file
             return Unreadable(f"{file}: an empty file is not {kind}")
     except OSError as fault:
-        return Unreadable(f"{file}: {fault.strerror}")
+        return refused(file, fault)
     why = visible(" ".join(str(error).split()))[:200]
     return Unreadable(f"{file}: cannot be read as {kind} ({why})", hint="was it written and copied whole?")

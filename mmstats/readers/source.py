@@ -1,7 +1,7 @@
 """A dataset opened for one question: its files found, fingerprinted and pruned, then scanned; a bad file is named."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from threading import Lock
@@ -12,10 +12,10 @@ from polars.io.plugins import register_io_source
 
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.errors import DatasetError
+from mmstats.errors import Changed, DatasetError, Unreadable
 from mmstats.files.discovery import FileList, current_file, find_files, special_files
 from mmstats.files.event_file import EventFile
-from mmstats.files.fingerprint import check_unchanged, file_fingerprints
+from mmstats.files.fingerprint import check_found, check_unchanged, file_fingerprints, is_pipe
 from mmstats.readers.bad_rows import count_bad_rows
 from mmstats.readers.columnar import ENGINE_FAULTS, FILE, ColumnarFiles, find_undecodable, group_by_schema
 from mmstats.readers.projection import VISITOR, Projection, Selection, hashed
@@ -23,7 +23,7 @@ from mmstats.readers.pruning import FileRange, Overlap, RangeCache, lies_outside
 from mmstats.readers.report import FileReport, InstantRange, ReadOptions, ReadReport, merged
 from mmstats.readers.statistics import FooterSummary, UnknownFooter, count_by_statistics, summarize_footers
 from mmstats.readers.text_files import read_texts
-from mmstats.storage.disk import DISK
+from mmstats.resources import lack_in
 from mmstats.storage.errors import is_store_error
 from mmstats.wording import plural
 
@@ -40,29 +40,32 @@ def read_source(
     """What `read` makes of the files that a question may have to read; `advance` is called with numbers of bytes read.
 
     What came through a pipe is gone afterwards. With a cache, what footers tell of files is cached. Raises NotEvents
-    when there are no files, Unreadable when a folder may not be listed, the engine cannot decode a file, or a remote
-    object was replaced meanwhile.
+    when there are no files, Unreadable when a folder may not be listed, the engine cannot decode a file, or a file
+    changed meanwhile.
 
-    An import into a store on disk moves the files that it supersedes. Where `read` fails for that, it is called again
-    with the same files where they are now: each is moved once, so this ends.
+    Where a file changes or goes while it is read, the files are found again, and `read` is called once more. An import
+    into a store on disk moves the files that it supersedes: for these it is called again with the same files where they
+    are now, and each is moved once.
     """
-    with find_files(dataset) as files:
-        found = files
+    with ExitStack() as pipes:
+        found = pipes.enter_context(find_files(dataset))
+        again = not any(map(is_pipe, dataset.locations))
         while True:
-            source = Source(dataset, selection, found, advance, cache)
-            with source.blaming(source.files):
-                try:
+            try:
+                source = Source(dataset, selection, found, advance, cache)
+                with source.blaming(source.files):
                     result = read(source)
-                except (*ENGINE_FAULTS, OSError, DatasetError):
-                    current = replace(found, files=tuple(map(current_file, found.files)))
-                    if current == found:
-                        raise
-                    found = current
-                    continue
-            remote = [file for file in source.files if file.storage is not DISK]
-            if remote:
-                check_unchanged(remote)
-            return result
+                    check_unchanged(source.files)
+                    return result
+            except Changed:
+                current = replace(found, files=tuple(map(current_file, found.files)))
+                if current == found and again:
+                    again = False
+                    with suppress(DatasetError):  # what is gone altogether is told by the name it had
+                        current = pipes.enter_context(find_files(dataset))
+                if current == found:
+                    raise
+                found = current
 
 
 @contextmanager
@@ -132,6 +135,9 @@ class Source:
         """Inside the block, an engine that cannot decode a file raises Unreadable, naming it; a bug stays a bug."""
         try:
             yield
+        except Unreadable:
+            check_found(files)
+            raise
         except (*ENGINE_FAULTS, OSError) as error:
             fault = self.blame(error, files)
             if fault is None:
@@ -143,12 +149,14 @@ class Source:
             raise
 
     def blame(self, error: BaseException, files: Sequence[EventFile]) -> DatasetError | None:
-        """What an error of the engine comes from: the way to a file, or the first that it cannot decode, if any.
+        """What an error of the engine comes from: the system, the way to a file, or a file that cannot be decoded.
 
-        Raises Unreadable for a remote object that was replaced: what cannot be decoded may be of two versions.
+        None for a bug. Raises Changed for a file that has changed or is gone: what was read may be of two versions.
         """
+        if lack := lack_in(error):
+            return lack
         if not is_store_error(error):
-            check_unchanged(files)
+            check_found(files)
         columnar = [file for file in files if not file.format.is_text]
         return find_undecodable(columnar, self.projection, error) if columnar else None
 

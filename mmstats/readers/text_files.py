@@ -147,8 +147,11 @@ class _ReaderPool:
     def _submit(self, queue: _FileQueue) -> None:
         try:
             self._pool.submit(self._ask, queue)
-        except RuntimeError:  # the process ends
-            self._stopped = True
+        except RuntimeError as error:  # no thread can be started any more, or the process ends
+            if not self._own:  # else one of those that there are does it
+                failed: Future[Any] = Future()
+                failed.set_exception(error)
+                queue.parsed.put(failed)
 
     def _ask(self, queue: _FileQueue) -> None:
         """Ask a file for a block, have it asked for the next, and parse this one."""

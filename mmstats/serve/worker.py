@@ -12,14 +12,17 @@ import struct
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 
 from mmstats.cache import user_cache
 from mmstats.dataset import Dataset
 from mmstats.engine_address import EngineAddress
+from mmstats.errors import MmstatsError
 from mmstats.memory import fatal_above
 from mmstats.question.query import StatsQuery
+from mmstats.resources import lack_in
 
 LENGTH = struct.Struct("!Q")
 TOO_MUCH_MEMORY_EXIT = 75
@@ -56,7 +59,8 @@ def main() -> None:
         threading.Thread(target=_read_jobs, args=(jobs,), daemon=True).start()
         from mmstats.engines import engine_for
 
-        engine_for()  # loaded before the first job comes
+        with suppress(MmstatsError):  # which a job's answer says
+            engine_for()  # loaded before the first job comes
         while True:
             reply = pickle.dumps(_answer(jobs.get()))
             replies.write(LENGTH.pack(len(reply)) + reply)
@@ -79,10 +83,11 @@ def _answer(job: Job) -> Answer | Exception:
         with fatal_above(job.max_memory, TOO_MUCH_MEMORY_EXIT):
             stats = engine_for(job.engine)(job.query, job.dataset, cache=user_cache(os.environ))
             return Answer(stats.to_json().encode(), len(stats.rows), stats.truncated, tuple(stats.notices))
-    except Exception as error:  # the server tells it, be it a bug or not
-        error.add_note(traceback.format_exc())
-        return error if _can_be_pickled(error) else RuntimeError(traceback.format_exc())
-    except BaseException:  # a panic of the engine
+    except BaseException as error:  # the server tells it, be it a bug or not; a panic of the engine is no Exception
+        told = lack_in(error) or error
+        if isinstance(told, Exception) and _can_be_pickled(told):
+            told.add_note(traceback.format_exc())
+            return told
         return RuntimeError(traceback.format_exc())
 
 

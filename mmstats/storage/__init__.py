@@ -1,6 +1,6 @@
 """Where the bytes of files are: on disk, in an object store or on a web server, behind one protocol."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
@@ -20,6 +20,24 @@ class Status:
     size: int
     identity: str
     changed: int = 0
+
+
+_MAGIC = b"PAR1"
+_TAIL = 32 << 10  # bytes of a file's end that hold most footers
+
+
+def parquet_footer(size: int, fetch: Callable[[int, int], bytes]) -> bytes:
+    """The footer of a Parquet file of so many bytes as a file of nothing else: given more, readers would fetch more.
+
+    `fetch` gives the bytes between two offsets. Of a file that is no Parquet this is its end, as readers will say.
+    """
+    tail = fetch(max(0, size - _TAIL), size) if size else b""
+    if not tail.endswith(_MAGIC):
+        return tail
+    length = int.from_bytes(tail[-8:-4], "little") + 8
+    if len(tail) < length <= size:
+        tail = fetch(size - length, size - len(tail)) + tail
+    return _MAGIC + tail[-length:]
 
 
 class Storage(Protocol):
@@ -50,8 +68,8 @@ class Storage(Protocol):
         """Fetch small remote files many at once, before `local_copy` is asked for them one by one."""
         ...
 
-    def footer(self, path: str) -> str | BinaryIO:
-        """What to give a reader of Parquet footers: a path, or the footer as a file; raises as `open` does."""
+    def footer(self, path: str) -> BinaryIO:
+        """The footer of a Parquet file as a file of nothing else; raises as `open` does."""
         ...
 
     def prefetch_footers(self, paths: Iterable[str]) -> None:
@@ -70,8 +88,8 @@ class Storage(Protocol):
         """The status of files at this moment, by path; files that are gone are missing."""
         ...
 
-    def changed(self, paths: Iterable[str]) -> Iterable[str]:
-        """The files that have changed since they were found, where the engine may have read two versions of them.
+    def changed(self, found: Mapping[str, Status]) -> Iterable[str]:
+        """The files that are another version now than they were found to be, by path.
 
         Raises Unreadable where there is no telling.
         """

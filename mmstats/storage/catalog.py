@@ -116,9 +116,9 @@ class Catalog:
         now = self._refreshed(wanted - known.keys())
         return known | {path: status for path, status in now._statuses.items() if path in wanted}
 
-    def changed(self, paths: Iterable[str]) -> Iterator[str]:
+    def changed(self, found: Mapping[str, Status]) -> Iterator[str]:
         """Objects that were replaced or removed, be it by the same content: the engine asks for no version."""
-        wanted = set(paths) - self._immutable
+        wanted = found.keys() - self._immutable
         now = self._refreshed(wanted)
         return (path for path in sorted(wanted) if now._version(path) != self._version(path))
 

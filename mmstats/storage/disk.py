@@ -1,15 +1,17 @@
 """Files on disk."""
 
 import errno
+import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from mmstats.errors import Unreadable
-from mmstats.storage import Status
-from mmstats.wording import visible
+from mmstats.resources import refused
+from mmstats.storage import Status, parquet_footer
 
 
 class Disk:
@@ -37,9 +39,10 @@ class Disk:
     def prefetch(self, paths: Iterable[str]) -> None:
         """Nothing: files are local."""
 
-    def footer(self, path: str) -> str:
-        """The path itself."""
-        return path
+    def footer(self, path: str) -> BinaryIO:
+        """The footer of a file, read: the engine would map a path, and a mapped file that shrinks ends the process."""
+        with Path(path).open("rb") as file:
+            return io.BytesIO(parquet_footer(os.fstat(file.fileno()).st_size, partial(_read_between, file)))
 
     def prefetch_footers(self, paths: Iterable[str]) -> None:
         """Nothing: files are local."""
@@ -61,10 +64,12 @@ class Disk:
                 found[path] = self.status(path)
         return found
 
-    def changed(self, paths: Iterable[str]) -> Iterable[str]:
-        """None: a file that is replaced stays the old one for whoever has it open."""
-        del paths
-        return ()
+    def changed(self, found: Mapping[str, Status]) -> Iterator[str]:
+        """The files that were written to or replaced; one that is gone was read before, or could not be read."""
+        for path, status in found.items():
+            with suppress(OSError):
+                if status_of(path, Path(path).stat()) != status:
+                    yield path
 
     def cancel(self) -> None:
         """Nothing: reads do not last."""
@@ -93,6 +98,11 @@ def status_of(path: str, stat: os.stat_result) -> Status:
     return Status(stat.st_size, repr(known), stat.st_ctime_ns)
 
 
+def _read_between(file: BinaryIO, start: int, end: int) -> bytes:
+    file.seek(start)
+    return file.read(end - start)
+
+
 def _stat(path: str) -> os.stat_result:
     try:
         found = Path(path).stat()
@@ -100,7 +110,7 @@ def _stat(path: str) -> os.stat_result:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return found
     except OSError as error:
-        raise Unreadable(f"{visible(path)}: {error.strerror}") from None
+        raise refused(path, error) from None
 
 
 DISK = Disk()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from mmstats.errors import DatasetError, NotEvents, Unreadable
+from mmstats.errors import Changed, DatasetError, NotEvents, Unreadable
 from mmstats.wording import visible
 
 _KEYS = "the environment, AWS_PROFILE or --storage-option say which keys are used"
@@ -59,9 +59,9 @@ _FAILURES = (
     _Failure("access denied", _KEYS, codes="AccessDenied", statuses=(403,),
              classes="PermissionDeniedError"),
     _Failure("the store wants other credentials", _KEYS, statuses=(401,), classes="UnauthenticatedError"),
-    _Failure("changed while it was read", "ask again when it is complete", codes="PreconditionFailed",
+    _Failure("changed while it was read", "try again when it is complete", Changed, codes="PreconditionFailed",
              statuses=(412,), classes="PreconditionError"),
-    _Failure("is shorter than it was when it was listed", "ask again", codes="InvalidRange", statuses=(416,)),
+    _Failure("is shorter than it was when it was listed", "ask again", Changed, codes="InvalidRange", statuses=(416,)),
     _Failure("there is no such object", "", NotEvents, codes="NoSuchKey NoSuchObject BlobNotFound",
              statuses=(404,), classes="NotFoundError FileNotFoundError"),
     _Failure("the store failed, and failed again when asked again", _AGAIN, statuses=range(500, 600)),
@@ -99,7 +99,8 @@ _STORE_ERROR = re.compile(r"object-store error: |Generic (S3|GCS|HTTP|MicrosoftA
 
 def is_store_error(error: BaseException) -> bool:
     """Whether an error of the engine comes from an object store, rather than from what a file holds."""
-    return bool(_STORE_ERROR.match(str(error)))  # further on there may be names of files and columns
+    text = str(error)  # of which only the start and the end are no names of files and columns
+    return bool(_STORE_ERROR.match(text)) and not re.search(r" \(path: file://[^)]*\)$", text)
 
 
 def failed_path(paths: Sequence[str], error: BaseException) -> str:

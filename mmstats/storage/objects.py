@@ -10,13 +10,12 @@ from functools import cached_property, partial
 from tempfile import NamedTemporaryFile, mkdtemp
 from typing import Any, BinaryIO, cast
 
+from mmstats.storage import parquet_footer
 from mmstats.storage.access import Access
 from mmstats.storage.catalog import Catalog
 from mmstats.storage.disk import DISK
 from mmstats.storage.requests import cancel_requests, get_bytes, translated_errors, wait_for
 
-_MAGIC = b"PAR1"
-_TAIL = 32 << 10  # bytes of a file's end that hold most footers
 _SMALL = 4 << 20  # bytes of an object that is fetched by one request
 _BLOCK = 8 << 20  # bytes of a stream that are fetched by one request
 _AHEAD = 2  # blocks that are fetched while one is read
@@ -87,16 +86,9 @@ class Objects(Catalog):
         return folder
 
     def footer(self, path: str) -> BinaryIO:
-        """The footer of an object as a file of nothing else: given more, readers would fetch more."""
+        """The footer of an object, fetched once."""
         if path not in self._footers:
-            size = self.status(path).size
-            tail = self._fetch(path, max(0, size - _TAIL), size) if size else b""
-            if tail.endswith(_MAGIC):
-                length = int.from_bytes(tail[-8:-4], "little") + 8
-                if len(tail) < length <= size:
-                    tail = self._fetch(path, size - length, size - len(tail)) + tail
-                tail = _MAGIC + tail[-length:]
-            self._footers[path] = tail
+            self._footers[path] = parquet_footer(self.status(path).size, partial(self._fetch, path))
         return io.BytesIO(self._footers[path])
 
     def prefetch_footers(self, paths: Iterable[str]) -> None:

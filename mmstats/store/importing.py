@@ -11,13 +11,15 @@ from pathlib import Path
 import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS, Dataset
-from mmstats.errors import NotEvents, OutputError, Unreadable
+from mmstats.errors import NotEvents, OutputError
 from mmstats.files.event_file import EventFile
+from mmstats.files.fingerprint import changed_error
 from mmstats.files.manifest import Manifest, StoreSource
 from mmstats.readers.projection import Selection
 from mmstats.readers.report import ReadReport, merged
 from mmstats.readers.source import Source, open_source
 from mmstats.readers.statistics import read_footer
+from mmstats.resources import refused
 from mmstats.storage.url import scheme_of
 from mmstats.store import CommitConflict, Store, store_module
 from mmstats.store.writing import DayWriter, compact
@@ -115,10 +117,10 @@ class _FoundSource:
         return skip_bad_rows or not source.left_out
 
     def check_unchanged(self) -> None:
-        """Raise Unreadable when the file has changed since it was found."""
+        """Raise Changed when the file has changed since it was found."""
         status = self.file.storage.current_status([self.file.path]).get(self.file.path)
         if status is None or status.identity != self.identity:
-            raise Unreadable(f"{self.file}: changed while it was imported", hint="import it when it is complete")
+            raise changed_error(str(self.file))
 
 
 def _find_source(file: EventFile, dataset: Dataset, advance: Callable[[int], None]) -> _FoundSource:
@@ -147,7 +149,7 @@ def _digest(file: EventFile, advance: Callable[[int], None]) -> str:
                 digest.update(block)
                 advance(len(block))
     except OSError as error:
-        raise Unreadable(f"{file}: {error.strerror}") from None
+        raise refused(file, error) from None
     return f"blake2b:{digest.hexdigest()}"
 
 

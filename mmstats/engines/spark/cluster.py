@@ -17,7 +17,6 @@ from mmstats.engines.spark.scan import ParquetScan, check_sizes, union_all
 from mmstats.engines.spark.session import Session
 from mmstats.engines.stages import VALUE, Rows, selection_of, stats_of
 from mmstats.errors import InvalidParams
-from mmstats.files.fingerprint import unchanged
 from mmstats.question.query import StatsQuery
 from mmstats.readers.report import FileReport, ReadReport
 from mmstats.readers.source import Source, read_source
@@ -39,15 +38,14 @@ class Cluster:
             raise InvalidParams({"data": ["must not be '-': no cluster sees this machine's standard input"]})
 
         def read(source: Source) -> Stats:
-            with unchanged(source.files):
-                _refuse(source)
-                try:
-                    with translated(self._address):
-                        rows, report = self._rows(query, source)
-                except KeyboardInterrupt:
-                    if self._session and not self._session.interrupt():
-                        self._session = None
-                    raise
+            _refuse(source)
+            try:
+                with translated(self._address):
+                    rows, report = self._rows(query, source)
+            except KeyboardInterrupt:
+                if self._session and not self._session.interrupt():
+                    self._session = None
+                raise
             return stats_of(query, rows, source, source.report(report))
 
         with self._lock:  # one question at a time: Sail mixes up two that are planned in one session at once
