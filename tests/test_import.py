@@ -333,7 +333,8 @@ def test_a_manifest_that_is_not_understood_is_named(
     assert sorted((tmp_path / "store").rglob("*")) == before
 
 
-FIELDS = [("day", "../.."), ("day", 1), ("name", "../a.parquet"), ("rows", "1"), ("first", 10**30), ("first", 10**16),
+FIELDS = [("day", "../.."), ("day", 1), ("day", "2026-05-01\n"), ("name", "../a.parquet"),
+          ("name", "0123456789abcdef.parquet\n"), ("rows", "1"), ("first", 10**30), ("first", 10**16),
           ("sources", []), ("sources", {"x": 1}), ("bytes", None), ("more", 1)]  # fmt: skip
 
 

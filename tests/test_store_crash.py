@@ -213,9 +213,11 @@ def test_what_a_crash_left_is_cleaned_up(source: Path, old: Path) -> None:
     assert take(old, source).unchanged == 4
     assert answered(old) == before == answered(source)
     assert holds_only_its_state(old)
-    (old / "day=2026-05-01" / "notes.txt").write_text("mine")
+    foreign = [old / "day=2026-05-01" / name for name in ("notes.txt", "0123456789abcdef.parquet\n")]
+    for path in foreign:
+        path.write_text("mine")
     take(old, source)
-    assert (old / "day=2026-05-01" / "notes.txt").read_text() == "mine"
+    assert [path.read_text() for path in foreign] == ["mine", "mine"]
 
 
 def test_a_manifest_that_was_moved_by_an_interrupt_stays(

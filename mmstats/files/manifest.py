@@ -21,9 +21,9 @@ from mmstats.wording import visible
 MANIFEST = "_mmstats.json"
 SUPERSEDED = "_mmstats_superseded"  # the folder of superseded files in a store on disk
 VERSION = 1
-FILE_NAME = re.compile(r"^[0-9a-f]{16}\.parquet$")
+FILE_NAME = re.compile(r"[0-9a-f]{16}\.parquet")
 
-_DAY = re.compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
 _DAMAGED = "restore it, or import the sources into a new store"
 
@@ -178,6 +178,6 @@ def _file_of(entry: dict[str, Any]) -> StoreFile:
         first, last = file.time_range
     except (AttributeError, TypeError, OverflowError) as fault:
         raise ValueError(f"a file of it is beyond understanding ({fault})") from None
-    if not FILE_NAME.match(file.name) or not _DAY.match(file.day) or first > last:
+    if not FILE_NAME.fullmatch(file.name) or not _DAY.fullmatch(file.day) or first > last:
         raise ValueError("a file of it has no name, no day or no span that a file of a store has")
     return file

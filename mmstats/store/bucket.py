@@ -28,7 +28,7 @@ from mmstats.storage.url import read_url
 from mmstats.store import CommitConflict, is_retained, superseded_since, with_superseded
 from mmstats.wording import visible
 
-_DAY = re.compile(r"^day=\d{4}-\d{2}-\d{2}$", re.ASCII)
+_DAY = re.compile(r"day=\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def check_location(location: str, options: Mapping[str, str]) -> None:
@@ -164,4 +164,4 @@ class BucketStore:
 
 def _is_store_file(path: str) -> bool:
     day, _, name = path.partition("/")
-    return bool(_DAY.match(day) and FILE_NAME.match(name))
+    return bool(_DAY.fullmatch(day) and FILE_NAME.fullmatch(name))

@@ -168,7 +168,7 @@ class FolderStore:
         listed = {file.path for file in manifest.files}
         for day in sorted(self._path.glob("day=????-??-??")):
             names = sorted(os.listdir(day))
-            unlisted = [name for name in names if FILE_NAME.match(name) and f"{day.name}/{name}" not in listed]
+            unlisted = [name for name in names if FILE_NAME.fullmatch(name) and f"{day.name}/{name}" not in listed]
             for name in unlisted:
                 self._remove_from_day(day / name)
             if len(unlisted) == len(names):
