@@ -1,11 +1,15 @@
 """What the server writes down: one line a request, readable by machines, in which nobody else can write."""
 
+import io
 import json
+import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mmstats.serve.observability import open_log
 from tests.serving import KEY, SECRET, Serving, question, serving, until
 
 
@@ -112,6 +116,76 @@ def test_a_path_cannot_write_in_the_log(machine: Serving, server: Serving, path:
     assert line.startswith("timestamp=")
     assert line.isprintable()
     assert " status=404 " in line
+
+
+# Clears a screen as an escape and as a C1 control, turns the reading round, and begins two lines.
+EVIL = "a\x1b[2J\x9b2J\u202e\u2028\nlevel=info b"
+GOOD = '{"timestamp":"2026-05-01","event_name":"a"}\n'
+FAULTS = {
+    "ndjson": f'{GOOD}{{"x\x1b[2J": \x1b[2J}}\n',
+    "jsonl": json.dumps({"timestamp": EVIL, "event_name": "a"}),
+    "json": f'[{GOOD}, {{"\x1b": \x1b]',
+    "csv": f'timestamp,event_name\n"{EVIL}",a\n',
+    "tsv": "timestamp\t\x1b[2Jevent_nam\x9be\n2026-05-01\ta\n",
+    "parquet": "PAR1\x1b[2J\x1b[2JPAR1",
+    "arrow": "ARROW1\x1b[2J" * 4,
+    "csv.gz": "\x1f\x1b[2J" * 4,
+    "csv.zst": "\x1b[2J" * 4,
+}
+
+
+def is_clean(log: str) -> bool:
+    """Whether every line of a log is one that the server began, and acts on no terminal."""
+    return all(line.isprintable() and line.startswith(("timestamp=", "{")) for line in log.split("\n")[:-1])
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_dataset_cannot_write_in_the_log(tmp_path: Path, form: str) -> None:
+    """What a file is called and what it holds reaches the log, and the client, only with its controls escaped."""
+    (tmp_path / "good.ndjson").write_text(GOOD)
+    with serving("--data", str(tmp_path), "--log-format", form) as running:
+        for extension, content in FAULTS.items():
+            file = tmp_path / f"{EVIL}.{extension}"
+            file.write_text(content)
+            reply = until(lambda: reply if (reply := running.stats()).status != 200 else None)
+            assert reply.error == (502, "upstream_failed")
+            assert "a\\x1b[2J\\x9b2J\\u202e\\u2028\\nlevel=info b." in reply.json["details"]["message"]
+            assert reply.json["details"]["message"].isprintable()
+            until(lambda sought=reply.headers["X-Request-Id"]: sought in running.log())  # type: ignore[misc]
+            file.unlink()
+            until(lambda: running.stats().status == 200)
+        assert running.log().count("upstream_failed") >= len(FAULTS)
+        assert is_clean(running.log())
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_bad_rows_left_out_cannot_write_in_the_log(tmp_path: Path, form: str) -> None:
+    """The notice of rows that were left out names their file with its controls escaped."""
+    (tmp_path / f"{EVIL}.csv").write_text(FAULTS["csv"])
+    with serving("--data", str(tmp_path), "--skip-bad-rows", "--log-format", form) as running:
+        assert running.stats().json["rows"] == [{"value": 0}]
+        assert "2J" in running.log()
+        assert is_clean(running.log())
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_no_text_can_write_in_the_log(form: str) -> None:
+    """Whatever a message, a traceback or a record of a library quotes, each is one line without controls or keys."""
+    written = io.StringIO()
+    log = open_log(form, written)
+    try:
+        raise ValueError(f"{EVIL} {KEY}")
+    except ValueError as error:
+        log.error("bug", path=EVIL, exc_info=error)
+        logging.getLogger("asyncio").exception("failed with %s", f"{EVIL} {KEY}")
+    log.warning("notice", message=f"{EVIL} {KEY}")
+    lines = written.getvalue().splitlines()
+    assert len(lines) == 3
+    assert is_clean(written.getvalue())
+    assert SECRET not in written.getvalue()
+    if form == "json":
+        assert json.loads(lines[0])["exception"].startswith("Traceback (most recent call last):\n  File ")
+        assert json.loads(lines[2])["message"].startswith("a\\x1b[2J\\x9b2J\\u202e\\u2028\\nlevel=info b ")
 
 
 def test_a_long_path_is_cut(machine: Serving) -> None:

@@ -12,6 +12,7 @@ from starlette.types import ExceptionHandler
 from mmstats.answer import encode
 from mmstats.api_keys import conceal
 from mmstats.errors import DatasetError, InvalidGroupBy, InvalidParams, TooMuchMemory
+from mmstats.wording import visible
 
 CLIENT_GONE = 499  # nginx's status in its log for a request whose client left; nothing is sent
 
@@ -90,7 +91,7 @@ def _invalid_group_by(error: InvalidGroupBy) -> ApiError:
 
 
 def _upstream_failed(error: DatasetError | TooMuchMemory) -> ApiError:
-    return ApiError("upstream_failed", {"message": error.message})
+    return ApiError("upstream_failed", {"message": visible(error.message)})
 
 
 def _no_route(error: HTTPException) -> ApiError:

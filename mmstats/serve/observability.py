@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.processors import JSONRenderer, LogfmtRenderer, TimeStamper, add_log_level
 from structlog.stdlib import ProcessorFormatter
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from mmstats.api_keys import conceal
 from mmstats.serve.errors import CLIENT_GONE, ApiError, Overloaded
@@ -41,7 +41,7 @@ def open_log(form: str, stream: TextIO) -> Log:
         else LogfmtRenderer(key_order=_KEY_ORDER, drop_missing=True, bool_as_flag=False)
     )
     stamp: list[Processor] = [add_log_level, TimeStamper("iso", utc=True)]
-    render: list[Processor] = [structlog.processors.format_exc_info, renderer]
+    render: list[Processor] = [structlog.processors.format_exc_info, _make_harmless, renderer]
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         ProcessorFormatter(processors=[ProcessorFormatter.remove_processors_meta, *render], foreign_pre_chain=stamp)
@@ -56,6 +56,15 @@ def open_log(form: str, stream: TextIO) -> Log:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     return log
+
+
+def _make_harmless(_: Any, __: str, event: EventDict) -> EventDict:
+    """Escape what acts on a terminal or looks like another line, and hide keys, wherever a text of the line is from."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            lines = value.split("\n") if name == "exception" else [value]
+            event[name] = "\n".join(conceal(visible(line)) for line in lines)
+    return event
 
 
 class _LineWriter:
@@ -126,7 +135,7 @@ class RequestLogMiddleware:
             if not response.started:
                 await Overloaded().response()(scope, receive, response.send)
         except Exception as error:  # a bug, of which the client learns nothing but an id
-            path = conceal(visible(scope["path"][:_MAX_PATH]))
+            path = scope["path"][:_MAX_PATH]
             self._log.error("bug", request_id=response.request_id, path=path, exc_info=error)
             if response.started:
                 raise
@@ -144,8 +153,8 @@ class RequestLogMiddleware:
         state = {name: scope["state"].get(name) for name in _LOGGED_STATE}
         self._log.info(
             "request",
-            method=visible(scope["method"])[:_MAX_PATH],
-            path=conceal(visible(scope["path"][:_MAX_PATH])),
+            method=scope["method"][:_MAX_PATH],
+            path=scope["path"][:_MAX_PATH],
             status=response.status,
             ms=round(seconds * 1000, 3),
             **{name: value for name, value in state.items() if value is not None},

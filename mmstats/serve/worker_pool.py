@@ -20,7 +20,6 @@ from mmstats.serve.errors import Overloaded
 from mmstats.serve.observability import Log
 from mmstats.serve.options import KEY_VARIABLE, ServeOptions
 from mmstats.serve.worker import LENGTH, TOO_MUCH_MEMORY_EXIT, Answer, Job
-from mmstats.wording import visible
 
 _IDLE_SECONDS = 300.0
 _MAX_LINE = 1 << 16
@@ -104,7 +103,7 @@ class Worker:
             with contextlib.suppress(ValueError):  # a line longer than the limit
                 line = await stderr.readline()
                 if line.strip():
-                    log.warning("worker", message=visible(line.decode(errors="replace").rstrip()))
+                    log.warning("worker", message=line.decode(errors="replace").rstrip())
 
 
 class RunningQuery:
@@ -202,14 +201,14 @@ class WorkerPool:
         finally:
             self._make_idle(worker)
         for notice in answer.notices:
-            self._log.warning("notice", message=visible(notice))
+            self._log.warning("notice", message=notice)
         return answer
 
     async def _new_worker(self) -> Worker:
         try:
             return await Worker.start(self._log)
         except OSError as error:  # the system is out of processes, memory or files
-            self._log.warning("worker", message=visible(f"cannot be started: {error.strerror}"))
+            self._log.warning("worker", message=f"cannot be started: {error.strerror}")
             raise Overloaded from None
 
     def _take_idle(self) -> Worker | None:
