@@ -11,15 +11,16 @@ from tests.serving import KEY, Reply, Serving, question
 QUESTION = question(group_by="source")
 AUTHORIZED = ("Host: localhost", f"Authorization: Bearer {KEY}", "Connection: close")
 OPEN = ("/healthz", "/readyz", "/openapi.json", "/docs")
-ALLOW = {"GET", "HEAD", "OPTIONS"}
+ALLOW = "GET, HEAD, OPTIONS"
 
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/v1", "/v1/", "/v1/stats/", "/v1//stats", "/V1/stats", "/v1/stats/x", "/v1/stats%2F", "/docs/", "/v2/stats"],
-)
+    ["/", "/v1", "/v1/", "/v1/stats/", "/v1//stats", "/V1/stats", "/v1/stats/x", "/v1/stats%2F", "/docs/", "/v2/stats",
+     "/v1/stats%0a", "/v1/stats%0d", "/healthz%0A", "/docs%0a"],
+)  # fmt: skip
 def test_another_path_is_not_found(server: Serving, path: str) -> None:
-    """A path that differs by as little as a trailing slash is another path, and not redirected."""
+    """A path that differs by as little as a trailing slash or line break is another path, and not redirected."""
     for key in (True, False):
         assert server.request(path, key=key).error == (404, "not_found")
 
@@ -30,7 +31,7 @@ def test_another_method_is_refused(server: Serving, method: str, path: str) -> N
     """A method that is not for reading is refused, saying which are there."""
     reply = server.request(path, method=method)
     assert reply.error == (405, "method_not_allowed")
-    assert set(reply.headers["Allow"].split(", ")) == ALLOW
+    assert reply.headers["Allow"] == ALLOW
 
 
 def test_a_body_changes_nothing(server: Serving) -> None:
@@ -57,7 +58,7 @@ def test_head_is_get_without_its_body(server: Serving, path: str) -> None:
 def test_options_says_what_is_allowed(server: Serving, path: str) -> None:
     """OPTIONS is answered without a key, a body or a fault."""
     reply = server.request(path, method="OPTIONS", key=False)
-    assert (reply.status, reply.body, set(reply.headers["Allow"].split(", "))) == (204, b"", ALLOW)
+    assert (reply.status, reply.body, reply.headers["Allow"]) == (204, b"", ALLOW)
 
 
 @pytest.mark.parametrize("path", OPEN)

@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64encode
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -40,12 +41,12 @@ def build(dataset: Dataset, options: ServeOptions, keyring: Keyring | None, log:
     description = document(extensions=options.extensions, keys=keyring is not None)
     service = ServiceEndpoints(keyring, monitor, metrics, encode(description).encode())
     routes = [
-        Route("/v1/stats", stats.get),
-        Route("/healthz", service.health),
-        Route("/readyz", service.readiness),
-        Route("/metrics", service.prometheus),
-        Route("/openapi.json", service.openapi),
-        Route("/docs", service.docs),
+        ExactRoute("/v1/stats", stats.get),
+        ExactRoute("/healthz", service.health),
+        ExactRoute("/readyz", service.readiness),
+        ExactRoute("/metrics", service.prometheus),
+        ExactRoute("/openapi.json", service.openapi),
+        ExactRoute("/docs", service.docs),
     ]
     paths = frozenset(route.path for route in routes)
     app = Starlette(
@@ -62,6 +63,14 @@ def build(dataset: Dataset, options: ServeOptions, keyring: Keyring | None, log:
     app.router.redirect_slashes = False
     app.state.close = pool.close
     return app
+
+
+class ExactRoute(Route):
+    """A route of one path; Starlette's own pattern ends with `$`, so that it matches the path with a line break too."""
+
+    def __init__(self, path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> None:
+        super().__init__(path, endpoint)
+        self.path_regex = re.compile(re.escape(path) + r"\Z")
 
 
 class ServiceEndpoints:

@@ -97,7 +97,8 @@ def _upstream_failed(error: DatasetError | TooMuchMemory) -> ApiError:
 def _no_route(error: HTTPException) -> ApiError:
     if error.status_code == ERROR_CODES["not_found"].status:
         return ApiError("not_found")
-    return ApiError("method_not_allowed", headers={"Allow": f"{(error.headers or {})['Allow']}, OPTIONS"})
+    allowed = sorted((*(error.headers or {})["Allow"].split(", "), "OPTIONS"))  # Starlette's come in any order
+    return ApiError("method_not_allowed", headers={"Allow": ", ".join(allowed)})
 
 
 _API_ERRORS: Mapping[type[Exception], Callable[[Any], ApiError]] = {
