@@ -171,7 +171,7 @@ def test_a_row_that_cannot_be_read_is_the_datasets_fault(folder: Path) -> None:
         assert "bad.csv" in notice
 
 
-@pytest.mark.parametrize("accepted", ["gzip", "br, gzip;q=0.5", "gzip, deflate, br, zstd"])
+@pytest.mark.parametrize("accepted", ["gzip", "GZIP", "x-gzip", "*", "br, gzip;q=0.5", "gzip, deflate, br, zstd"])
 def test_answers_are_compressed_for_those_who_ask(server: Serving, accepted: str) -> None:
     """A client that accepts gzip gets the same bytes, compressed, and caches are told that this was why."""
     plain = server.request(PATH)
@@ -184,12 +184,24 @@ def test_answers_are_compressed_for_those_who_ask(server: Serving, accepted: str
     assert server.request(PATH, {"Accept-Encoding": accepted, "If-None-Match": reply.headers["ETag"]}).status == 304
 
 
-@pytest.mark.parametrize("accepted", ["", "identity", "gzip;q=0", "br, gzip; q=0.000", "br, deflate", "*;q=0"])
+@pytest.mark.parametrize(
+    "accepted",
+    ["", "identity", "gzip;q=0", "br, gzip; q=0.000", "br, deflate", "*;q=0", "*, GZIP;Q=0", "identity, gzip;q=0.5"],
+)
 def test_answers_are_plain_for_the_others(server: Serving, accepted: str) -> None:
-    """A client that does not accept gzip, or refuses it, gets the answer as it is."""
+    """A client that does not accept gzip, refuses it or would rather do without gets the answer as it is."""
     reply = server.request(PATH, {"Accept-Encoding": accepted})
     assert "Content-Encoding" not in reply.headers
     assert reply.json["metric"] == "count"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_every_answer_says_that_it_depends_on_what_is_accepted(server: Serving, method: str) -> None:
+    """Caches are told so of large and small answers, of errors and of 304, compressed or not."""
+    tag = server.request(PATH).headers["ETag"]
+    for path in (PATH, question(), "/healthz", "/v1/stats", "/none", "/openapi.json"):
+        for headers in ({}, {"Accept-Encoding": "gzip"}, {"If-None-Match": tag}, {"Host": "evil.example"}):
+            assert server.request(path, headers, method=method).headers["Vary"] == "Accept-Encoding"
 
 
 def test_a_server_fills_the_users_cache(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -103,12 +103,34 @@ def test_other_pages_are_refused_beside_named_ones(shared: Serving) -> None:
         assert "Access-Control-Allow-Origin" not in reply.headers
 
 
+EMBEDDED = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=["stats", "healthz", "docs", "another"])
+def test_what_a_page_embeds_is_refused(server: Serving, shared: Serving, path: str) -> None:
+    """What a page of another site loads as an image tells no origin, so that no origin is let in by its name."""
+    for running in (server, shared):
+        for headers in (EMBEDDED, {**EMBEDDED, "Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "script"}):
+            assert running.request(path, headers).error == (403, "invalid_origin")
+        own = running.request(path, {**EMBEDDED, "Sec-Fetch-Site": "same-origin"})
+        link = running.request(path, {**EMBEDDED, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"})
+        assert own.status == link.status == (404 if path == "/none" else 200)
+
+
+def test_caches_keep_answers_to_pages_apart(server: Serving, shared: Serving) -> None:
+    """Where some pages are let in, every answer says that it depends on the page, also one to no page."""
+    for headers in ({}, {"Origin": APP}, {"Origin": "https://evil.example"}, EMBEDDED):
+        assert shared.request("/healthz", headers).headers["Vary"] == "Origin, Accept-Encoding"
+        assert server.request("/healthz", headers).headers["Vary"] == "Accept-Encoding"
+
+
 def test_every_page_may_be_let_in() -> None:
     """`--cors-origin '*'` answers any page, still only with a key."""
     with serving("--sample", "--cors-origin", "*") as running:
         for origin in (APP, "null"):
             assert running.request(question(), {"Origin": origin}).headers["Access-Control-Allow-Origin"] == origin
             assert running.request(question(), {"Origin": origin}, key=False).error == (401, "missing_bearer_token")
+        assert running.request("/healthz", EMBEDDED).status == 200  # by a page of whatever origin
 
 
 def test_a_server_for_others_goes_by_any_name() -> None:

@@ -54,8 +54,8 @@ def build(dataset: Dataset, options: ServeOptions, keyring: Keyring | None, log:
         middleware=[
             Middleware(RequestTargetMiddleware),
             Middleware(RequestLogMiddleware, log=log, metrics=metrics, paths=paths),
-            Middleware(OriginMiddleware, allowed=options.cors_origin, loopback=loopback),
             Middleware(CompressionMiddleware),
+            Middleware(OriginMiddleware, allowed=options.cors_origin, loopback=loopback),
         ],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=pool.lifespan,

@@ -6,7 +6,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import GZipResponder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmstats.serve.errors import ApiError
@@ -19,7 +19,9 @@ _CORS_HEADERS = {
     "Access-Control-Max-Age": "600",
 }
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@/]+)(:[0-9]{1,5})?", re.IGNORECASE)
+_GZIP_BYTES = 500  # smaller responses are sent as they are
 _GZIP_LEVEL = 5  # nearly as small as 9, in a third of the time
+_WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 
 class RequestTargetMiddleware:
@@ -55,12 +57,13 @@ class OriginMiddleware:
             return
         headers = Headers(scope=scope)
         error = self._check(headers)
+        app: ASGIApp = self.app
         if error:
             scope["state"]["error"] = error
-            await ApiError(error).response()(scope, receive, send)
-            return
+            app = ApiError(error).response()
         origin = headers.get("origin")
-        await self.app(scope, receive, _with_cors(origin, send) if origin and self._allows(origin) else send)
+        reader = origin if origin and self._allows(origin) and not error else None
+        await app(scope, receive, _with_cors(reader, send) if self._allowed else send)
 
     def _check(self, headers: Headers) -> str | None:
         """The error code of a request that is refused."""
@@ -77,10 +80,13 @@ class OriginMiddleware:
         return "*" in self._allowed or origin.lower() in self._allowed
 
     def _is_embedded(self, headers: Headers) -> bool:
-        """Whether a page of another site loads this without an Origin header, as an image; links may be followed."""
+        """Whether a page of another site loads this without an Origin header, as an image; links may be followed.
+
+        Which site it is, nothing says: it is refused also where some origins are allowed.
+        """
         cross_site = headers.get("sec-fetch-site") in {"cross-site", "same-site"}
         link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
-        return cross_site and not link and not self._allowed
+        return cross_site and not link and "*" not in self._allowed
 
 
 @lru_cache(64)
@@ -98,35 +104,52 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _with_cors(origin: str, send: Send) -> Send:
+def _with_cors(reader: str | None, send: Send) -> Send:
+    """Let pages of an origin read the response; a cache must not give it to others, nor what others got to these."""
+
     async def send_with_cors(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers.update({"Access-Control-Allow-Origin": origin, **_CORS_HEADERS})
+            if reader:
+                headers.update({"Access-Control-Allow-Origin": reader, **_CORS_HEADERS})
             headers.add_vary_header("Origin")
         await send(message)
 
     return send_with_cors
 
 
-class CompressionMiddleware(GZipMiddleware):
-    """Starlette's gzip, only for clients that accept it: Starlette takes `gzip;q=0`, a refusal, for acceptance."""
+class CompressionMiddleware:
+    """Compresses a response if the client accepts it; every response says that it depends on that."""
 
     def __init__(self, app: ASGIApp) -> None:
-        super().__init__(app, compresslevel=_GZIP_LEVEL)
+        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Compress the response if the client accepts it."""
-        if scope["type"] == "http" and _accepts_gzip(Headers(scope=scope).get("accept-encoding", "")):
-            await super().__call__(scope, receive, send)
-        else:
+        """Compress the response if it is not small and the client accepts it."""
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+
+        async def send_varying(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if "accept-encoding" not in headers.get("vary", "").lower():  # Starlette has not added it
+                    headers.add_vary_header("Accept-Encoding")
+            await send(message)
+
+        accepted = ",".join(Headers(scope=scope).getlist("accept-encoding"))
+        # Not GZipMiddleware, which takes `gzip;q=0`, a refusal, for acceptance, and does not know `GZIP` and `*`.
+        app = GZipResponder(self.app, _GZIP_BYTES, _GZIP_LEVEL) if _accepts_gzip(accepted) else self.app
+        await app(scope, receive, send_varying)
 
 
+@lru_cache(64)
 def _accepts_gzip(accepted: str) -> bool:
-    """Whether an Accept-Encoding header names gzip with a weight above 0."""
+    """Whether an Accept-Encoding header wants gzip at least as much as no compression (RFC 9110, 12.5.3)."""
+    weights: dict[str, float] = {}
     for coding in accepted.lower().split(","):
-        name, _, weight = coding.replace(" ", "").partition(";")
-        if name == "gzip":
-            return not re.fullmatch(r"q=0(\.0*)?", weight)
-    return False
+        name, _, parameter = (text.strip() for text in coding.partition(";"))
+        weight = _WEIGHT.fullmatch(parameter or "q=1")
+        weights[name] = float(weight[1]) if weight else 0.0
+    gzip = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
+    return gzip > 0 and gzip >= weights.get("identity", 0.0)
