@@ -1,29 +1,24 @@
-"""The server process: the socket it listens on, its HTTP/1.1 connections, its start and its orderly end."""
+"""The server process: the socket it listens on, its start and its orderly end."""
 
 import asyncio
-import contextlib
 import ipaddress
 import os
 import signal
 import socket
-import sys
-from asyncio import TimerHandle
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 from typing import Any, cast
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mmstats.dataset import Dataset
 from mmstats.errors import InvalidParams, OutputError
 from mmstats.files.fingerprint import fingerprint
 from mmstats.serve.app import build
 from mmstats.serve.auth import Keyring
-from mmstats.serve.errors import ApiError
+from mmstats.serve.connection import HEAD_SECONDS, ConnectionLimit, HttpProtocol
 from mmstats.serve.observability import Log
 from mmstats.serve.options import ServeOptions
 from mmstats.wording import visible
@@ -31,14 +26,8 @@ from mmstats.wording import visible
 _BACKLOG = 2048
 # The event loop accepts as many connections in a row as may wait; a flood of them must not hold up those who ask.
 _ACCEPTED_AT_ONCE = 16
-# Seconds in which a request's head must come in, and in which a refused client may go on sending.
-_HEAD_SECONDS = 10.0
-_LINGER_SECONDS = 2.0
 # After the longest query, how long a client may take to receive its answer before a stopping server gives it up.
 _GRACE_SECONDS = 5
-# Open files that connections leave free: for those accepted in a row, the dataset, the keys and the workers' pipes.
-_SPARE_FILES = 128
-_FILES_OF_A_WORKER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,112 +86,6 @@ def bind(address: Address) -> socket.socket:
     return listening
 
 
-class ConnectionLimit:
-    """How many connections may be open, and those that wait for a request, the longest idle first."""
-
-    def __init__(self, workers: int) -> None:
-        self.idle: dict[HttpProtocol, None] = {}
-        self.max = max(_open_file_limit() - _SPARE_FILES - _FILES_OF_A_WORKER * workers, 16)
-
-
-class HttpProtocol(H11Protocol):
-    """Uvicorn's protocol with a deadline for each request's head, a limit of connections, and our JSON in a 400."""
-
-    def __init__(self, limit: ConnectionLimit, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._limit = limit
-        self._deadline: TimerHandle | None = None
-        self._refused = False
-        self._unsent = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take up a connection; above the limit, the one idle longest is closed."""
-        super().connection_made(transport)
-        self._update_deadline()
-        while len(self.connections) > self._limit.max and self._limit.idle:
-            oldest = next(iter(self._limit.idle))
-            oldest._set_deadline(None)
-            oldest.connections.discard(oldest)
-            oldest.transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        """Take what the client sent."""
-        if not self._refused:
-            super().data_received(data)
-            self._update_deadline()
-
-    def on_response_complete(self) -> None:
-        """Wait for the next request."""
-        super().on_response_complete()
-        self._update_deadline()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        super().connection_lost(exc)
-        self._set_deadline(None)
-
-    def _update_deadline(self) -> None:
-        """Give a client until the deadline to ask, unless its request is being answered."""
-        answering = self.cycle is not None and not self.cycle.response_complete
-        if answering or self.transport.is_closing():
-            self._set_deadline(None)
-        elif self._deadline is None:
-            self._set_deadline(_HEAD_SECONDS)
-
-    def _set_deadline(self, seconds: float | None) -> None:
-        if self._deadline:
-            self._deadline.cancel()
-        if seconds is None:
-            self._deadline = None
-            self._limit.idle.pop(self, None)
-        else:
-            self._deadline = self.loop.call_later(seconds, self._expire)
-            self._limit.idle[self] = None
-
-    def _expire(self) -> None:
-        """Close the connection, unless its client is still receiving the last answer."""
-        unsent, before = self.transport.get_write_buffer_size(), self._unsent
-        self._unsent = unsent
-        if unsent and unsent != before:
-            self._set_deadline(_HEAD_SECONDS)
-        else:
-            self.transport.abort()
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Refuse what is no HTTP, then read on for a while: else a client that is still sending would not see why."""
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
-            self.transport.close()
-            return
-        if self.cycle is not None:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-        # Of h11's message only what comes before the client's own bytes.
-        why = str(sys.exc_info()[1]).partition(":")[0].partition("(")[0].strip()
-        fault = f"is no HTTP/1.1 request with a head of at most 64 KiB: {why}"
-        body = ApiError("invalid_params", {"fieldErrors": {"request": [fault]}}).body()
-        headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
-        head = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
-        events = (head, h11.Data(data=body), h11.EndOfMessage())
-        self.transport.write(b"".join(self.conn.send(event) or b"" for event in events))
-        self._refused = True
-        self._set_deadline(_LINGER_SECONDS)
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-
-
-def _open_file_limit() -> int:
-    """How many files may be open, with the limit raised as far as it goes."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return 1 << 20
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # macOS reports no limit, and has one
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
-
-
 class Server(uvicorn.Server):
     """Uvicorn's server, but that after a graceful stop it does not raise the signal again."""
 
@@ -250,9 +133,15 @@ def serve(
         started(url)
 
     app = build(dataset, options, keyring, log, loopback=address.ip.is_loopback)
+    limit = ConnectionLimit(options.max_concurrency)
+
+    def stop() -> None:
+        limit.stop()
+        app.state.close()
+
     config = uvicorn.Config(
         app,
-        http=cast(Any, partial(HttpProtocol, ConnectionLimit(options.max_concurrency))),
+        http=cast(Any, partial(HttpProtocol, limit)),
         ws="none",
         lifespan="on",
         loop="asyncio",
@@ -261,10 +150,10 @@ def serve(
         backlog=_ACCEPTED_AT_ONCE,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=int(_HEAD_SECONDS),
+        timeout_keep_alive=int(HEAD_SECONDS),
         timeout_graceful_shutdown=options.query_timeout + _GRACE_SECONDS,
     )
-    server = Server(config, announce, app.state.close)
+    server = Server(config, announce, stop)
     asyncio.run(server.serve([listening]))
     log.info("stopped", signal=signal.Signals(server.ended_by).name if server.ended_by else None)
     return server.ended_by
