@@ -113,8 +113,9 @@ class Serving:
                 return Reply(response.status, response.headers, response.read())
 
     def log(self) -> str:
-        """What the server has written to stderr so far."""
-        return self.log_file.read_text()
+        """The lines that the server has written to stderr so far, without one that is only half in the file yet."""
+        written = self.log_file.read_text()
+        return written[: written.rfind("\n") + 1]
 
     def requests(self) -> list[dict[str, str]]:
         """The lines of the text log that are of requests, as their fields."""
