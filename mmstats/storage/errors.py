@@ -99,8 +99,8 @@ _STORE_ERROR = re.compile(r"object-store error: |Generic (S3|GCS|HTTP|MicrosoftA
 
 def is_store_error(error: BaseException) -> bool:
     """Whether an error of the engine comes from an object store, rather than from what a file holds."""
-    text = str(error)  # of which only the start and the end are no names of files and columns
-    return bool(_STORE_ERROR.match(text)) and not re.search(r" \(path: file://[^)]*\)$", text)
+    text = str(error)  # further on there may be names of files and columns
+    return bool(_STORE_ERROR.match(text)) and " (path: file://" not in text
 
 
 def failed_path(paths: Sequence[str], error: BaseException) -> str:
