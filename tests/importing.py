@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -72,6 +73,12 @@ def manifest(store: Path) -> dict[str, Any]:
     """The manifest of a store, as it is written."""
     written: dict[str, Any] = json.loads((store / "_mmstats.json").read_text())
     return written
+
+
+def signed(fields: dict[str, Any]) -> bytes:
+    """A manifest of these fields whose digest holds."""
+    body = json.dumps({name: value for name, value in fields.items() if name != "blake2b"}).encode()[:-1] + b","
+    return body + b'"blake2b":"%s"}\n' % blake2b(body, digest_size=16).hexdigest().encode()
 
 
 def files_of(store: Path) -> list[Path]:

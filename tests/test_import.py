@@ -31,7 +31,19 @@ from mmstats.store.importing import Callbacks, import_events
 from tests import oracle
 from tests.conftest import WRITERS, Ask, Ran
 from tests.drawn import NEAR, Drawn, datasets, questions, write
-from tests.importing import Take, answered, event, events, files_of, holds_only_its_state, manifest, put, take, total
+from tests.importing import (
+    Take,
+    answered,
+    event,
+    events,
+    files_of,
+    holds_only_its_state,
+    manifest,
+    put,
+    signed,
+    take,
+    total,
+)
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
 ROOT = Path(__file__).resolve().parent.parent
@@ -259,7 +271,7 @@ def test_the_layout(import_: Take, tmp_path: Path) -> None:
     assert read["anonymous_id_xxh64"].to_list() == expected.to_list()
     assert expected.null_count() == 1
     assert set(read["mmstats_source"]) == {1}
-    assert pl.read_parquet_metadata(path)["mmstats.layout"] == "1"
+    assert pl.read_parquet_metadata(path)["mmstats.layout"] == "2"
 
 
 def test_a_column_that_no_source_had_is_told(import_: Take, ask: Ask, tmp_path: Path) -> None:
@@ -310,7 +322,9 @@ def test_files_that_the_manifest_does_not_list_are_not_in_the_store(import_: Tak
         ("{", "not the manifest of a store"),
         ("[]", "not the manifest of a store: it says no version"),
         ('{"version": "1"}', "not the manifest of a store: it says no version"),
-        ('{"version": 2}', "a store of version 2"),
+        ('{"version": true}', "not the manifest of a store: it says no version"),
+        ('{"version": 0}', "a store of version 0"),
+        ('{"version": 3}', "a store of version 3"),
         ('{"version": 1}', "not the manifest of a store: it has no list of sources"),
         ('{"version": 1, "sources": [], "files": []}', "not the manifest of a store: its next source is not the next"),
         (
@@ -347,7 +361,7 @@ def test_a_manifest_with_a_wrong_field_is_named(
     import_("a.ndjson")
     manifest = json.loads((tmp_path / "store" / "_mmstats.json").read_text())
     manifest["files"][0][field] = value
-    (tmp_path / "store" / "_mmstats.json").write_text(json.dumps(manifest))
+    (tmp_path / "store" / "_mmstats.json").write_bytes(signed(manifest))
     ran = ask("store")
     assert (ran.code, ran.error.startswith("store/_mmstats.json: not the manifest of a store: ")) == (4, True)
 

@@ -21,7 +21,7 @@ from mmstats.engines.local.engine import answer
 from mmstats.errors import NotEvents, OutputError, Unreadable
 from mmstats.limits import Limits
 from mmstats.store.importing import Imported, import_events
-from tests.importing import BY_PATH, answered, events, manifest, put
+from tests.importing import BY_PATH, answered, events, manifest, put, signed
 from tests.proxy import proxied
 from tests.seaweed import Seaweed, known
 from tests.test_store_crash import ROOT
@@ -247,7 +247,7 @@ def dated(s3: Seaweed, store: str, hours: float) -> dict[str, int | None]:
     then = int(datetime.now(UTC).timestamp() - hours * 3600)
     changed: dict[str, int | None] = dict.fromkeys(superseded_in(s3, store), then)
     written = {**manifest_of(s3, store), "superseded": changed}
-    s3.put(f"{store.rpartition('/')[2]}/_mmstats.json", json.dumps(written).encode())
+    s3.put(f"{store.rpartition('/')[2]}/_mmstats.json", signed(written))
     return changed
 
 
@@ -318,6 +318,25 @@ def test_an_import_is_overtaken_so_long_that_its_files_are_gone(
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint)
     assert overtaken
     assert asked(store) == answered(tmp_path / "in")
+
+
+def test_damage_is_found_there(s3: Seaweed, store: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A manifest is checked always, files by `describe --check` and before an import merges them with others."""
+    for name in "abc":
+        take(store, put(tmp_path / f"{name}.ndjson", events(name, 1)))
+    prefix = store.rpartition("/")[2]
+    for path in (files_of(s3, store)[0], "_mmstats.json"):
+        key = f"{prefix}/{path}"
+        sound = s3.client.get_object(Bucket=s3.bucket, Key=key)["Body"].read()
+        s3.put(key, sound[:200] + bytes([sound[200] ^ 1]) + sound[201:])
+        with pytest.raises(Unreadable, match=f"^{re.escape(store)}/{path}: damaged: ") as unreadable:
+            take(store, put(tmp_path / "d.ndjson", events("d", 1)))
+        assert unreadable.value.hint == "restore it, or import the sources into a new store"
+        checked = run(["describe", "--check", "--data", store])
+        assert (checked, "damaged: its" in "".join(capfd.readouterr())) == (1 if "=" in path else 4, True)
+        s3.put(key, sound)
+    assert take(store, tmp_path / "d.ndjson").added == 1
+    assert asked(store) == answered(tmp_path)
 
 
 def test_stores_of_several_places_are_asked_together(store: str, tmp_path: Path) -> None:

@@ -187,13 +187,13 @@ def test_a_file_for_which_there_is_no_room(source: Path, old: Path, room: int) -
 def test_a_manifest_without_room_leaves_the_old_state(source: Path, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last step that needs room leaves the old state and no file of the new one."""
     before = answered(old)
-    write = Path.write_text
+    write = Path.write_bytes
 
-    def full(path: Path, text: str, **options: str) -> int:
-        write(path, text[: len(text) // 2], **options)  # type: ignore[arg-type]
+    def full(path: Path, content: bytes) -> int:
+        write(path, content[: len(content) // 2])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OutputError, match="No space left"):
         take(old, source)
     assert answered(old) == before

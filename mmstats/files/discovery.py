@@ -108,8 +108,9 @@ def store_files(folder: str, storage: Storage) -> Iterator[Found]:
     for file in manifest.files:
         path = storage.join(folder, file.path)
         storage.register(path, file.bytes)
-        stored = Stored(file.rows, *file.time_range, columns)
-        found = EventFile(path, Format("parquet"), stored=stored, storage=storage, status=_status(path, storage))
+        found = EventFile(
+            path, Format("parquet"), stored=Stored(file, columns), storage=storage, status=_status(path, storage)
+        )
         yield found if found.status else current_file(found)
 
 

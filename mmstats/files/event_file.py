@@ -7,6 +7,7 @@ from pathlib import PurePath
 from urllib.parse import unquote
 
 from mmstats.errors import NotEvents
+from mmstats.files.manifest import StoreFile
 from mmstats.storage import Status, Storage
 from mmstats.storage.disk import DISK
 from mmstats.wording import visible
@@ -51,14 +52,12 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a store's manifest proves of a file: how many rows it has, its first and its last instant (naive, UTC).
+    """What a store's manifest says of a file.
 
     `columns` are the event columns that some source of the store had; the others are null throughout.
     """
 
-    rows: int
-    first: datetime
-    last: datetime
+    file: StoreFile
     columns: frozenset[str]
 
 

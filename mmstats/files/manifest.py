@@ -1,6 +1,7 @@
 """The manifest of a store: its files, what they hold, and the sources they were imported from.
 
-Only the manifest says what is in a store: a file that it does not list is not part of it.
+Only the manifest says what is in a store: a file that it does not list is not part of it. Its last line is a digest of
+all the others: a manifest that is not what was written is refused. Version 1 had neither that nor files' checksums.
 """
 
 import json
@@ -8,7 +9,8 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import date
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,16 @@ from mmstats.wording import visible
 
 MANIFEST = "_mmstats.json"
 SUPERSEDED = "_mmstats_superseded"  # the folder of superseded files in a store on disk
-VERSION = 1
+VERSION = 2
+RESTORE = "restore it, or import the sources into a new store"
 FILE_NAME = re.compile(r"[0-9a-f]{16}\.parquet")
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
-_DAMAGED = "restore it, or import the sources into a new store"
+_DAY_MICROS = 86_400_000_000
+_EPOCH = date(1970, 1, 1).toordinal()
+_DIGEST = b'"blake2b":'  # before it is what it is the digest of
+_FIELDS = {"version", "next_source", "columns", "superseded", "sources", "files", "blake2b"}
+_SINCE_VERSION_2 = {"tail_bytes", "tail_checksum"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,8 @@ class StoreFile:
     """A file of events of one UTC day, sorted by time; the fields are those of the manifest's JSON.
 
     `first` and `last` are its first and last instant in microseconds since 1970, `sources` the number of rows by the id
-    of the source that they were imported from.
+    of the source that they were imported from. Its last `tail_bytes` have the `tail_checksum`, which is empty where a
+    mmstats without checksums has imported the file.
     """
 
     day: str
@@ -43,6 +50,8 @@ class StoreFile:
     first: int
     last: int
     sources: Mapping[int, int]
+    tail_bytes: int = 0
+    tail_checksum: str = ""
 
     @property
     def path(self) -> str:
@@ -50,10 +59,10 @@ class StoreFile:
         return f"day={self.day}/{self.name}"
 
     @property
-    def time_range(self) -> tuple[datetime, datetime]:
-        """The first and the last instant, naive."""
-        first, last = (_EPOCH + timedelta(microseconds=instant) for instant in (self.first, self.last))
-        return first, last
+    def instants(self) -> range:
+        """The instants of its day, in microseconds since 1970."""
+        start = (date.fromisoformat(self.day).toordinal() - _EPOCH) * _DAY_MICROS
+        return range(start, start + _DAY_MICROS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +96,19 @@ class Manifest:
     next_source: int = 1
     superseded: Mapping[str, int | None] = field(default_factory=dict)
 
-    def to_json(self) -> str:
-        """The manifest as it is written, a line for each source and file."""
+    def encode(self) -> bytes:
+        """The manifest as it is written: JSON, a line for each source and file, and one for the digest of them all."""
         head: dict[str, Any] = {"version": VERSION, "next_source": self.next_source, "columns": self.columns}
         if self.superseded:
             head["superseded"] = self.superseded
         sources, files = _lines(self.sources), _lines(self.files)
-        return f'{json.dumps(head)[:-1]}, "sources":[\n{sources}\n], "files":[\n{files}\n]}}\n'
+        body = f'{json.dumps(head)[:-1]}, "sources":[\n{sources}\n], "files":[\n{files}\n],\n'.encode("ascii")
+        return body + _DIGEST + _end(body)
+
+
+def _end(body: bytes) -> bytes:
+    """What a manifest with this body ends with."""
+    return b'"%s"}\n' % blake2b(body, digest_size=16).hexdigest().encode("ascii")
 
 
 def _lines(entries: Iterable[StoreSource | StoreFile]) -> str:
@@ -132,23 +147,31 @@ class _UnknownVersion(ValueError):
 def parse_manifest(path: str, content: bytes) -> Manifest:
     """The manifest at a path, from its JSON; raises Unreadable as `read_manifest` does."""
     try:
+        body, digest, end = content.rpartition(_DIGEST)
+        if digest and end != _end(body):
+            raise Unreadable(f"{visible(path)}: damaged: its digest is not that of its content", hint=RESTORE)
         fields = json.loads(content)
-        if not isinstance(fields, dict) or not isinstance(fields.get("version"), int):
+        version = fields.get("version") if isinstance(fields, dict) else None
+        if type(version) is not int:
             raise ValueError("it says no version")
-        if fields["version"] != VERSION:
-            raise _UnknownVersion(f"a store of version {fields['version']}")
+        if version not in range(1, VERSION + 1):
+            raise _UnknownVersion(f"a store of version {version}")
+        if bool(digest) != (version > 1):  # no slip of a bit makes a manifest one of those that had none
+            raise ValueError("it has no digest, as its version should" if version > 1 else "its version has no digest")
         return _manifest_of(fields)
     except _UnknownVersion as fault:
         hint = f"this mmstats knows version {VERSION}: update mmstats"
         raise Unreadable(f"{visible(path)}: {fault}", hint=hint) from None
     except (ValueError, RecursionError) as fault:
-        raise Unreadable(f"{visible(path)}: not the manifest of a store: {fault}", hint=_DAMAGED) from None
+        raise Unreadable(f"{visible(path)}: not the manifest of a store: {fault}", hint=RESTORE) from None
 
 
 def _manifest_of(fields: dict[str, Any]) -> Manifest:
     sources = tuple(StoreSource(**entry) for entry in _entries(fields, "sources", StoreSource))
     files = tuple(_file_of(entry) for entry in _entries(fields, "files", StoreFile))
     next_source, columns, superseded = fields.get("next_source"), fields.get("columns"), fields.get("superseded", {})
+    if unknown := fields.keys() - _FIELDS:
+        raise ValueError(f"it has a field {min(unknown)}")
     if not isinstance(next_source, int) or any(source.id >= next_source for source in sources):
         raise ValueError("its next source is not the next")
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
@@ -163,8 +186,9 @@ def _entries(fields: dict[str, Any], name: str, kind: type) -> Iterator[dict[str
     entries = fields.get(name)
     if not isinstance(entries, list):
         raise ValueError(f"it has no list of {name}")
+    added = _SINCE_VERSION_2 if fields["version"] == 1 else set()
+    types: dict[str, Any] = {key: wanted for key, wanted in kind.__annotations__.items() if key not in added}
     for number, entry in enumerate(entries, 1):
-        types: dict[str, Any] = kind.__annotations__
         if not isinstance(entry, dict) or entry.keys() != types.keys():
             raise ValueError(f"number {number} of its {name} has not the fields it should have")
         if any(type(entry[key]) is not wanted for key, wanted in types.items() if wanted in {int, str}):
@@ -175,9 +199,10 @@ def _entries(fields: dict[str, Any], name: str, kind: type) -> Iterator[dict[str
 def _file_of(entry: dict[str, Any]) -> StoreFile:
     try:
         file = StoreFile(**{**entry, "sources": {int(key): int(rows) for key, rows in entry["sources"].items()}})
-        first, last = file.time_range
-    except (AttributeError, TypeError, OverflowError) as fault:
+    except (AttributeError, TypeError) as fault:
         raise ValueError(f"a file of it is beyond understanding ({fault})") from None
-    if not FILE_NAME.fullmatch(file.name) or not _DAY.fullmatch(file.day) or first > last:
-        raise ValueError("a file of it has no name, no day or no span that a file of a store has")
+    if not FILE_NAME.fullmatch(file.name) or not _DAY.fullmatch(file.day):
+        raise ValueError("a file of it has no name or no day that a file of a store has")
+    if not file.instants.start <= file.first <= file.last < file.instants.stop:
+        raise ValueError("a file of it has events of another day")
     return file

@@ -47,10 +47,14 @@ class Selection:
         return self.start is not None or self.end is not None
 
     @cached_property
+    def filters(self) -> tuple[str, ...]:
+        """The event columns that events are selected by."""
+        return (*(("timestamp",) if self.bounded else ()), *(("event_name",) if self.event is not None else ()))
+
+    @cached_property
     def read(self) -> tuple[str, ...]:
         """The event columns to look at: those delivered, those filtered by, and the timestamp, which is judged."""
-        event = () if self.event is None else ("event_name",)
-        return tuple(dict.fromkeys(("timestamp", *event, *self.columns)))
+        return tuple(dict.fromkeys(("timestamp", *self.filters, *self.columns)))
 
     @cached_property
     def schema(self) -> dict[str, pl.DataType]:

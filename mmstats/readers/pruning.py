@@ -81,7 +81,7 @@ def _ranges(
     files: Sequence[EventFile], projection: Projection, fingerprints: Mapping[str, str], ranges: "RangeCache | None"
 ) -> dict[str, FileRange]:
     known = {
-        file.path: FileRange(_micros(stored.first), _micros(stored.last), (*REQUIRED, *stored.columns))
+        file.path: FileRange(stored.file.first, stored.file.last, (*REQUIRED, *stored.columns))
         for file in files
         if (stored := file.stored)
     }
@@ -155,11 +155,11 @@ def estimate_reads(
     estimates = {file.path: ReadEstimate(file.size, None) for file in files if file.format.name != "parquet"}
     for group in group_by_schema((file for file in files if file.format.name == "parquet"), projection):
         for each in group.split():
-            estimates[each.files[0].path] = _estimate(each, _raw_columns(each, columns), matches)
+            estimates[each.files[0].path] = _estimate(each, raw_columns(each, columns), matches)
     return estimates
 
 
-def _raw_columns(file: ColumnarFiles, columns: Collection[str]) -> set[str]:
+def raw_columns(file: ColumnarFiles, columns: Collection[str]) -> set[str]:
     """The file's own columns that serve as event columns."""
     hashed = file.is_stored and file.projection.selection.hashed
     named = {name for column in columns for name in file.sources(column) if not (hashed and column == VISITOR)}

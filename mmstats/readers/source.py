@@ -18,6 +18,7 @@ from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import check_found, check_unchanged, file_fingerprints, is_pipe
 from mmstats.readers.bad_rows import count_bad_rows
 from mmstats.readers.columnar import ENGINE_FAULTS, FILE, ColumnarFiles, find_undecodable, group_by_schema
+from mmstats.readers.integrity import check_stored
 from mmstats.readers.projection import VISITOR, Projection, Selection, hashed
 from mmstats.readers.pruning import FileRange, Overlap, RangeCache, lies_outside, overlap_of, overlaps
 from mmstats.readers.report import FileReport, InstantRange, ReadOptions, ReadReport, merged
@@ -200,6 +201,7 @@ class Scan:
         self, files: Sequence[EventFile], projection: Projection, options: ReadOptions, *, judge: bool = True
     ) -> None:
         self.files, self._projection, self._options = files, projection, options
+        self._judge = judge
         self._texts = [file for file in files if file.format.is_text]
         self._reports: dict[str, FileReport] = {}
         # Each with whether it has rows to leave out: a filter that the good case does not pay for.
@@ -218,14 +220,21 @@ class Scan:
         Columns of `as_categories` that are Categorical in all the files are delivered as such.
         """
         names = [name for name in as_categories if self._has_categories(name)]
+        self._check_stored()
         return self._with_texts([group.events(leave_out_bad=bad, as_categories=names) for group, bad in self._groups])
 
     def numbered(self, as_categories: Collection[str] = ()) -> pl.LazyFrame:
         """The frame with the number of the file that an event is from, its place in `files`, as the column FILE."""
         numbers = {file.path: number for number, file in enumerate(self.files)}
         names = [name for name in as_categories if self._has_categories(name)]
+        self._check_stored()
         scans = [group.events(leave_out_bad=bad, as_categories=names, numbers=numbers) for group, bad in self._groups]
         return self._with_texts(scans, numbers)
+
+    def _check_stored(self) -> None:
+        selection = self._projection.selection
+        for group, _ in self._groups if self._judge else ():
+            check_stored(group, (*selection.columns, *selection.filters))
 
     def _has_categories(self, column: str) -> bool:
         return bool(self._groups) and not self._texts and all(one.has_categories(column) for one, _ in self._groups)
@@ -245,11 +254,13 @@ class Scan:
             # Without a range or event the engine counts by the footers itself; of few bytes it is sooner read.
             pays = (selection.bounded or selection.event) and size >= self._projection.limits.statistics_bytes
             if bad or not pays or group.files[0].format.name != "parquet":
-                frames.append(group.events(leave_out_bad=bad))
+                proven, rest = 0, [group.events(leave_out_bad=bad)]
             else:
                 proven, rest = count_by_statistics(group)
-                known += proven
-                frames += rest
+            if rest and self._judge:
+                check_stored(group, selection.filters)
+            known += proven
+            frames += rest
         return known, self._with_texts(frames)
 
     def beside_footers(self, columns: Collection[str]) -> Iterator[tuple[FooterSummary, pl.LazyFrame]]:
@@ -262,6 +273,7 @@ class Scan:
             timestamp = [] if known.range else ["timestamp"]
             selection = Selection(tuple(dict.fromkeys(("event_name", *unknown, *timestamp))))
             narrow = replace(group, projection=replace(group.projection, selection=selection))
+            check_stored(narrow, selection.columns)
             yield known, narrow.events()
 
     def report(self) -> ReadReport:

@@ -7,10 +7,12 @@ from typing import Any
 
 import polars as pl
 
+from mmstats.files.checksums import check_file
 from mmstats.files.event_file import EventFile
 from mmstats.readers import types
 from mmstats.readers.columnar import ColumnarFiles, unreadable
 from mmstats.readers.report import InstantRange
+from mmstats.storage.disk import DISK
 
 Slice = tuple[int, int]  # the first row and how many
 Chunks = dict[str, Any]  # the metadata of a row group's column chunks, by name
@@ -82,6 +84,8 @@ def read_footer(file: EventFile, columns: Collection[str]) -> Iterator[tuple[int
     """
     from pyarrow import parquet  # knows the statistics, which the engine keeps to itself
 
+    if file.stored and file.storage is DISK:
+        check_file(file.path, file.stored.file, (), name=file.name)
     try:
         metadata = parquet.read_metadata(file.storage.footer(file.path))
         described = [metadata.schema.column(at) for at in range(metadata.num_columns)]

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from mmstats.files.manifest import Manifest, StoreFile
 from mmstats.limits import Limits
@@ -35,17 +35,16 @@ class Store(Protocol):
         """The manifest as it was when the store was opened."""
         ...
 
-    @property
-    def scan_options(self) -> Mapping[str, Any]:
-        """Arguments for the engine's scan of the store's files, beside their paths."""
-        ...
-
     def new_file(self) -> Path:
         """The local path for a file to be written, under a name that no file of the store has or had."""
         ...
 
-    def path_of(self, file: StoreFile) -> str:
-        """Where a file can be read, before it is committed and after."""
+    def name_of(self, file: StoreFile) -> str:
+        """What messages call a file: its path or URL."""
+        ...
+
+    def fetch(self, file: StoreFile) -> str:
+        """The path on disk of a file, committed or not; where it had to be fetched, until the next one is."""
         ...
 
     def commit(self, manifest: Manifest) -> None:

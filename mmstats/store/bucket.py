@@ -11,12 +11,12 @@ writing them.
 
 import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from mmstats.errors import DatasetError, NotEvents, OutputError
 from mmstats.files.manifest import FILE_NAME, MANIFEST, Manifest, StoreFile, parse_manifest
@@ -99,16 +99,25 @@ class BucketStore:
         self.manifest = Manifest() if content is None else parse_manifest(self._path, content)
         self._written = 0.0 if content is None else objects.modified[self._path].timestamp()
         self._superseded: dict[str, int | None] = {**superseded_since(self.manifest, self._written)}
-        self.scan_options: Mapping[str, Any] = objects.scan_options
 
     def new_file(self) -> Path:
         """A path on disk, under a name that no object of the store has or had."""
         return self._scratch / secrets.token_hex(8)
 
-    def path_of(self, file: StoreFile) -> str:
-        """Where a file can be read: on disk until it is committed."""
-        new = self._scratch / Path(file.name).stem
-        return str(new) if new.exists() else self._objects.path(f"{self._prefix}{file.path}")
+    def name_of(self, file: StoreFile) -> str:
+        """The URL that a file has once it is committed."""
+        return self._objects.path(f"{self._prefix}{file.path}")
+
+    def fetch(self, file: StoreFile) -> str:
+        """The path of a file on disk, where it is until it is committed; a copy of one that is in the bucket."""
+        path = self._scratch / Path(file.name).stem
+        if path.exists():
+            return str(path)
+        url, copy = self.name_of(file), self._scratch / "copy"
+        self._objects.register(url, file.bytes)
+        with self._objects.open(url) as source, copy.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        return str(copy)
 
     def commit(self, manifest: Manifest) -> None:
         """Upload the new files and replace the manifest by one PUT.
@@ -125,7 +134,7 @@ class BucketStore:
             self._replace_manifest(with_superseded(manifest, self.manifest, self._superseded))
 
     def _replace_manifest(self, manifest: Manifest) -> None:
-        if not self._writer.replace(self._key, manifest.to_json().encode("ascii"), is_new=self._is_new):
+        if not self._writer.replace(self._key, manifest.encode(), is_new=self._is_new):
             raise CommitConflict
         self._is_new = False
 

@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from mmstats.errors import OutputError
 from mmstats.files.manifest import (
@@ -110,8 +109,6 @@ def _locked(path: Path, note: Callable[[str], None], timeout: float) -> Iterator
 class FolderStore:
     """A store in a folder, locked by this import."""
 
-    scan_options: Mapping[str, Any] = {}
-
     def __init__(self, path: Path) -> None:
         self._path, self._scratch = path, path / _SCRATCH
         self.manifest = self._read_manifest()
@@ -125,10 +122,14 @@ class FolderStore:
         self._scratch.mkdir(exist_ok=True)
         return self._scratch / secrets.token_hex(8)
 
-    def path_of(self, file: StoreFile) -> str:
-        """Where a file can be read: in the scratch folder until it is committed."""
+    def name_of(self, file: StoreFile) -> str:
+        """The path that a file has once it is committed."""
+        return str(self._path / file.path)
+
+    def fetch(self, file: StoreFile) -> str:
+        """The path of a file: in the scratch folder until it is committed."""
         new = self._scratch / Path(file.name).stem
-        return str(new if new.exists() else self._path / file.path)
+        return str(new) if new.exists() else self.name_of(file)
 
     def commit(self, manifest: Manifest) -> None:
         """Move the new files to their days and replace the manifest by one rename."""
@@ -149,7 +150,7 @@ class FolderStore:
     def _replace_manifest(self, manifest: Manifest) -> None:
         self._scratch.mkdir(exist_ok=True)
         new = self._scratch / MANIFEST
-        new.write_text(manifest.to_json(), encoding="ascii")
+        new.write_bytes(manifest.encode())
         fsync(new)
         new.replace(self._path / MANIFEST)
         fsync(self._path)

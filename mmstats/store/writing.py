@@ -3,21 +3,26 @@
 from collections.abc import Iterable, Sequence
 from datetime import date
 from itertools import groupby
+from pathlib import Path
 
 import polars as pl
+from pyarrow import ArrowException, parquet
 
 from mmstats.errors import OutputError, Unreadable
-from mmstats.files.manifest import VERSION, StoreFile
+from mmstats.files.checksums import RowGroup, append_checksums, check_file
+from mmstats.files.manifest import RESTORE, VERSION, StoreFile
 from mmstats.limits import Limits
 from mmstats.readers.columnar import ENGINE_FAULTS, IMPORTED_FROM, INSTANT, STORE_SCHEMA, VISITOR_HASH
+from mmstats.readers.integrity import first_page
 from mmstats.readers.projection import hashed
-from mmstats.storage.errors import is_store_error, store_error
 from mmstats.store import Store
 from mmstats.store.folder import fsync
 from mmstats.wording import visible
 
-_RESTORE = "restore it, or import the sources into a new store"
 _ROW_GROUP_ROWS = 1 << 17  # an hour of a day is a small part of it
+# Dictionaries are for all but these, whose values hardly repeat, and of any size that a row group needs.
+_WITHOUT_DICTIONARY = {"timestamp", "event_id", VISITOR_HASH}
+_DICTIONARY_BYTES = 8 << 20
 # Bytes of held events that are written when a source ends: a source of one day then gives one file.
 _SOURCE_BYTES = 64 << 20
 
@@ -74,8 +79,8 @@ def _write_days(rows: pl.DataFrame, store: Store) -> list[StoreFile]:
 def _write(rows: pl.DataFrame, day: date, store: Store) -> StoreFile:
     path = store.new_file()
     try:
-        rows.write_parquet(path, row_group_size=_ROW_GROUP_ROWS, metadata={"mmstats.layout": str(VERSION)})
-    except pl.exceptions.PolarsError as fault:  # the engine tells of a full disk in its own way, or not at all
+        tail_bytes, tail_checksum = append_checksums(path, rows.columns, _write_parquet(rows, path))
+    except (ArrowException, OSError) as fault:
         why = " ".join(str(fault).split())
         raise OutputError(visible(f"{path}: cannot be written ({why})"), hint="is the disk full?") from None
     fsync(path)
@@ -83,8 +88,32 @@ def _write(rows: pl.DataFrame, day: date, store: Store) -> StoreFile:
     sources = rows[IMPORTED_FROM].value_counts(sort=False).iter_rows()
     return StoreFile(
         day.isoformat(), f"{path.name}.parquet", rows.height, path.stat().st_size,
-        first=int(instants[0]), last=int(instants[-1]), sources=dict(sorted(sources)),
+        int(instants[0]), int(instants[-1]), dict(sorted(sources)), tail_bytes, tail_checksum,
     )  # fmt: skip
+
+
+def _write_parquet(rows: pl.DataFrame, path: Path) -> list[RowGroup]:
+    """Write a Parquet file by Arrow, which gives its pages checksums, as the engine does not; its row groups."""
+    with parquet.ParquetWriter(
+        path,
+        rows.head(0).to_arrow().schema,
+        compression="zstd",
+        use_dictionary=[name for name in rows.columns if name not in _WITHOUT_DICTIONARY],
+        dictionary_pagesize_limit=_DICTIONARY_BYTES,
+        write_page_checksum=True,
+    ) as writer:
+        writer.add_key_value_metadata({"mmstats.layout": str(VERSION)})
+        for group in rows.iter_slices(_ROW_GROUP_ROWS):
+            writer.write_table(group.to_arrow(), row_group_size=_ROW_GROUP_ROWS)
+    footer, instants, first = parquet.read_metadata(path), rows["timestamp"].to_physical(), 0
+    groups = []
+    for group in map(footer.row_group, range(footer.num_row_groups)):
+        last = first + group.num_rows - 1
+        chunks = map(group.column, range(group.num_columns))
+        ends = [first_page(chunk) + chunk.total_compressed_size for chunk in chunks]
+        groups.append(RowGroup(int(instants[first]), int(instants[last]), ends))
+        first = last + 1
+    return groups
 
 
 def compact(files: Iterable[StoreFile], removed: set[int], store: Store, limits: Limits) -> list[StoreFile]:
@@ -117,14 +146,12 @@ def _merge(files: Sequence[StoreFile], removed: set[int], store: Store) -> list[
 
 
 def _read(file: StoreFile, removed: set[int], store: Store) -> pl.DataFrame:
-    path = store.path_of(file)
-    rows = pl.scan_parquet(path, glob=False, hive_partitioning=False, schema=STORE_SCHEMA, **store.scan_options)
+    """The rows of a file but those of removed sources; what is damaged is not written again as if it were sound."""
+    path, name = store.fetch(file), store.name_of(file)
+    check_file(path, file, name=name)
+    rows = pl.scan_parquet(path, glob=False, hive_partitioning=False, schema=STORE_SCHEMA)
     try:
         return rows.filter(~pl.col(IMPORTED_FROM).is_in(sorted(removed))).collect(engine="streaming")
     except (*ENGINE_FAULTS, OSError) as fault:
-        if is_store_error(fault):
-            raise store_error(path, fault) from None
-        if isinstance(fault, FileNotFoundError):
-            raise Unreadable(f"{visible(path)}: the store has lost this file", hint=_RESTORE) from None
         why = visible(" ".join(str(fault).split()))[:200]
-        raise Unreadable(f"{visible(path)}: cannot be read as Parquet ({why})", hint=_RESTORE) from None
+        raise Unreadable(f"{visible(name)}: cannot be read as Parquet ({why})", hint=RESTORE) from None

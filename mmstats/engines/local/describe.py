@@ -12,11 +12,13 @@ from itertools import islice
 import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS, Dataset
+from mmstats.engines.local.manifest_check import manifest_faults
 from mmstats.errors import DatasetError, NotEvents
 from mmstats.files.discovery import current_file
 from mmstats.files.event_file import EventFile
 from mmstats.readers.bad_rows import find_bad_rows
 from mmstats.readers.columnar import ENGINE_FAULTS, unreadable
+from mmstats.readers.integrity import check_all
 from mmstats.readers.projection import Selection
 from mmstats.readers.report import FileReport, FoundBadRow, InstantRange, ReadReport
 from mmstats.readers.source import Scan, Source, read_source
@@ -139,6 +141,7 @@ def check(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
             scan = None
             try:
                 scan = source.scan([file])
+                check_all(file, source.projection)
                 summaries.append(_summarize(scan.frame()))
             except (*ENGINE_FAULTS, OSError, DatasetError) as error:
                 if current_file(file) != file:  # it is not broken, but superseded meanwhile: read all again
@@ -149,6 +152,8 @@ def check(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
             else:
                 reports.append(scan.report())
                 found.bad(file, source, sum(scan.report().bad_rows().values()))
+                if file.stored:
+                    found.otherwise(file, manifest_faults(file, file.stored, source.projection))
         report = source.report(*reports, ReadReport(found.partly, tuple(source.files)))
         return replace(_description(dataset, source, _merge(summaries), report), check=found.check())
 
@@ -194,7 +199,8 @@ class _Found:
     def broken(self, file: EventFile, source: Source, error: DatasetError, columns: frozenset[str]) -> None:
         """A file cannot be read, or only in part: it counts as one fault, besides the bad rows that can be found."""
         rows = 0
-        if not isinstance(error, NotEvents):  # without a timestamp every row would be bad
+        # Without a timestamp every row would be bad; those of a store were judged when they were imported.
+        if not (isinstance(error, NotEvents) or file.stored):
             for one in _until_broken(file, source):
                 rows += 1
                 if len(self.rows) < MAX_FAULTS:
@@ -202,6 +208,11 @@ class _Found:
         self.total += rows + 1
         self.partly[file.path] = FileReport(columns, rows)
         self.files.append(Fault(_name(file), "", error.message.removeprefix(f"{file}: ")))
+
+    def otherwise(self, file: EventFile, faults: Sequence[str]) -> None:
+        """A file that can be read is not as it should be."""
+        self.files += [Fault(_name(file), "", what) for what in faults]
+        self.total += len(faults)
 
 
 def _until_broken(file: EventFile, source: Source) -> Iterator[FoundBadRow]:
