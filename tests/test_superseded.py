@@ -209,7 +209,7 @@ def test_a_file_that_is_neither_here_nor_there_is_lost(source: Path, store: Path
 
     with pytest.raises(Unreadable) as unreadable:
         read_while(store, described, lose)
-    assert unreadable.value.message == f"{lost}: the store has lost this file"
+    assert unreadable.value.message == f"{lost}: removed while it was read"
 
 
 def test_superseded_files_are_explained_by_their_names(source: Path, store: Path) -> None:
