@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from mmstats.errors import TooMuchMemory
+from mmstats.interrupts import are_raised
 
 T = TypeVar("T")
 
@@ -113,6 +114,5 @@ def _interrupt() -> None:
 
 
 def can_be_bounded() -> bool:
-    """Whether `bounded` works here: in the main thread, where an interrupt has Python's own handler."""
-    in_main = threading.current_thread() is threading.main_thread()
-    return in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    """Whether `bounded` works here: in the main thread, where an interrupt is raised."""
+    return threading.current_thread() is threading.main_thread() and are_raised()

@@ -45,8 +45,12 @@ def absent(modules: set[str], names: Sequence[str]) -> None:
 
 
 def test_importing_mmstats_loads_no_library() -> None:
-    """`import mmstats` alone loads no engine and no terminal library."""
+    """`import mmstats` alone loads nothing, and its names no engine and no terminal library."""
     _, modules = loaded("import mmstats; code = 0")
+    assert [name for name in modules if name.startswith("mmstats")] == ["mmstats"]
+    _, modules = loaded(
+        "from mmstats import *; code = len(dir(mmstats := __import__('mmstats'))) < len(mmstats.__all__)"
+    )
     assert "mmstats.api" in modules
     absent(modules, (*LIBRARIES, *SERVER))
 

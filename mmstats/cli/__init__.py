@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Sequence
 from enum import IntEnum
 
+from mmstats import interrupts
 from mmstats.cli.terminal import ClosedPipe, discard_stdout, report_error, say
 from mmstats.errors import (
     InvalidQuestion,
@@ -29,7 +30,7 @@ class ExitCode(IntEnum):
     UNREADABLE = 4
     NOT_WRITTEN = 5
     BUG = 70
-    INTERRUPTED = 130
+    INTERRUPTED = interrupts.EXIT_CODE
 
 
 MEANING = {
@@ -62,13 +63,14 @@ def run(arguments: Sequence[str]) -> int:
     except (ClosedPipe, BrokenPipeError):
         discard_stdout()
         return ExitCode.ANSWERED
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):  # Typer ends with 1 when nobody reads the help
             return ExitCode.ANSWERED
         raise
     except BaseException as error:  # a panic of the engine is no Exception
+        # For want of memory we interrupt ourselves.
+        if isinstance(error, KeyboardInterrupt) or (interrupts.was_raised() and not isinstance(error, TooMuchMemory)):
+            return ExitCode.INTERRUPTED
         if isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None:
             discard_stdout()
             error = OutputError(f"cannot write to stdout: {error.strerror}")  # the help, or the version

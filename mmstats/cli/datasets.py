@@ -7,8 +7,9 @@ from mmstats.cli import ExitCode
 from mmstats.cli.completion import save_event_names
 from mmstats.cli.options import DESCRIBE, IMPORT
 from mmstats.cli.parsing import WrongUsage
-from mmstats.cli.terminal import Progress, keep_interruptible, note, show_report, warn
+from mmstats.cli.terminal import Progress, note, show_report, warn
 from mmstats.dataset import SAMPLE_ALONE
+from mmstats.interrupts import raised
 from mmstats.options import Texts, read_options
 from mmstats.resources import fit_address_space
 from mmstats.settings import choose_dataset, settings_here
@@ -30,8 +31,7 @@ def describe(texts: Texts) -> ExitCode:
     from mmstats.engines.local import describe  # after validation: wrong options load no engine
 
     compute = describe.check if values["check"] else describe.describe
-    keep_interruptible()
-    with Progress() as progress:
+    with raised(), Progress() as progress:
         description = compute(dataset, progress.advance)
     save_event_names(dataset.locations, [name for name, _ in description.events if name is not None])
 
@@ -55,8 +55,7 @@ def import_(texts: Texts) -> None:
     fit_address_space()
     from mmstats.store.importing import Callbacks, import_events  # after validation: wrong options load no engine
 
-    keep_interruptible()
-    with Progress() as progress:
+    with raised(), Progress() as progress:
         done = import_events(dataset, values["to"], Callbacks(progress.expect, progress.advance, note))
     for notice in done.notices:
         warn(notice)

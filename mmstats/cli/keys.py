@@ -12,6 +12,7 @@ from mmstats.cli.options import KEYS_CREATE, KEYS_LIST
 from mmstats.cli.parsing import WrongUsage
 from mmstats.cli.terminal import ClosedPipe, note, show_report, write_text
 from mmstats.errors import OutputError
+from mmstats.interrupts import raised
 from mmstats.options import Texts, read_options
 from mmstats.settings import settings_here
 from mmstats.wording import did_you_mean, visible
@@ -30,7 +31,8 @@ def create(texts: Texts) -> None:
         key = new_key()
         stored = StoredKey.of(key, name, datetime.now(UTC))
         with suppress(ValueError):  # the prefix is taken
-            file.add(stored)
+            with raised():
+                file.add(stored)
             break
     try:
         write_text(key.text + "\n")
@@ -63,7 +65,8 @@ def revoke(text: str) -> None:
     file = KeyFile(keys_file(os.environ))
     stored = _find(text, file.read())
     try:
-        file.remove(stored.prefix)
+        with raised():
+            file.remove(stored.prefix)
     except KeyError:  # somebody else has revoked it meanwhile
         raise _unknown(stored.prefix, ()) from None
     name = f" ({visible(stored.name)})" if stored.name else ""

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from mmstats.answer import Stats
 from mmstats.cache import Cache, user_cache
 from mmstats.cli.options import QUERY
-from mmstats.cli.terminal import Progress, keep_interruptible, note, say, show, show_report
+from mmstats.cli.terminal import Progress, note, say, show, show_report
 from mmstats.dataset import SAMPLE_ALONE, Dataset
 from mmstats.engine_address import EngineAddress
+from mmstats.interrupts import raised
 from mmstats.memory import bounded
 from mmstats.options import Texts, excludes, read_texts
 from mmstats.question.query import StatsQuery
@@ -39,7 +40,7 @@ def query(question_texts: Texts, texts: Texts) -> None:
     max_memory = values["max_memory"] or settings.max_memory
     engine = values["engine"] or settings.engine
     if values["explain"]:
-        explanation = bounded(max_memory, partial(_explain, question, dataset, engine, cache))
+        explanation = _explain(question, dataset, engine, cache, max_memory)
         show_report(explanation.to_json(), partial(_print_explanation, explanation), values, settings)
         return
 
@@ -48,18 +49,17 @@ def query(question_texts: Texts, texts: Texts) -> None:
 
         with profile.phase("load engine"):
             answer = engine_for(engine)
-        keep_interruptible()
-        return answer(question, dataset, profile, cache)
+        with raised():
+            return bounded(max_memory, partial(answer, question, dataset, profile, cache))
 
     with Progress() as progress:
         profile = Profile(progress.advance, with_files=values["stats"])
-        run = partial(bounded, max_memory, compute) if max_memory else compute
         if cache:
             from mmstats.engines.answer_cache import Answers
 
-            stats = Answers(cache, engine).answer(question, dataset, run, profile)
+            stats = Answers(cache, engine).answer(question, dataset, compute, profile)
         else:
-            stats = run()
+            stats = compute()
     with profile.phase("show"):
         show(stats, question, values, settings)
     if values["stats"]:
@@ -69,13 +69,15 @@ def query(question_texts: Texts, texts: Texts) -> None:
             say("stats", sentence)
 
 
-def _explain(question: StatsQuery, dataset: Dataset, engine: EngineAddress, cache: Cache | None) -> Explanation:
+def _explain(
+    question: StatsQuery, dataset: Dataset, engine: EngineAddress, cache: Cache | None, max_memory: int | None
+) -> Explanation:
     from mmstats.engines import explainer_for
     from mmstats.engines.answer_cache import Answers
 
     explain = explainer_for(engine)
-    keep_interruptible()
-    explanation = explain(question, dataset, cache)
+    with raised():
+        explanation = bounded(max_memory, partial(explain, question, dataset, cache))
     is_cached = cache is not None and Answers(cache, engine).has(question, dataset)
     return explanation.from_cache() if is_cached else explanation
 

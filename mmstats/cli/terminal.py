@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import shutil
-import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmstats.answer import Stats
 from mmstats.errors import InvalidParams, MmstatsError, OutputError
+from mmstats.interrupts import before_end
 from mmstats.question.query import StatsQuery
 from mmstats.render import WRITERS
 from mmstats.settings import Settings
@@ -85,12 +85,6 @@ def say(kind: str, sentence: str) -> None:
         encoding = sys.stderr.encoding or "utf-8"
         sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
         sys.stderr.flush()
-
-
-def keep_interruptible() -> None:
-    """Let an interrupt end a read that waits, which the engine's import has stopped it from doing (polars#21739)."""
-    if hasattr(signal, "siginterrupt"):  # not on Windows
-        signal.siginterrupt(signal.SIGINT, True)
 
 
 _UNKNOWN_WIDTH = 100  # of a file or pipe that a page is sent to
@@ -227,5 +221,6 @@ class Progress:
                 columns += [progress.DownloadColumn(), progress.TimeElapsedColumn()]
             display = progress.Progress(*columns, console=Console(stderr=True), transient=True)
             self._task = display.add_task(self._work, total=self._total or None, completed=self._bytes)
+            before_end(display.stop)
             display.start()
             self._display = display

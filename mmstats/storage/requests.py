@@ -21,6 +21,7 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 import obstore
 from obstore.exceptions import BaseError
 
+from mmstats.interrupts import are_raised
 from mmstats.storage.errors import store_error
 
 T = TypeVar("T")
@@ -149,5 +150,5 @@ def _watch_interrupts(loop: _Loop) -> None:
 def _on_signal(receiver: socket.socket, _sender: socket.socket) -> None:  # which stays open as long as it is known here
     signals = receiver.recv(4096)
     # Only where an interrupt ends the program: a server lets its questions finish.
-    if signal.SIGINT in signals and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if signal.SIGINT in signals and are_raised():
         cancel_requests()
