@@ -25,12 +25,16 @@ class Limits:
     # Parquet files of fewer bytes in all are scanned: loading the reader of footers costs more.
     statistics_bytes: int = 1 << 20  # to count events by row group statistics
     footer_bytes: int = 1 << 20  # to tell from footers when the events of a file are
+    footer_files: int = 256  # footers that are read together, before what they tell may be saved
 
     # Partial aggregates in the cache
     partial_share: int = 4  # one is cached that takes at most the size of its file divided by this
     small_partial_bytes: int = 1 << 16  # one of at most this size is cached whatever the size of its file
     probe_bytes: int = 1 << 25  # of files of more bytes in all the smallest is read first, to see if caching pays
     partials_bytes: int = 48 << 20  # those of one answer together, as estimated from the smallest file
+    save_seconds: float = 0.5  # what was read is saved so often, for a question that is stopped and asked again
+    batch_files: int = 64  # files that are read before that is looked at, doubled as long as they take less time
+    batch_bytes: int = 1 << 26  # likewise
 
     # Grouping
     filled_rows: int = 1_000_000  # rows of an answer whose empty buckets are filled

@@ -18,7 +18,7 @@ from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.engines.local.engine import answer
 from mmstats.engines.local.explain import explain
-from mmstats.errors import BadRow
+from mmstats.errors import BadRow, Unreadable
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
 from mmstats.reports import Profile, Use
@@ -26,8 +26,9 @@ from tests import oracle
 from tests.drawn import NEAR, Drawn, datasets, questions, write
 from tests.oracle import Event
 
-# Files that were written this very moment count as settled, and small ones as worth a look at their footers.
-LIMITS = Limits(settle_ns=-(10**9), footer_bytes=0)
+# Files that were written this very moment count as settled, and small ones as worth a look at their footers; what was
+# read is saved after every other file.
+LIMITS = Limits(settle_ns=-(10**9), footer_bytes=0, footer_files=2, save_seconds=0, batch_files=2)
 
 
 @given(datasets(when=NEAR), datasets(when=NEAR), questions(when=NEAR), questions(when=NEAR), st.booleans())
@@ -134,6 +135,32 @@ def test_a_range_reads_only_the_files_that_it_cuts(read: Read) -> None:
     start, end = datetime(2026, 5, 3, 1, tzinfo=UTC), datetime(2026, 5, 6, tzinfo=UTC)
     assert read(replace(BY_PATH, start=start, end=end)) == ([5, 3], ["3"])
     assert read(replace(BY_PATH, start=start.replace(hour=0), end=end)) == ([6, 3], [])
+
+
+ALL_TIME = replace(BY_PATH, start=datetime(2000, 1, 1, tzinfo=UTC), end=datetime(2100, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("query", [BY_PATH, ALL_TIME, VISITORS], ids=["count", "range", "uniques"])
+def test_a_question_that_fails_keeps_what_it_has_read(week: Path, read: Read, query: StatsQuery) -> None:
+    """Asked again, a question that has failed at one file goes on from the files that it has read before."""
+    bad = week / f"8{next(week.iterdir()).suffix}"
+    write(bad, [*day(8, *"abcdefgh"), {"event_name": "e"}])
+    with pytest.raises(BadRow):
+        values(query, week)
+    bad.unlink()
+    uncached = [row["value"] for row in answer(query, Dataset((str(week),))).rows]
+    assert read(query) == (uncached, ["7"])
+
+
+def test_what_footers_tell_is_kept_as_they_are_read(week: Path) -> None:
+    """A question that fails keeps what the footers before have told of the files."""
+    cache = Cache(week.parent / "cache")
+    for file in week.iterdir():
+        write(file.rename(file.with_suffix(".parquet")), day(1, "/a"))
+    (week / "8.parquet").write_bytes(b"PAR1")
+    with pytest.raises(Unreadable):
+        values(ALL_TIME, week)
+    assert cache.info().kinds["file_ranges"] == 1
 
 
 def test_notices_of_a_file_are_repeated(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Pruning: files that lie outside the range asked for, and how much of the others has to be read."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -12,6 +12,7 @@ from mmstats.files.event_file import EventFile, partition_range
 from mmstats.readers.columnar import VISITOR_HASH, ColumnarFiles, group_by_schema
 from mmstats.readers.projection import REQUIRED, VISITOR, Projection, Selection
 from mmstats.readers.statistics import Match, UnknownFooter, footer_range, match_selection, read_footer
+from mmstats.save_pace import SavePace
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
 
@@ -91,15 +92,27 @@ def _ranges(
         file for file in files if not file.stored and file.format.name == "parquet" and file.path in fingerprints
     ]
     cached = ranges.find()
-    unknown = [file for file in parquet if fingerprints[file.path] not in cached]
+    found = {name: cached[name] for file in parquet if (name := fingerprints[file.path]) in cached}
+    unknown = [file for file in parquet if fingerprints[file.path] not in found]
     # Of few bytes, reading a column costs less than loading the reader of footers.
     if sum(file.size for file in unknown) >= projection.limits.footer_bytes:
-        for group in group_by_schema(unknown, projection):
+        try:
+            for path, told in _footer_ranges(unknown, projection):
+                found[fingerprints[path]] = told
+                ranges.store_when_due(found)
+        finally:  # what a question that fails or is interrupted has read, too
+            ranges.store(found)
+    ranged = {file.path: found.get(fingerprints[file.path]) for file in parquet}
+    return known | {path: one for path, one in ranged.items() if one}
+
+
+def _footer_ranges(files: Sequence[EventFile], projection: Projection) -> Iterator[tuple[str, FileRange | None]]:
+    """The paths of files and what their footers tell, None for those that do not; so many at once that it is quick."""
+    count = projection.limits.footer_files
+    for at in range(0, len(files), count):
+        for group in group_by_schema(files[at : at + count], projection):
             for each in group.split():
-                cached[fingerprints[each.files[0].path]] = _footer_range(each)
-        ranges.store({fingerprints[file.path]: cached.get(fingerprints[file.path]) for file in parquet})
-    found = {file.path: cached.get(fingerprints[file.path]) for file in parquet}
-    return known | {path: one for path, one in found.items() if one}
+                yield each.files[0].path, _footer_range(each)
 
 
 def _footer_range(file: ColumnarFiles) -> FileRange | None:
@@ -116,6 +129,7 @@ class RangeCache:
     def __init__(self, cache: Cache, dataset: Dataset) -> None:
         read_as = (dataset.columns.get("timestamp"), dataset.input_format)
         self._cache, self._key = cache, make_key(Kind.RANGES, dataset.locations, read_as)
+        self._pace = SavePace(dataset.limits.save_seconds)
 
     def find(self) -> dict[str, FileRange | None]:
         """All that are cached."""
@@ -127,6 +141,12 @@ class RangeCache:
         """Cache these and no others."""
         entries = {known: one and (one.first, one.last, one.columns) for known, one in ranges.items()}
         self._cache.store(self._key, json.dumps(entries, ensure_ascii=True).encode())
+
+    def store_when_due(self, ranges: Mapping[str, FileRange | None]) -> None:
+        """The same every so often, for a question that is stopped and asked again."""
+        if self._pace.is_due():
+            with self._pace.saving():
+                self.store(ranges)
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,8 @@ class WorkerPool:
             worker.kill()
             await asyncio.shield(worker.end())
             if timeout.expired():
-                raise Unreadable(f"the query took longer than {self._options.query_timeout} seconds") from None
+                took = f"the query took longer than {self._options.query_timeout} seconds"
+                raise Unreadable(f"{took}, the server's --query-timeout") from None
             raise
         finally:
             self._make_idle(worker)

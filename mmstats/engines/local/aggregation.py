@@ -62,7 +62,7 @@ class Mergeable(Protocol):
         ...
 
     def to_cache(self, partials: pl.DataFrame) -> pl.DataFrame:
-        """Partial aggregates as another process can use them."""
+        """Partial aggregates of files as another process can use them, each row with its `file`."""
         ...
 
     def from_cache(self, partials: pl.DataFrame) -> pl.DataFrame:

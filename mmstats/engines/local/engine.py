@@ -62,8 +62,8 @@ def _rows(
 ) -> tuple[Rows, ReadReport]:
     """All rows of the answer; raises TooWide where labels have too many values for packing."""
     if work.strategy is Strategy.BY_FILE and partials:
-        by_file = ByFile(query, source, work.files)
-        rows, report = by_file.answer(work.cached, partials)
+        by_file = ByFile(query, source, work, partials)
+        rows, report = by_file.answer()
         profile.files_stored = by_file.stored
         return rows, report
     scan = source.scan()

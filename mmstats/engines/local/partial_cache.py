@@ -6,7 +6,8 @@ same locations are one cache entry, as they are used together.
 
 import io
 import json
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 
 import polars as pl
 
@@ -37,10 +38,38 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class CachedPartials:
-    """Records of files, and the partial aggregates of those that were read whole, by the files' fingerprints."""
+    """Records of files by the files' fingerprints, and the partial aggregates of those that were read whole.
 
-    records: dict[str, FileRecord]
-    partials: dict[str, pl.DataFrame]
+    The rows of `partials` have as FILE the place of their file among `records`; it is None where there are none.
+    """
+
+    records: Mapping[str, FileRecord] = field(default_factory=dict)
+    partials: pl.DataFrame | None = None
+
+    def of(self, fingerprints: Iterable[str]) -> "CachedPartials":
+        """Those of some files."""
+        wanted = set(fingerprints)
+        records = {known: record for known, record in self.records.items() if known in wanted}
+        return CachedPartials(records, self._renumbered(records))
+
+    def joined(self, newer: "CachedPartials") -> "CachedPartials":
+        """These and newer ones, which take the place of those of the same files."""
+        older = self.of(known for known in self.records if known not in newer.records)
+        records = {**older.records, **newer.records}
+        frames = [one for part in (older, newer) if (one := part._renumbered(records)) is not None]
+        return CachedPartials(records, pl.concat(frames) if frames else None)
+
+    def _renumbered(self, records: Mapping[str, FileRecord]) -> pl.DataFrame | None:
+        """The partial aggregates of the files that have records, numbered by these."""
+        places = {known: place for place, known in enumerate(records)}
+        numbers = [places.get(known) for known in self.records]
+        return None if self.partials is None else renumbered(self.partials, numbers)
+
+
+def renumbered(partials: pl.DataFrame, numbers: Sequence[int | None]) -> pl.DataFrame:
+    """Partial aggregates of files with other numbers of theirs, given by the old ones; None leaves a file out."""
+    found = pl.Series(FILE, numbers, pl.UInt32).gather(partials[FILE])
+    return partials.with_columns(found).filter(pl.col(FILE).is_not_null())
 
 
 class PartialCache:
@@ -55,25 +84,18 @@ class PartialCache:
         """All that are cached."""
         content = self._cache.find(self._key)
         if content is None:
-            return CachedPartials({}, {})
+            return CachedPartials()
         head, _, body = content.partition(b"\n")
-        entries = json.loads(head)
         records = {
             fingerprint: FileRecord(whole, known and (known[0], known[1]), tuple(columns), bad_rows)
-            for fingerprint, whole, known, columns, bad_rows in entries
+            for fingerprint, whole, known, columns, bad_rows in json.loads(head)
         }
-        by_number = pl.read_ipc(io.BytesIO(body)).partition_by(FILE, as_dict=True, include_key=False) if body else {}
-        return CachedPartials(records, {entries[number][0]: partial for (number,), partial in by_number.items()})
+        return CachedPartials(records, pl.read_ipc(io.BytesIO(body)) if body else None)
 
     def store(self, cached: CachedPartials) -> bool:
         """Cache these and no others; False where they cannot be cached."""
-        numbers = {fingerprint: number for number, fingerprint in enumerate(cached.records)}
         head = json.dumps([[fingerprint, *astuple(record)] for fingerprint, record in cached.records.items()])
-        partials = [
-            partial.with_columns(pl.lit(numbers[fingerprint], pl.UInt32).alias(FILE))
-            for fingerprint, partial in cached.partials.items()
-        ]
         body = io.BytesIO()
-        if partials:
-            pl.concat(partials).write_ipc(body, compression="lz4")
+        if cached.partials is not None:
+            cached.partials.write_ipc(body, compression="lz4")
         return self._cache.store(self._key, head.encode() + b"\n" + body.getvalue())

@@ -50,7 +50,7 @@ class RegisterEntries:
 
     def to_cache(self, partials: pl.DataFrame) -> pl.DataFrame:
         """The entries with texts for codes, which other processes do not know."""
-        return partials.select(*self._codes.decoded(), ENTRY)
+        return partials.select(FILE, *self._codes.decoded(), ENTRY)
 
     def from_cache(self, partials: pl.DataFrame) -> pl.DataFrame:
         """The entries with codes for texts."""

@@ -77,4 +77,4 @@ def plan_read(query: StatsQuery, source: Source, cache: PartialCache | None) -> 
 
 def read_together(source: Source, strategy: Strategy = Strategy.TOGETHER) -> ReadPlan:
     """To read all files, whatever is cached of them."""
-    return ReadPlan(strategy, CachedPartials({}, {}), FilesByUse(partial=source.files))
+    return ReadPlan(strategy, CachedPartials(), FilesByUse(partial=source.files))
