@@ -1,7 +1,8 @@
-"""The generated parts of README.md: `python -m tests.readme` writes them anew.
+"""The generated parts of README.md and of the pages in docs/: `python -m tests.docs` writes them anew.
 
-A `console` block is run, line by line that begins with `$`, on the bundled sample from an empty folder. A line
-`<!-- generated: NAME -->` is followed by what `SECTIONS` makes of NAME, up to `<!-- end -->`.
+A `console` block is run, line by line that begins with `$`, on the bundled sample from an empty folder, unless the line
+above it is `<!-- not run: WHY -->`. A line `<!-- generated: NAME -->` is followed by what `SECTIONS` makes of NAME, up
+to `<!-- end -->`.
 """
 
 import os
@@ -20,7 +21,10 @@ from mmstats.serve.errors import ERROR_CODES
 from mmstats.settings import SETTINGS
 from tests.serving import serving
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+CONSOLE = re.compile(r"^(<!-- not run: .+ -->\n)?```console\n(.*?)```", re.DOTALL | re.MULTILINE)
 
 
 def parameters() -> str:
@@ -72,7 +76,7 @@ def http_session() -> str:
             path = f"/v1/stats?{question}"
             shown += [f"$ curl -H \"Authorization: Bearer $KEY\" 'http://127.0.0.1:8787{path}'"]
             shown += [server.request(path).body.decode()]
-    return "\n".join(["```text", *shown, "```"])
+    return "\n".join(["<!-- not run: the server that answered is gone -->", "```console", *shown, "```"])
 
 
 def http_errors() -> str:
@@ -109,21 +113,25 @@ def run(command: str, folder: str) -> str:
 
 
 def _with_output(block: re.Match[str]) -> str:
-    commands = [line for line in block[1].splitlines() if line.startswith("$ ")]
+    if block[1]:
+        return block[0]
+    commands = [line for line in block[2].splitlines() if line.startswith("$ ")]
     with tempfile.TemporaryDirectory() as folder:
         shown = [f"{command}\n{run(command[2:], folder)}" for command in commands]
     return "```console\n" + "".join(text.rstrip() + "\n" for text in shown) + "```"
 
 
 def generate(text: str) -> str:
-    """README.md as it should be."""
+    """A page as it should be."""
     for name, section in SECTIONS.items():
         marker = f"<!-- generated: {name} -->\n"
-        pattern = re.escape(marker) + r"((?:(?!<!-- generated).)*?<!-- end -->\n)?"
-        body = f"{marker}\n{section()}\n\n<!-- end -->\n"
-        text = re.sub(pattern, lambda _: body, text, count=1, flags=re.DOTALL)  # noqa: B023 - called at once
-    return re.sub(r"```console\n(.*?)```", _with_output, text, flags=re.DOTALL)
+        if marker in text:
+            pattern = re.escape(marker) + r"((?:(?!<!-- generated).)*?<!-- end -->\n)?"
+            body = f"{marker}\n{section()}\n\n<!-- end -->\n"
+            text = re.sub(pattern, lambda _: body, text, count=1, flags=re.DOTALL)  # noqa: B023 - called at once
+    return CONSOLE.sub(_with_output, text)
 
 
 if __name__ == "__main__":
-    README.write_text(generate(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(generate(page.read_text(encoding="utf-8")), encoding="utf-8")
