@@ -1,30 +1,34 @@
-"""The generated parts of README.md and of the pages in docs/: `python -m tests.docs` writes them anew.
+"""What the program itself says in README.md and docs/: `python -m tests.docs` writes it anew.
 
-A `console` block is run, line by line that begins with `$`, on the bundled sample from an empty folder, unless the line
-above it is `<!-- not run: WHY -->`. A line `<!-- generated: NAME -->` is followed by what `SECTIONS` makes of NAME, up
-to `<!-- end -->`.
+The commands of a page are run from top to bottom in a folder that holds the sample as a user's own events. A `console`
+block shows what a terminal shows of each line that begins with `$`; an `sh` block must succeed. A block below the line
+`<!-- not run: WHY -->` is left alone. Between the lines `<!-- generated: NAME -->` and `<!-- end -->` stands what
+`SECTIONS` makes of NAME.
 """
 
-import os
+import ast
+import inspect
 import re
-import subprocess
-import sys
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import mmstats
 from mmstats.cli import MEANING
 from mmstats.cli.app import app
 from mmstats.question.parameters import PARAMETERS
 from mmstats.serve.errors import ERROR_CODES
 from mmstats.settings import SETTINGS
 from tests.serving import serving
+from tests.terminal import Terminal
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
-CONSOLE = re.compile(r"^(<!-- not run: .+ -->\n)?```console\n(.*?)```", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^(<!-- not run: .+ -->\n)?```(console|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def parameters() -> str:
@@ -85,6 +89,36 @@ def http_errors() -> str:
     return "\n".join(["| status | code | when |", "| --- | --- | --- |", *rows])
 
 
+def python_signature() -> str:
+    """The arguments of `mmstats.stats`, a line each."""
+    arguments = inspect.signature(mmstats.stats).parameters.values()
+    lines = ["data=None,", "*,", *(f"{one.name}={one.default!r}," for one in arguments if one.name != "data")]
+    return "\n".join(["```text", "mmstats.stats(", *(f"    {line}" for line in lines), ")", "```"])
+
+
+def rooms() -> str:
+    """The modules of the program, each with the first line of its docstring, in the order of the import contract."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    order = [name for layer in contracts[0]["layers"] for name in layer.split(" | ")]
+    package = ROOT / "mmstats"
+    above = sorted(package.glob("[!_]*.py")) + [file.parent for file in package.glob("*/__init__.py")]
+    above.sort(key=lambda path: (order.index(path.stem) if path.stem in order else len(order), path.stem))
+    return "\n".join(line for path in above for line in _room(path))
+
+
+def _room(path: Path, depth: int = 0) -> Iterator[str]:
+    module = path / "__init__.py" if path.is_dir() else path
+    told = (ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+    name = f"{path.name}/" if path.is_dir() else path.name
+    yield f"{'  ' * depth}- [`{name}`](../{module.relative_to(ROOT)}): {told}"
+    if path.is_dir():
+        for inside in sorted(path.iterdir()):
+            if (inside / "__init__.py").is_file() or inside.match("[!_]*.py"):
+                yield from _room(inside, depth + 1)
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "parameters": parameters,
     "exit codes": exit_codes,
@@ -92,33 +126,23 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "http session": http_session,
     "http errors": http_errors,
     "help": help_texts,
+    "python signature": python_signature,
+    "rooms": rooms,
 }
 
 
-def run(command: str, folder: str) -> str:
-    """What a command prints, in an environment that holds nothing of its user."""
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "HOME": folder,
-        "XDG_CONFIG_HOME": folder,
-        "MMSTATS_CACHE_DIR": folder,
-        "COLUMNS": "80",
-        "LANG": "C.UTF-8",
-    }
-    shell = ["sh", "-c", command]
-    done = subprocess.run(
-        shell, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
-    return done.stdout
-
-
-def _with_output(block: re.Match[str]) -> str:
-    if block[1]:
+def with_output(block: re.Match[str], terminal: Terminal) -> str:
+    """A block of a page, with what its commands print now."""
+    left_alone, language, body = block.groups()
+    if left_alone:
         return block[0]
-    commands = [line for line in block[2].splitlines() if line.startswith("$ ")]
-    with tempfile.TemporaryDirectory() as folder:
-        shown = [f"{command}\n{run(command[2:], folder)}" for command in commands]
-    return "```console\n" + "".join(text.rstrip() + "\n" for text in shown) + "```"
+    if language == "sh":
+        code, shown = terminal.run(body)
+        assert code == 0, f"{body}{shown}"
+        return block[0]
+    commands = [line for line in body.splitlines() if line.startswith("$ ")]
+    shown = "".join(f"{command}\n{terminal.run(command[2:])[1].rstrip()}\n" for command in commands)
+    return f"```console\n{shown}```"
 
 
 def generate(text: str) -> str:
@@ -129,7 +153,8 @@ def generate(text: str) -> str:
             pattern = re.escape(marker) + r"((?:(?!<!-- generated).)*?<!-- end -->\n)?"
             body = f"{marker}\n{section()}\n\n<!-- end -->\n"
             text = re.sub(pattern, lambda _: body, text, count=1, flags=re.DOTALL)  # noqa: B023 - called at once
-    return CONSOLE.sub(_with_output, text)
+    with tempfile.TemporaryDirectory() as home:
+        return BLOCK.sub(partial(with_output, terminal=Terminal(Path(home))), text)
 
 
 if __name__ == "__main__":

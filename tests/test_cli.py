@@ -13,6 +13,7 @@ import pytest
 
 from mmstats import InvalidQuestion, stats
 from mmstats.cli import run
+from tests.terminal import Terminal
 
 MMSTATS = [sys.executable, "-m", "mmstats"]
 SIGNUPS = '{"metric":"count","rows":[{"value":12}]}\n'
@@ -308,3 +309,9 @@ def test_help_and_readers_share_the_declared_formats() -> None:
     from mmstats import render, settings
 
     assert settings.FORMATS == render.FORMATS
+
+
+def test_a_dumb_terminal_is_shown_no_progress(tmp_path: Path) -> None:
+    """A terminal that cannot redraw shows the answer and nothing else, however long reading takes."""
+    slow = "(sleep 1.5; zcat events.ndjson.gz) | mmstats query --data - --format json"
+    assert Terminal(tmp_path).run(slow) == (0, '{"metric":"count","rows":[{"value":133}]}\n')

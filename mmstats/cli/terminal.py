@@ -164,6 +164,8 @@ _DELAY_SECONDS = 1.0
 class Progress:
     """Shows, after the first second and where stderr is a terminal, how much has been read and for how long.
 
+    A dumb terminal, which could not take a line back, is shown nothing.
+
     Once it is known how much there is to read, also how fast it goes and how long it will take. Used as a context
     manager; `advance` may be called from any thread.
     """
@@ -193,7 +195,7 @@ class Progress:
                 self._task = self._display.add_task(work, total=total)
 
     def __enter__(self) -> "Progress":
-        if sys.stderr is not None and sys.stderr.isatty():
+        if sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown"):
             self._timer.start()
         return self
 
