@@ -171,7 +171,7 @@ def _manifest_of(fields: dict[str, Any]) -> Manifest:
     files = tuple(_file_of(entry) for entry in _entries(fields, "files", StoreFile))
     next_source, columns, superseded = fields.get("next_source"), fields.get("columns"), fields.get("superseded", {})
     if unknown := fields.keys() - _FIELDS:
-        raise ValueError(f"it has a field {min(unknown)}")
+        raise ValueError(f"it has a field {visible(min(unknown))}")
     if not isinstance(next_source, int) or any(source.id >= next_source for source in sources):
         raise ValueError("its next source is not the next")
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
