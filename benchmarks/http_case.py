@@ -11,7 +11,7 @@ NO_REQUEST = WRONG = "400 invalid_params"
 LOST, OTHER_METHOD = "404 not_found", "405 method_not_allowed"
 FOREIGN_HOST, FOREIGN_PAGE = "400 invalid_host", "403 invalid_origin"
 APP = "https://app.example"  # whose pages one of the servers lets read
-ROUTES = ("/v1/stats", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
+ROUTES = ("/", "/v1/stats", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
 Pieces = bytes | tuple[bytes, ...]
 
 

@@ -170,7 +170,7 @@ def sizes() -> Iterator[Case]:
 
 
 METHODS = words("POST PUT PATCH DELETE TRACE PROPFIND QUERY M-SEARCH get Get GETT !#$%&'*+-.^_`|~")
-HEADS_ONLY = {QUESTION: "200", "/docs": "200", "/": "404", "/v1/stats": "400", "/docs%0a": "404"}
+HEADS_ONLY = {QUESTION: "200", "/docs": "200", "/": "307", "/v1/stats": "400", "/docs%0a": "404"}
 
 
 def methods() -> Iterator[Case]:

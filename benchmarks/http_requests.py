@@ -22,16 +22,17 @@ from benchmarks.http_case import (
 from tests.serving import KEY
 
 LOST_TARGETS = words(r"""
-/ * healthz //healthz /healthz/ /Healthz /HEALTHZ /./healthz /v1/../healthz /healthz;a=b /healthz#top /v1 /v1/ /v2/stats
-/v1/stats/x /v1/stats/ /v1//stats /docs.html /favicon.ico /robots.txt /.env /../../etc/passwd /..%2f..%2fetc%2fpasswd
+// healthz //healthz /healthz/ /Healthz /HEALTHZ /./healthz /v1/../healthz /healthz;a=b /healthz#top /v1 /v1/ /v2/stats
+* /v1/stats/x /v1/stats/ /v1//stats /docs.html /favicon.ico /robots.txt /.env /../../etc/passwd /..%2f..%2fetc%2fpasswd
 /v1%2Fstats /v1%2fstats /v1/stats%2f /v1/%2e%2e/healthz /%2e/healthz /v1/stats%3F /v1/stats%3Flimit=1 /healthz%23
 /% /%zz /%u0068ealthz /%ff /%c0%af /%00 /healthz%00 /%0ahealthz /healthz%0a%0a /healthz%0d%0a /healthz%0b /healthz%0c
-/healthz%C2%85 /healthz%E2%80%A8 /v1/stats%250a /%1b%5B2J /%9b /%E2%80%AE http://localhost https://localhost/none
+/healthz%C2%85 /healthz%E2%80%A8 /v1/stats%250a /%1b%5B2J /%9b /%E2%80%AE https://localhost/none
 """)
 FOUND_TARGETS = words(r"""
 /healthz /%68ealthz /%68%65%61%6c%74%68%7a /healthz? /healthz?a=b /healthz?? /healthz?%0a /healthz?/
 http://localhost/healthz HTTP://LOCALHOST/healthz https://127.0.0.1:1/healthz http://[::1]/healthz
 """)
+ROOT_TARGETS = words("/ /? /?a=b http://localhost HTTPS://LOCALHOST/ http://[::1]")
 FOREIGN_TARGETS = words("http://evil.example/healthz http://localhost@evil.example/ http:///healthz https://10.0.0.1/")
 
 
@@ -40,6 +41,7 @@ def targets() -> Iterator[Case]:
     near = [f"{route}{end}" for route, end in product(ROUTES, ("%0a", "%0A", "%0d", "%20"))]
     yield from cases(LOST, {target: request(target) for target in (*LOST_TARGETS, *near)})
     yield from cases("200", {target: request(target) for target in FOUND_TARGETS})
+    yield from cases("307", {target: request(target) for target in ROOT_TARGETS})
     yield from cases(FOREIGN_HOST, {target: request(target) for target in FOREIGN_TARGETS})
 
 

@@ -23,7 +23,7 @@ from tests.asgi import ask_app, build_app
 from tests.serving import Serving, question
 
 ROOT = Path(__file__).parent.parent
-OPEN = {"/healthz", "/readyz", "/openapi.json", "/docs"}
+OPEN = {"/", "/healthz", "/readyz", "/openapi.json", "/docs"}
 KINDS = [pytest.param(extensions, keys, id=f"{extensions=}-{keys=}") for extensions in (0, 1) for keys in (0, 1)]
 
 

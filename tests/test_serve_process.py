@@ -1,9 +1,9 @@
 """The server as a process: how it starts or does not, how it stops, and that nothing of it is left."""
 
+import ipaddress
 import os
 import pty
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -248,13 +248,35 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
-def test_ipv6_is_served(tmp_path: Path) -> None:
-    """On the loopback address of IPv6 the URL that is printed is answered."""
-    if not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists():
-        pytest.skip("this machine has no IPv6")
-    own = start(["--sample", "--host", "::1"], {}, str(tmp_path))
+def link_local() -> str | None:
+    """An IPv6 address of this machine that holds on one interface alone, with that interface as its zone."""
+    listed = Path("/proc/net/if_inet6")
+    addresses = [line.split() for line in listed.read_text().splitlines()] if listed.exists() else []
+    local = [(text, interface) for text, *_, interface in addresses if text.startswith("fe80")]
+    return f"{ipaddress.IPv6Address(bytes.fromhex(local[0][0]))}%{local[0][1]}" if local else None
+
+
+@pytest.mark.parametrize(
+    ("host", "printed"),
+    [
+        ("localhost", None),
+        ("0.0.0.0", "127.0.0.1"),
+        ("[::1]", "[::1]"),
+        ("::", "[::1]"),
+        pytest.param(link_local(), None, id="link-local"),
+    ],
+)
+def test_the_first_line_is_a_url_that_answers(tmp_path: Path, host: str | None, printed: str | None) -> None:
+    """Whatever address it listens on, the first line is a URL that this machine's curl opens, at the page to ask on."""
+    if host is None or (":" in host and not Path("/proc/net/if_inet6").exists()):
+        pytest.skip("this machine has no such address")
+    own = start(["--sample", "--host", host], {}, str(tmp_path))
     try:
-        assert own.url.startswith("http://[::1]:")
-        assert own.stats().status == 200
+        if printed:
+            assert own.url == f"http://{printed}:{own.port}"
+        # -g: the brackets are part of the address, and no pattern.
+        command = ["curl", "-sSLg", "--noproxy", "*", "-w", "%{url_effective} %{http_code}", "-o", "/dev/null", own.url]
+        ran = subprocess.run(command, capture_output=True, check=True, text=True)
+        assert ran.stdout == f"{own.url}/docs 200"
     finally:
         stop(own)

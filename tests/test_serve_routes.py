@@ -10,13 +10,13 @@ from tests.serving import KEY, Reply, Serving, question
 
 QUESTION = question(group_by="source")
 AUTHORIZED = ("Host: localhost", f"Authorization: Bearer {KEY}", "Connection: close")
-OPEN = ("/healthz", "/readyz", "/openapi.json", "/docs")
+OPEN = ("/", "/healthz", "/readyz", "/openapi.json", "/docs")
 ALLOW = "GET, HEAD, OPTIONS"
 
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/v1", "/v1/", "/v1/stats/", "/v1//stats", "/V1/stats", "/v1/stats/x", "/v1/stats%2F", "/docs/", "/v2/stats",
+    ["//", "/v1", "/v1/", "/v1/stats/", "/v1//stats", "/V1/stats", "/v1/stats/x", "/v1/stats%2F", "/docs/", "/v2/stats",
      "/v1/stats%0a", "/v1/stats%0d", "/healthz%0A", "/docs%0a"],
 )  # fmt: skip
 def test_another_path_is_not_found(server: Serving, path: str) -> None:
@@ -65,6 +65,16 @@ def test_options_says_what_is_allowed(server: Serving, path: str) -> None:
 def test_what_is_open_needs_no_key(server: Serving, path: str) -> None:
     """Health, readiness, the OpenAPI document and its page are for everybody."""
     assert server.request(path, key=False).status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("target", ["/", "/?from=2026-05-01", "http://localhost", "http://localhost/"])
+def test_the_root_leads_to_the_page(server: Serving, method: str, target: str) -> None:
+    """Who opens the URL that the server prints is sent on to the page, for now, below whatever path a proxy has it."""
+    reply = server.raw(f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close")
+    assert (reply.status, reply.headers["Location"], reply.body) == (307, "docs", b"")
+    assert "Cache-Control" not in reply.headers
+    assert reply.headers["X-Request-Id"]
 
 
 def test_the_metrics_need_a_key(server: Serving) -> None:

@@ -69,7 +69,7 @@ def _announce(url: str, *, auth: bool, new: Key | None) -> None:
         words = ["curl", *(["-H", shlex.quote(header)] if auth else [])]
         words += [shlex.quote(f"{url}/v1/stats?from=2000-01-01&to=2100-01-01&group_by=event_name")]
         lines += ["", *(["A key for this run only:", ""] if new else []), f"  {' '.join(words)}", ""]
-        lines += [f"{url}/docs describes it in a browser. Ctrl-C ends it.", ""]
+        lines += [f"Open {url} in a browser to try it there. Ctrl-C ends it.", ""]
     # When nobody reads it, the server serves all the same.
     with suppress(ClosedPipe, OutputError):
         write_text("\n".join(lines) + "\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from mmstats.answer import encode
@@ -41,6 +41,7 @@ def build(dataset: Dataset, options: ServeOptions, keyring: Keyring | None, log:
     description = document(extensions=options.extensions, keys=keyring is not None)
     service = ServiceEndpoints(keyring, monitor, metrics, encode(description).encode())
     routes = [
+        ExactRoute("/", service.root),
         ExactRoute("/v1/stats", stats.get),
         ExactRoute("/healthz", service.health),
         ExactRoute("/readyz", service.readiness),
@@ -80,6 +81,14 @@ class ServiceEndpoints:
         self._keyring, self._monitor, self._metrics, self._openapi = keyring, monitor, metrics, openapi
         self._page = Path(__file__).with_name("docs.html").read_text(encoding="utf-8")
         self._page_policy = _content_security_policy(self._page)
+
+    async def root(self, _: Request) -> Response:
+        """The way to the page, for who opens the server's URL in a browser.
+
+        Temporary, so that no cache keeps it: the root may show more one day, or another program use the port. Relative,
+        so that it also holds below a path of a reverse proxy.
+        """
+        return RedirectResponse("docs", 307)
 
     async def health(self, _: Request) -> Response:
         """Whether the server is up."""

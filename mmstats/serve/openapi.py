@@ -160,6 +160,7 @@ def _paths(parameters: list[Node], *, keys: bool) -> Node:
     ready = _operation("getReadiness", "Whether the dataset can be read.", _status_content("ready"))
     ready["responses"]["503"] = _not_ready()
     return {
+        "/": _redirect() | public,
         "/v1/stats": {
             "operationId": "getStats",
             "summary": "Count events or distinct visitors, in groups and buckets of time.",
@@ -186,6 +187,13 @@ def _operation(operation_id: str, summary: str, content: Node, auth: Sequence[st
     success = {"description": summary, "headers": _REQUEST_ID, "content": content}
     errors = _error_refs(*sorted({"400", "403", "500", *auth}))
     return {"operationId": operation_id, "summary": summary, "responses": {"200": success, **errors}}
+
+
+def _redirect() -> Node:
+    summary = "The way to `/docs`, for who opens the server's URL in a browser."
+    headers = {"Location": _header("Where the page is.", required=True), **_REQUEST_ID}
+    responses = {"307": {"description": summary, "headers": headers}, **_error_refs("400", "403", "500")}
+    return {"operationId": "getRoot", "summary": summary, "responses": responses}
 
 
 def _error_refs(*statuses: str) -> Node:

@@ -44,11 +44,15 @@ class Address:
 
     @property
     def url(self) -> str:
-        """How a client on this machine reaches it."""
+        """How a client on this machine reaches it; a link-local address keeps its zone (RFC 6874)."""
         ip = self.ip
         if ip.is_unspecified:
             ip = ipaddress.ip_address("127.0.0.1" if ip.version == 4 else "::1")
-        return f"http://{f'[{ip}]' if ip.version == 6 else ip}:{self.sockaddr[1]}"
+        host = str(ip)
+        if ip.version == 6:
+            interface = self.sockaddr[3]
+            host = f"[{ip}%25{socket.if_indextoname(interface)}]" if interface else f"[{ip}]"
+        return f"http://{host}:{self.sockaddr[1]}"
 
 
 def resolve(host: str, port: int) -> Address:
