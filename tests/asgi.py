@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 
 from mmstats.dataset import Dataset
 from mmstats.serve.app import build
-from mmstats.serve.observability import open_log
+from mmstats.serve.log import open_log
 from mmstats.serve.options import ServeOptions
 from tests.serving import ROOT, Reply
 

@@ -3,14 +3,19 @@
 import io
 import json
 import logging
+import os
+import pty
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mmstats.serve.observability import open_log
-from tests.serving import KEY, SECRET, Serving, question, serving, until
+from mmstats.serve.log import open_log
+from tests.serving import KEY, SECRET, Serving, environment, question, serving, stop, until
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +169,7 @@ def test_bad_rows_left_out_cannot_write_in_the_log(tmp_path: Path, form: str) ->
     (tmp_path / f"{EVIL}.csv").write_text(FAULTS["csv"])
     with serving("--data", str(tmp_path), "--skip-bad-rows", "--log-format", form) as running:
         assert running.stats().json["rows"] == [{"value": 0}]
-        assert "2J" in running.log()
+        until(lambda: "2J" in running.log())
         assert is_clean(running.log())
 
 
@@ -188,6 +193,79 @@ def test_no_text_can_write_in_the_log(form: str) -> None:
         assert json.loads(lines[2])["message"].startswith("a\\x1b[2J\\x9b2J\\u202e\\u2028\\nlevel=info b ")
 
 
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+STYLE = re.compile(r"\x1b\[[0-9]*m")
+
+
+def test_no_text_acts_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal nothing but the log's own colours acts on it, and without colours nothing; keys are hidden."""
+    for variable, styled in (("NO_COLOR", False), ("COLORS", True)):
+        monkeypatch.setenv(variable, "1")
+        monkeypatch.setenv("TERM", "xterm")
+        written = Terminal()
+        log = open_log(None, written)
+        fields = dict.fromkeys(("method", "path", "query", "error", "message", "notice"), f"{EVIL} {KEY}")
+        log.info("request", **fields, status=502, ms=1234.5678, rows=1, cache="miss", request_id="a")
+        try:
+            raise ValueError(f"{EVIL} {KEY}")
+        except ValueError as error:
+            log.error("bug", path=EVIL, exc_info=error)
+        assert bool(STYLE.search(written.getvalue())) == styled
+        lines = STYLE.sub("", written.getvalue()).split("\n")
+        assert all(line.isprintable() for line in lines)
+        assert SECRET not in written.getvalue()
+        assert re.match(r"\d\d:\d\d:\d\d 502   1,234\.6 ms a\\x1b\[2J.* 1 row miss a", lines[0])
+        assert lines[1].endswith("bug path=a\\x1b[2J\\x9b2J\\u202e\\u2028\\nlevel=info b")
+        assert lines[2] == "Traceback (most recent call last):"
+        monkeypatch.delenv(variable)
+
+
+def test_on_a_terminal_a_request_is_a_line_for_eyes(tmp_path: Path) -> None:
+    """A terminal is shown time, status, duration, method, what was asked, decoded, rows and notices."""
+    (tmp_path / "bad.csv").write_text("timestamp,event_name\n2026-05-01,a b\nnever,c\n")
+    primary, terminal = pty.openpty()
+    command = [sys.executable, "-m", "mmstats", "serve", "--data", str(tmp_path), "--skip-bad-rows", "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=terminal, text=True, env=environment(str(tmp_path), TERM="xterm")
+    ) as process:
+        os.close(terminal)
+        assert process.stdout
+        own = Serving(process.stdout.readline().strip(), process, tmp_path / "unused")
+        long = own.stats(event="a b", group_by="source,path", limit="7")
+        own.stats(event="x" * 2000)
+        own.request("/none")
+        shown = ""
+        while "/none" not in shown:
+            shown += os.read(primary, 1 << 16).decode()
+        stop(own)
+    os.close(primary)
+    assert long.status == 200
+    assert "\x1b[32m200\x1b[0m" in shown
+    assert "\x1b[33m404\x1b[0m" in shown
+    started, *lines = STYLE.sub("", shown).splitlines()
+    assert re.fullmatch(rf"\d\d:\d\d:\d\d started url={own.url} files=1 pid={process.pid}", started)
+    beginning = r"\d\d:\d\d:\d\d {} +[0-9.]+ ms GET  {}"
+    target = r"/v1/stats\?from=2000-01-01&to=2100-01-01&event="
+    notice = r"1 row miss .*bad\.csv.*"
+    assert re.fullmatch(beginning.format(200, target + r"a b&group_by=source,path&limit=7 ") + notice, lines[0])
+    assert re.fullmatch(beginning.format(200, target + r"x{40,60}… ") + notice, lines[1])
+    assert re.fullmatch(beginning.format(404, "/none not_found"), lines[2])
+
+
+def test_what_was_asked_is_written_down_decoded(machine: Serving) -> None:
+    """A machine's line has the query as well, decoded, and cut when it is long."""
+    for given, written in (("a%20b=%0Ac+d", "a b=\\nc d"), ("a=" + "b" * 50_000, "a=" + "b" * 498)):
+        reply = machine.request(f"/none?{given}")
+        assert log_line(machine, reply.headers["X-Request-Id"])["query"] == written
+
+
 def test_a_long_path_is_cut(machine: Serving) -> None:
     """A path of many thousands of characters does not fill the log."""
     reply = machine.request("/" + "a" * 50_000)
@@ -208,7 +286,12 @@ def test_no_log_shows_a_key(machine: Serving, server: Serving) -> None:
     """After answers and refusals of every kind, no log has any of the key in it."""
     for running in (machine, server):
         for headers in ({}, {"Authorization": f"Basic {KEY}"}, {"Authorization": f"Bearer {KEY}!"}, {"Origin": KEY}):
-            reply = running.request(question(event=KEY), headers)
-            assert SECRET not in reply.body.decode()
-            until(lambda sought=reply.headers["X-Request-Id"], running=running: sought in running.log())  # type: ignore[misc]
-        assert SECRET not in running.log()
+            for path in (
+                question(event=KEY),
+                question(event="x" * 430 + f" {KEY}"),
+                "/none?" + KEY.replace("_", "%5f"),
+            ):
+                reply = running.request(path, headers)
+                assert SECRET not in reply.body.decode()
+                until(lambda sought=reply.headers["X-Request-Id"], running=running: sought in running.log())  # type: ignore[misc]
+        assert SECRET[:8] not in running.log()

@@ -47,7 +47,7 @@ def serve(texts: Texts) -> int:
             key = new = _key_for_this_run()
 
     from mmstats.serve.auth import Keyring  # after validation: a wrong option loads no server
-    from mmstats.serve.observability import open_log
+    from mmstats.serve.log import open_log
     from mmstats.serve.server import serve as run
 
     log = open_log(options.log_format, sys.stderr or Path(os.devnull).open("w"))  # noqa: SIM115 - open to the end

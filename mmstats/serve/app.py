@@ -18,8 +18,9 @@ from mmstats.errors import DatasetError
 from mmstats.serve.auth import Keyring, RateLimiter, authenticate
 from mmstats.serve.errors import EXCEPTION_HANDLERS, ApiError
 from mmstats.serve.freshness import AnswerCache, DatasetMonitor
+from mmstats.serve.log import Log
 from mmstats.serve.middleware import CompressionMiddleware, OriginMiddleware, RequestTargetMiddleware
-from mmstats.serve.observability import Log, Metrics, RequestLogMiddleware
+from mmstats.serve.observability import Metrics, RequestLogMiddleware
 from mmstats.serve.openapi import document
 from mmstats.serve.options import ServeOptions
 from mmstats.serve.stats import StatsEndpoint

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from mmstats.api_keys import Key, KeyFile, StoredKey, new_key, read_key
 from mmstats.errors import MmstatsError
 from mmstats.serve.errors import ApiError
-from mmstats.serve.observability import Log
+from mmstats.serve.log import Log
 from mmstats.serve.options import Rate
 
 _BEARER = re.compile(r"bearer +(\S.*)", re.IGNORECASE)

@@ -1,84 +1,29 @@
-"""What an operator sees: the structured log on stderr, the Prometheus metrics, and each request's id and line."""
+"""What is observed of each request: its id, its line in the log, and its place in the Prometheus metrics."""
 
 import asyncio
-import contextlib
-import logging
 import re
 import secrets
 import time
 from collections.abc import Callable, Collection
-from typing import Any, TextIO
+from urllib.parse import unquote_plus
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.processors import JSONRenderer, LogfmtRenderer, TimeStamper, add_log_level
-from structlog.stdlib import ProcessorFormatter
-from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from mmstats.api_keys import conceal
 from mmstats.serve.errors import CLIENT_GONE, ApiError, Overloaded
-from mmstats.wording import visible
+from mmstats.serve.log import Log
 
-Log = FilteringBoundLogger
-_KEY_ORDER = ("timestamp", "level", "event")
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _REQUEST_ID = "X-Request-Id"
 _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _METHODS = ("GET", "HEAD", "OPTIONS")
 _MAX_PATH = 200
+_MAX_QUERY = 500
 # What the endpoint and the error handlers note in the request's state for its line in the log.
-_LOGGED_STATE = ("rows", "cache", "error", "message")
-
-
-def open_log(form: str, stream: TextIO) -> Log:
-    """A log that writes one line an event to a stream, as text or as JSON; uvicorn and asyncio log there as well."""
-    renderer: Any = (
-        JSONRenderer(ensure_ascii=False)
-        if form == "json"
-        else LogfmtRenderer(key_order=_KEY_ORDER, drop_missing=True, bool_as_flag=False)
-    )
-    stamp: list[Processor] = [add_log_level, TimeStamper("iso", utc=True)]
-    render: list[Processor] = [structlog.processors.format_exc_info, _make_harmless, renderer]
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        ProcessorFormatter(processors=[ProcessorFormatter.remove_processors_meta, *render], foreign_pre_chain=stamp)
-    )
-    for name in ("uvicorn.error", "asyncio"):
-        library = logging.getLogger(name)
-        library.handlers, library.propagate = [handler], False
-        library.setLevel(logging.WARNING)
-    log: Log = structlog.wrap_logger(
-        _LineWriter(stream),
-        processors=[*stamp, *render],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-    )
-    return log
-
-
-def _make_harmless(_: Any, __: str, event: EventDict) -> EventDict:
-    """Escape what acts on a terminal or looks like another line, and hide keys, wherever a text of the line is from."""
-    for name, value in event.items():
-        if isinstance(value, str):
-            lines = value.split("\n") if name == "exception" else [value]
-            event[name] = "\n".join(conceal(visible(line)) for line in lines)
-    return event
-
-
-class _LineWriter:
-    """Writes lines to a stream; when nobody reads it any more, the server goes on without a log."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def info(self, line: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(line + "\n")
-            self._stream.flush()
-
-    warning = error = info
+_LOGGED_STATE = ("rows", "cache", "error", "message", "notice")
 
 
 class Metrics:
@@ -150,14 +95,18 @@ class RequestLogMiddleware:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.requests.labels(method, path, str(response.status)).inc()
         self._metrics.seconds.labels(path).observe(seconds)
-        state = {name: scope["state"].get(name) for name in _LOGGED_STATE}
-        self._log.info(
+        # Keys are hidden before the query is cut: what is left of one would not look like a key.
+        query = conceal(unquote_plus(scope["query_string"].decode("ascii")))[:_MAX_QUERY]
+        state = {name: value for name in _LOGGED_STATE if (value := scope["state"].get(name)) is not None}
+        write = self._log.warning if "notice" in state else self._log.info
+        write(
             "request",
             method=scope["method"][:_MAX_PATH],
             path=scope["path"][:_MAX_PATH],
+            **({"query": query} if query else {}),
             status=response.status,
             ms=round(seconds * 1000, 3),
-            **{name: value for name, value in state.items() if value is not None},
+            **state,
             request_id=response.request_id,
         )
 

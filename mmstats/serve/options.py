@@ -35,7 +35,7 @@ class ServeOptions:
     """How the server is to run.
 
     `query_timeout` is in seconds, `max_memory` in bytes; a `rate_limit` or `max_memory` of None is no limit; an
-    `engine` of None is the settings' to say; without `auth` nobody needs a key.
+    `engine` of None is the settings' to say, a `log_format` of None the terminal's; without `auth` nobody needs a key.
     """
 
     host: str = "127.0.0.1"
@@ -46,7 +46,7 @@ class ServeOptions:
     query_timeout: int = 60
     max_memory: int | None = None
     rate_limit: Rate | None = None
-    log_format: str = "text"
+    log_format: str | None = None
     engine: EngineAddress | None = None
     extensions: bool = False
     auth: bool = True
@@ -120,7 +120,12 @@ OPTIONS: tuple[Option, ...] = (
         default_text="local",
     ),
     Option("rate_limit", "How often one key may ask, such as 50/s, 100/m or 1000/h.", _read_rate, metavar="N/UNIT"),
-    Option("log_format", "How the log is written.", default=_DEFAULTS.log_format, choices=("text", "json")),
+    Option(
+        "log_format",
+        "How the log is written.",
+        choices=("text", "json"),
+        default_text="for eyes on a terminal, else text",
+    ),
 )
 
 

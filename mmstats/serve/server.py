@@ -19,7 +19,7 @@ from mmstats.files.fingerprint import fingerprint
 from mmstats.serve.app import build
 from mmstats.serve.auth import Keyring
 from mmstats.serve.connection import HEAD_SECONDS, ConnectionLimit, HttpProtocol
-from mmstats.serve.observability import Log
+from mmstats.serve.log import Log
 from mmstats.serve.options import ServeOptions
 from mmstats.wording import visible
 
@@ -133,8 +133,8 @@ def serve(
     url = Address(address.family, listening.getsockname()).url
 
     def announce() -> None:
+        started(url)  # before the log: on a terminal, the first line is the URL
         log.info("started", url=url, files=files, pid=os.getpid())
-        started(url)
 
     app = build(dataset, options, keyring, log, loopback=address.ip.is_loopback)
     limit = ConnectionLimit(options.max_concurrency)

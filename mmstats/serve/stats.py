@@ -73,8 +73,10 @@ class StatsEndpoint:
         return _response(answer, _validators(key))
 
     def _record(self, request: Request, source: str, answer: Answer | None) -> None:
-        """Note where the answer came from, for the log and the metrics."""
-        request.state.cache, request.state.rows = source, answer.rows if answer else None
+        """Note where the answer came from, for the log and the metrics; and for the log, what else is to say of it."""
+        request.state.cache = source
+        if answer:
+            request.state.rows, request.state.notice = answer.rows, "; ".join(answer.notices) or None
         self.metrics.answers.labels(source).inc()
 
 

@@ -17,7 +17,7 @@ from mmstats.engine_address import LOCAL
 from mmstats.errors import TooMuchMemory, Unreadable
 from mmstats.question.query import StatsQuery
 from mmstats.serve.errors import Overloaded
-from mmstats.serve.observability import Log
+from mmstats.serve.log import Log
 from mmstats.serve.options import KEY_VARIABLE, ServeOptions
 from mmstats.serve.worker import LENGTH, TOO_MUCH_MEMORY_EXIT, Answer, Job
 
@@ -191,7 +191,7 @@ class WorkerPool:
         """The answer of a worker, which is idle afterwards, also after an error, and killed when cancelled or late."""
         try:
             async with asyncio.timeout_at(deadline) as timeout:
-                answer = await worker.answer(job)
+                return await worker.answer(job)
         except (asyncio.CancelledError, TimeoutError):
             worker.kill()
             await asyncio.shield(worker.end())
@@ -201,9 +201,6 @@ class WorkerPool:
             raise
         finally:
             self._make_idle(worker)
-        for notice in answer.notices:
-            self._log.warning("notice", message=notice)
-        return answer
 
     async def _new_worker(self) -> Worker:
         try:
