@@ -285,3 +285,16 @@ def test_page_never_makes_markup_of_data(page: str) -> None:
 def test_page_without_script(page: str) -> None:
     """Who runs no scripts is sent to the document."""
     assert 'href="openapi.json"' in page.partition("<noscript>")[2].partition("</noscript>")[0]
+
+
+def test_page_keeps_the_question_in_its_address(page: str) -> None:
+    """The address of the page gets what is asked and nothing else; the key goes into no place but its header."""
+    assert re.findall(r"State\((.*)\);", page) == ['null, "", location.pathname + question().search + location.hash']
+    assert re.findall(r"[^;{]*\bkey\b\??\.value[^;]*;", page) == [
+        '\n  const headers = key?.value ? { Authorization: "Bearer " + key.value.trim() } : {};'
+    ]
+
+
+def test_page_says_when_rows_were_cut(page: str) -> None:
+    """The page looks at the header that says so, under the name that the server sends."""
+    assert 'reply.headers.get("Mmstats-Truncated") === "true"' in page
