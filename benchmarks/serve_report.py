@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from serve_client import client
 
-PACKAGES = ("mmstats", "uvicorn", "h11", "starlette", "anyio", "polars")
+PACKAGES = ("mmstats-cli", "uvicorn", "h11", "starlette", "anyio", "polars")
 
 Row = Mapping[str, object]
 

@@ -10,6 +10,7 @@ import pytest
 
 from mmstats import InvalidParams, stats
 from mmstats.engine_address import LOCAL, read_engine
+from mmstats.extras import install_hint
 from mmstats.settings import load_settings
 from tests.conftest import Ask
 from tests.test_imports import ROOT
@@ -168,8 +169,8 @@ def test_python_names_the_engine_too(data: Path) -> None:
         stats(data, engine=1)  # type: ignore[arg-type]
 
 
-def test_without_its_client_the_extra_is_named(data: Path, tmp_path: Path) -> None:
-    """Where the client is not installed, exit 2 and the extra that has it; the local engine needs none."""
+def test_without_its_client_what_installs_it_is_named(data: Path, tmp_path: Path) -> None:
+    """Where the client is not installed, exit 2 and the packages that have it; the local engine needs none."""
     (tmp_path / "absent" / "pyspark").mkdir(parents=True)
     (tmp_path / "absent" / "pyspark" / "__init__.py").write_text("raise ModuleNotFoundError(name='pyspark')")
     command = [sys.executable, "-m", "mmstats", "query", "--data", str(data), "--no-cache"]
@@ -180,7 +181,7 @@ def test_without_its_client_the_extra_is_named(data: Path, tmp_path: Path) -> No
     assert ran.returncode == 2
     assert ran.stderr.splitlines() == [
         "error: the engine sc://127.0.0.1:1 needs a client that is not installed (pyspark)",
-        "hint: pip install 'mmstats[spark]'",
+        f"hint: {install_hint('spark')}",
     ]
     assert subprocess.run(command, env=environment, check=False, capture_output=True).returncode == 0
 

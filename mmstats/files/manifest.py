@@ -160,7 +160,7 @@ def parse_manifest(path: str, content: bytes) -> Manifest:
             raise ValueError("it has no digest, as its version should" if version > 1 else "its version has no digest")
         return _manifest_of(fields)
     except _UnknownVersion as fault:
-        hint = f"this mmstats knows version {VERSION}: update mmstats"
+        hint = f"this mmstats knows version {VERSION}: update mmstats-cli"
         raise Unreadable(f"{visible(path)}: {fault}", hint=hint) from None
     except (ValueError, RecursionError) as fault:
         raise Unreadable(f"{visible(path)}: not the manifest of a store: {fault}", hint=RESTORE) from None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cachetools import TTLCache
 
 from mmstats.errors import InvalidSettings, NotEvents
+from mmstats.extras import install_hint
 from mmstats.storage.aws import Credentials, find_aws
 from mmstats.storage.url import Url
 from mmstats.wording import visible
@@ -157,8 +158,7 @@ def find_access(url: Url, options: Mapping[str, str]) -> Access:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise NotEvents(f"{visible(str(url))}: unknown scheme {visible(url.scheme)!r}", hint=f"known are {known}")
     if find_spec("obstore") is None:
-        hint = f"pip install 'mmstats[{SCHEMES[url.scheme]}]'"
-        raise InvalidSettings(f"{url.scheme}:// needs obstore", hint=hint)
+        raise InvalidSettings(f"{url.scheme}:// needs obstore", hint=install_hint(SCHEMES[url.scheme]))
     options = {name.lower(): value for name, value in options.items()}
     with _ENVIRONMENT:
         variables = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))

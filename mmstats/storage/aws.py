@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mmstats.errors import InvalidSettings, MmstatsError, Unreadable
+from mmstats.extras import install_hint
 from mmstats.storage.url import Url
 from mmstats.wording import visible
 
@@ -55,8 +56,7 @@ def find_aws(url: Url, options: Mapping[str, str]) -> tuple[dict[str, str], Call
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.session import Session
     except ImportError:
-        hint = "pip install 'mmstats[s3]'"
-        raise InvalidSettings("s3:// needs boto3, which finds the keys", hint=hint) from None
+        raise InvalidSettings("s3:// needs boto3, which finds the keys", hint=install_hint("s3")) from None
     plain = {name.removeprefix("aws_"): value for name, value in options.items()}
     given = {_ALIASES.get(name, name): value for name, value in plain.items()}
     session = Session(profile=given.get("profile"))

@@ -17,6 +17,7 @@ from mmstats.dataset import Dataset
 from mmstats.engine_address import TOKEN_VARIABLE, EngineAddress
 from mmstats.engines import Engine
 from mmstats.errors import InvalidSettings
+from mmstats.extras import install_hint
 from mmstats.question.query import StatsQuery
 from mmstats.reports import Profile
 
@@ -35,8 +36,8 @@ def engine(address: EngineAddress) -> Engine:
         with client_importable():
             from mmstats.engines.spark.cluster import Cluster
     except ImportError as error:
-        missing = f"the engine {address} needs a client that is not installed ({error.name})"
-        raise InvalidSettings(missing, hint="pip install 'mmstats[spark]'") from None
+        missing = f"the engine {address} needs a client that is not installed ({error.name or error})"
+        raise InvalidSettings(missing, hint=install_hint("spark")) from None
     try:
         address = address.with_token(os.environ.get(TOKEN_VARIABLE, ""))
     except ValueError as error:
