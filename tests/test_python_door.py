@@ -259,6 +259,7 @@ WRONG: list[dict[str, Any]] = [
     {"group_by": [None]},
     {"group_by": {"source", "medium"}},
     {"fill": True},
+    {"exact": True},
     {"data": []},
     {"data": 5},
     {"data": [None]},

@@ -351,11 +351,14 @@ def test_faults_of_the_caller_are_raised_too() -> None:
 
 
 def test_extensions_that_contradict_parameters_are_refused() -> None:
-    """All rows exclude a limit, and filling needs an interval."""
+    """All rows exclude a limit, filling needs an interval, and only an estimate can be asked for exactly."""
     assert faults_of({"limit": ["5"], "all": ["true"]}) == {"limit": ["cannot be given when all rows are asked for"]}
     assert faults_of({"fill": ["true"]}) == {"fill": ["needs an interval"]}
-    texts = {"interval": ["day"], **{extension.name: ["true"] for extension in EXTENSIONS}}
-    assert read_question(texts) == StatsQuery(interval="day", limit=None, exact=True, fill=True)
+    for texts in ({"exact": ["true"]}, {"exact": ["true"], "metric": ["count"]}):
+        assert faults_of(texts) == {"exact": ["needs a metric that is estimated: uniques"]}
+    assert list(faults_of({"exact": ["true"], "metric": ["uniqes"]})) == ["metric"]
+    texts = {"interval": ["day"], "metric": ["uniques"], **{extension.name: ["true"] for extension in EXTENSIONS}}
+    assert read_question(texts) == StatsQuery("uniques", interval="day", limit=None, exact=True, fill=True)
 
 
 @pytest.mark.parametrize("name", [extension.name for extension in EXTENSIONS])

@@ -145,6 +145,8 @@ def test_extensions_answer_as_the_python_door_does(extended: Serving, folder: Pa
     def answers(texts: Texts, beyond: set[str], others: bool) -> None:
         if "all" in beyond:
             texts.pop("limit", None)
+        if "exact" in beyond:
+            texts["metric"] = "uniques"
         if "fill" in beyond:
             texts.setdefault("interval", "day")
         switches = {name: "true" if name in beyond else "false" for name in ("all", "exact", "fill")}

@@ -1,6 +1,9 @@
 """Every parameter of the stats query, declared once."""
 
-from mmstats.options import Option, add_names, excludes, needs, precedes, read_names, switch
+from collections.abc import Mapping
+from typing import Any
+
+from mmstats.options import Faults, Option, Texts, add_names, excludes, needs, precedes, read_names, switch
 from mmstats.question.instants import parse_instant
 
 METRICS = ("count", "uniques")
@@ -69,8 +72,17 @@ EXTENSIONS: tuple[Option, ...] = (
 )
 
 QUESTION = PARAMETERS + EXTENSIONS
+
+
+def _exact_needs_an_estimate(texts: Texts, values: Mapping[str, Any]) -> Faults:
+    """The rule that what is no estimate cannot be asked for exactly; a metric that is none has a fault of its own."""
+    is_count = texts.get("metric", ["count"]) == ["count"]
+    return {"exact": ["needs a metric that is estimated: uniques"]} if values.get("exact") and is_count else {}
+
+
 RULES = (
     precedes("from", "to", "must be before the end of the range"),
     excludes("limit", "all", "cannot be given when all rows are asked for"),
     needs("fill", "interval", "needs an interval"),
+    _exact_needs_an_estimate,
 )
