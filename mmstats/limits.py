@@ -36,6 +36,10 @@ class Limits:
     batch_files: int = 64  # files that are read before that is looked at, doubled as long as they take less time
     batch_bytes: int = 1 << 26  # likewise
 
+    # What may be wrong where no event answers: what is read for it. No answer depends on it.
+    no_events_bytes: int = 256 << 20  # of event names, and of timestamps
+    no_events_files: int = 2_000  # whose ranges are not known: footers, most of the time
+
     # Grouping
     filled_rows: int = 1_000_000  # rows of an answer whose empty buckets are filled
     batch_rows: int = 1 << 20  # events that are packed and sorted at once

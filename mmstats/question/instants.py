@@ -12,6 +12,7 @@ PATTERN = (
 )
 _INSTANT = re.compile(PATTERN.removesuffix("$") + r"\Z")
 _LOST_PLUS = re.compile(r"^[0-9-]{10}[T ][0-9:.,]+ [0-9]{2}(:?[0-9]{2})?\Z")
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
 EXAMPLE = "2026-05-01 or 2026-05-01T00:00:00Z"
 
 
@@ -38,6 +39,16 @@ def _instant(found: re.Match[str]) -> datetime:
     zone = timezone(-offset if found["sign"] == "-" else offset)
     local = datetime.fromisoformat(f"{found['date']}T{clock}")
     return local.replace(microsecond=micros, tzinfo=zone).astimezone(UTC)
+
+
+def micros_text(micros: int) -> str | None:
+    """An instant, in microseconds since the epoch, in ISO 8601; None for one outside the years 1 to 9999."""
+    try:
+        instant = _EPOCH + timedelta(microseconds=micros)
+    except OverflowError:
+        return None
+    finest = "microseconds" if micros % 1_000 else "milliseconds" if micros % 1_000_000 else "seconds"
+    return instant.isoformat(timespec=finest) + "Z"
 
 
 def instant_text(value: object) -> str:

@@ -118,6 +118,10 @@ class Source:
             return overlap_of(FileRange(*known), self.projection.selection)
         return overlap
 
+    def known_ranges(self) -> dict[str, InstantRange | None]:
+        """The ranges of files as far as they were known before any was opened, by path."""
+        return {path: (known.first, known.last) for path, (_, known) in self._overlaps.items() if known}
+
     def scan(self, files: Sequence[EventFile] | None = None, *, whole: bool = False, judge: bool = True) -> "Scan":
         """The events selected of some of the files, or of all; of `whole` files the range need not be asked.
 

@@ -6,7 +6,7 @@ first bad one depend on which thread is done first. Only so much is read as is s
 """
 
 import atexit
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Event, Lock, Thread, current_thread
@@ -45,7 +45,7 @@ class TextReader(Protocol):
 
 def read_texts(
     files: Sequence[EventFile], projection: Projection, options: ReadOptions
-) -> Iterator[tuple[EventFile, pl.DataFrame | FileReport]]:
+) -> Generator[tuple[EventFile, pl.DataFrame | FileReport]]:
     """The events selected of text files, in order, and behind the last of a file its report.
 
     Once closed, or where a file cannot be read, it leaves no thread behind. Raises what the first such file raises:

@@ -6,7 +6,6 @@ Which of several columns of the data serves as the event's name is found by aski
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from itertools import islice
 
 import polars as pl
@@ -16,6 +15,7 @@ from mmstats.engines.local.manifest_check import manifest_faults
 from mmstats.errors import DatasetError, NotEvents
 from mmstats.files.discovery import current_file
 from mmstats.files.event_file import EventFile
+from mmstats.question.instants import micros_text
 from mmstats.readers.bad_rows import find_bad_rows
 from mmstats.readers.columnar import ENGINE_FAULTS, unreadable
 from mmstats.readers.integrity import check_all
@@ -27,7 +27,6 @@ from mmstats.reports import MAX_EVENT_NAMES, MAX_FAULTS, Check, ColumnUse, Descr
 Advance = Callable[[int], None]
 _OWN_NAME = {"the column event_name itself": "event_name", "the column event": "event"}
 _EVENT, _COUNT = "event_name", "count"
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
 
 
 def _no_events() -> pl.DataFrame:
@@ -59,16 +58,7 @@ class Summary:
 
     def instants(self) -> tuple[str | None, str | None]:
         """The first and the last instant, in ISO 8601; None for one outside the years 1 to 9999."""
-        return (_iso(self.range[0]), _iso(self.range[1])) if self.range else (None, None)
-
-
-def _iso(micros: int) -> str | None:
-    try:
-        instant = _EPOCH + timedelta(microseconds=micros)
-    except OverflowError:
-        return None
-    finest = "microseconds" if micros % 1_000 else "milliseconds" if micros % 1_000_000 else "seconds"
-    return instant.isoformat(timespec=finest) + "Z"
+        return (micros_text(self.range[0]), micros_text(self.range[1])) if self.range else (None, None)
 
 
 def _summarize(events: pl.LazyFrame, columns: Collection[str] = EVENT_COLUMNS) -> Summary:

@@ -1,5 +1,7 @@
 """The engine on this machine: Polars, streaming, over files."""
 
+from dataclasses import replace
+
 import polars as pl
 
 from mmstats.answer import Stats
@@ -13,6 +15,7 @@ from mmstats.engines.local.explain import file_uses
 from mmstats.engines.local.packing import TooWide
 from mmstats.engines.local.partial_cache import PartialCache
 from mmstats.engines.local.strategy import ReadPlan, Strategy, plan_read, read_together
+from mmstats.engines.no_events import reasons
 from mmstats.engines.stages import VALUE, Rows, selection_of, stats_of
 from mmstats.question.query import StatsQuery
 from mmstats.readers.report import ReadReport
@@ -49,7 +52,11 @@ def answer(query: StatsQuery, dataset: Dataset, profile: Profile | None = None, 
         if profile.with_files:
             profile.files = file_uses(query, source, work, report)
         profile.begin("order")
-        stats = stats_of(query, rows, source, source.report(report))
+        report = source.report(report)
+        stats = stats_of(query, rows, source, report)
+        if not rows.frame[VALUE].sum():
+            profile.begin("look for what may be wrong")
+            stats = replace(stats, notices=(*stats.notices, *reasons(query, rows, dataset, source, report)))
         profile.begin("")
         return stats
 

@@ -33,7 +33,7 @@ class FileRecord:
 
     def report(self) -> FileReport:
         """What reading the file would find out."""
-        return FileReport(frozenset(self.columns), self.bad_rows)
+        return FileReport(frozenset(self.columns), self.bad_rows, range=self.range)
 
 
 @dataclass(frozen=True, slots=True)
