@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmstats.limits import Limits
-from mmstats.options import Option, add_pair, add_text, excludes, switch
+from mmstats.options import Form, Option, add_pair, add_text, excludes, switch
 from mmstats.wording import did_you_mean
 
 TIMESTAMP_UNITS = ("s", "ms", "us", "ns")
@@ -130,6 +130,8 @@ DATA = Option(
     default=(),
     nonempty=True,
     add=add_text,
+    form=Form.EITHER,
+    short="d",
 )
 TIMESTAMP_UNIT = Option(
     "timestamp_unit", "The unit of numeric timestamps, by default guessed from their size.", choices=TIMESTAMP_UNITS

@@ -5,6 +5,7 @@ The command line, HTTP, OpenAPI and the docs take names, defaults, choices and h
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from enum import Enum, auto
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,14 @@ Faults = dict[str, list[str]]  # by name, everything that is wrong with an optio
 Rule = Callable[[Texts, Mapping[str, Any]], Faults]  # from texts and values: what is wrong with options together
 
 
+class Form(Enum):
+    """How the command line takes an option: behind its flag, as an argument, or either way."""
+
+    FLAG = auto()
+    ARGUMENT = auto()
+    EITHER = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """An option of the command line, which may be a parameter over HTTP and an argument in Python as well.
@@ -23,7 +32,8 @@ class Option:
     `parse` reads a text, and raises ValueError with the rest of the sentence "this option …"; without it the text is
     one of the `choices`, an integer within the `bounds`, or any text. An option with `add` may be repeated: that adds
     the value of one text to the value of those before it, which at first is the default. `default_text` stands in the
-    help for a default that is not shown as it is.
+    help for a default that is not shown as it is. On the command line `short` is the letter of its short flag, and each
+    of the `choice_flags` is a choice that has a flag of its own: `--json`.
     """
 
     name: str
@@ -37,13 +47,20 @@ class Option:
     bounds: tuple[int, int] | None = None
     nonempty: bool = False
     add: Callable[[Any, Any], Any] | None = None
-    positional: bool = False
     required: bool = False
+    form: Form = Form.FLAG
+    short: str = ""
+    choice_flags: tuple[str, ...] = ()
 
     @property
     def flag(self) -> str:
         """How the command line spells it."""
         return "--" + self.name.replace("_", "-")
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Its flags, the short one first."""
+        return (f"-{self.short}", self.flag) if self.short else (self.flag,)
 
     @property
     def is_switch(self) -> bool:
@@ -193,13 +210,15 @@ def read_texts(
 ) -> tuple[dict[str, Any], Faults]:
     """The value of every option, by default its default, and everything that is wrong.
 
-    A text for an unknown option is a fault, and so is a required option without any.
+    A text for an unknown option is a fault, and so is an option without any that is required, by its declaration or
+    among `required`.
     """
     values: dict[str, Any] = {option.name: option.default for option in options}
     unknown = {name: partial(_refuse_unknown, name, [*values]) for name in texts}
     read, faults = read_values(unknown | {option.name: option.read_all for option in options}, texts)
     values |= read
-    faults |= {name: ["is required"] for name in required if name not in texts}
+    missing = [option.name for option in options if option.required or option.name in required]
+    faults |= {name: ["is required"] for name in missing if name not in texts}
     for rule in rules:
         faults |= rule(texts, values)
     return values, faults

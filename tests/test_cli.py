@@ -74,11 +74,6 @@ REFUSED = {
         ["--all=1"],
         "error: --all takes no value\nhint: mmstats query --help shows how it is used\n",
     ),
-    "argument": (
-        ["a"],
-        "error: unexpected argument: a\n"
-        "hint: a value with blanks must be quoted; mmstats query --help shows how it is used\n",
-    ),
     "two at once": (
         ["--limit", "0", "--group-by", "x", "--interval", "dya"],
         "error: --interval must be hour or day or week, not 'dya'; did you mean day?; "

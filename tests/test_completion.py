@@ -175,7 +175,7 @@ def test_whose_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "signup" in offers("mmstats query --event ")
     (tmp_path / "mmstats.toml").write_text('data = "set.ndjson"')
     assert offers("mmstats query --event ") == ["set"]
-    assert offers(LINE) == ["named"]
+    assert offers(LINE) == offers("mmstats query e.ndjson --event ") == ["named"]
     assert "signup" in offers("mmstats query --sample --event ")
     monkeypatch.setenv("MMSTATS_DATA", "e.ndjson")
     assert offers("mmstats query --event ") == ["named"]
@@ -199,10 +199,15 @@ def test_settings_that_are_wrong(tmp_path: Path) -> None:
         ("mmstats describe --color a", ["auto", "always"]),
         ("mmstats describe --input-format p", ["parquet"]),
         ("mmstats query --interval = d", ["day"]),
+        ("mmstats query -g source,m", ["source,medium"]),
+        ("mmstats query e.csv --js", ["--json"]),
+        ("mmstats help ke", ["keys"]),
+        ("mmstats help keys ", ["create", "list", "revoke"]),
+        *((f"mmstats {command} ", []) for command in ("query", "describe", "import", "serve", "query e.csv")),
     ],
 )
 def test_values(line: str, expected: list[str]) -> None:
-    """Options that take one of a few values, and columns to map or group by, are completed."""
+    """Options that take one of a few values, and columns, are completed; for a file the shell offers its own names."""
     assert offers(line) == expected
 
 

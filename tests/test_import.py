@@ -399,10 +399,10 @@ def test_rows_of_columns_are_judged_too(import_: Take, ask: Ask, tmp_path: Path,
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--to", "store"], 2, "SOURCE"),
+        (["--to", "store"], 2, "--data is required"),
         (["a.ndjson"], 2, "--to"),
         (["a.ndjson", "--to", ""], 2, "--to must not be empty"),
-        (["", "--to", "store"], 2, "SOURCE must not be empty"),
+        (["", "--to", "store"], 2, "--data must not be empty"),
         (["a.ndjson", "--to", "store", "--input-format", "xml"], 2, "--input-format"),
         (["none", "--to", "store"], 3, "none: no such file"),
         (["b.ndjson", "--to", "store"], 3, "b.ndjson: no column 'event_name'"),

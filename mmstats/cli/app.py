@@ -7,8 +7,21 @@ from typing import Annotated, Any
 import typer
 
 from mmstats.cli import options
-from mmstats.cli.help import CACHE, DESCRIBE, IMPORT, KEYS, KEYS_CREATE, KEYS_LIST, KEYS_REVOKE, QUERY, ROOT, SERVE
-from mmstats.cli.parsing import Command, Group
+from mmstats.cli.help import (
+    CACHE,
+    DESCRIBE,
+    HELP,
+    IMPORT,
+    KEYS,
+    KEYS_CREATE,
+    KEYS_LIST,
+    KEYS_REVOKE,
+    QUERY,
+    ROOT,
+    SERVE,
+)
+from mmstats.cli.parsing import Command, Group, not_found
+from mmstats.errors import NotEvents
 from mmstats.options import Texts
 from mmstats.question.parameters import QUESTION
 from mmstats.version import __version__
@@ -39,7 +52,7 @@ def _show_help(context: typer.Context) -> None:
 def root(
     context: typer.Context,
     version: Annotated[  # noqa: ARG001 - its callback acts on it
-        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", "-V", help="Show the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """Show the help when there is no command."""
@@ -54,23 +67,20 @@ def _command(group: typer.Typer, name: str, epilog: str, *tables: options.Table)
 
     def add(run: Run) -> Run:
         def call(**values: Any) -> int | None:
-            written = {key.rstrip("_"): value for key, value in values.items() if value not in (None, False)}
-            return run(
-                *({one.name: _texts(written[one.name]) for one in table if one.name in written} for table in tables)
-            )
+            found = [[(option.name, options.written(option, values)) for option in table] for table in tables]
+            try:
+                return run(*({name: texts for name, texts in table if texts} for table in found))
+            except NotEvents as error:
+                raise not_found(error, values.get("data_argument") or ()) from None
 
         call.__doc__ = run.__doc__
         call.__signature__ = Signature(  # type: ignore[attr-defined]
-            [options.parameter(option) for table in tables for option in table]
+            [parameter for table in tables for option in table for parameter in options.parameters(option)]
         )
         group.command(name, cls=Command, epilog=epilog)(call)
         return run
 
     return add
-
-
-def _texts(value: Any) -> list[str]:
-    return ["true"] if value is True else [value] if isinstance(value, str) else value
 
 
 @_command(app, "query", QUERY, QUESTION, options.QUERY)
@@ -157,3 +167,11 @@ def keys_revoke_command(texts: Texts) -> None:
     from mmstats.cli.keys import revoke
 
     revoke(*texts["prefix"])
+
+
+@_command(app, "help", HELP, options.HELP)
+def help_command(texts: Texts) -> int:
+    """Show the help of a command, as its --help does."""
+    words = [*texts.get("command", ()), "--help"]
+    shown: int = typer.main.get_command(app).main(words, prog_name="mmstats", standalone_mode=False)
+    return shown

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import typer
 from typer._click.shell_completion import CompletionItem, add_completion_class
@@ -70,13 +71,22 @@ def mapped(incomplete: str) -> list[str]:
 def events(context: typer.Context, incomplete: str) -> list[str]:
     """Offers the event names that `describe` has saved for the dataset of this command line; none in doubt."""
     try:
-        data = SAMPLE if context.params.get("sample") else context.params.get("data")
+        named = [*(context.params.get("data_argument") or ()), *(context.params.get("data") or ())]
+        data = SAMPLE if context.params.get("sample") else named
         names = _load_event_names(data or settings_here(os.environ).data or SAMPLE)
     except Exception:  # whatever it is, a half-typed command line is no place to say it
         return []
     # Every shell must get an offer as it is, so that data cannot become a command.
     safe = [name for name in names if name == visible(name) and _LOST.isdisjoint(name)]
     return [name for name in safe if name.startswith(incomplete)]
+
+
+def commands(context: typer.Context, incomplete: str) -> list[str]:
+    """Offers the commands below those that are named already."""
+    command: Any = context.find_root().command
+    for name in context.params.get("command_argument") or ():
+        command = getattr(command, "commands", {}).get(name)
+    return [name for name in getattr(command, "commands", {}) if name.startswith(incomplete)]
 
 
 def replace_shells() -> None:

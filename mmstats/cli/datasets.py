@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING
 from mmstats.cli import ExitCode
 from mmstats.cli.completion import save_event_names
 from mmstats.cli.options import DESCRIBE, IMPORT
-from mmstats.cli.parsing import WrongUsage
 from mmstats.cli.terminal import Progress, note, show_report, warn
 from mmstats.dataset import SAMPLE_ALONE
+from mmstats.errors import InvalidParams
 from mmstats.interrupts import raised
-from mmstats.options import Texts, read_options
+from mmstats.options import Texts, read_options, read_texts
 from mmstats.resources import fit_address_space
 from mmstats.settings import choose_dataset, settings_here
 from mmstats.wording import plural
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_SOURCES = "mmstats import events/ --to store; --sample imports the bundled sample"
 
 
 def describe(texts: Texts) -> ExitCode:
@@ -47,10 +50,13 @@ def describe(texts: Texts) -> ExitCode:
 
 def import_(texts: Texts) -> None:
     """Import the events of sources into a store."""
-    if not all(texts["data"]):
-        raise WrongUsage("SOURCE must not be empty")
-    values = read_options(IMPORT, texts)
-    dataset = choose_dataset(values, settings_here(os.environ))
+    values, faults = read_texts(IMPORT, texts, [SAMPLE_ALONE])
+    settings = settings_here(os.environ)
+    is_named = "data" in texts or "sample" in texts or settings.data
+    if not is_named or faults:
+        faults = ({} if is_named else {"data": ["is required"]}) | faults
+        raise InvalidParams(faults, hint="" if is_named else _SOURCES)
+    dataset = choose_dataset(values, settings)
 
     fit_address_space()
     from mmstats.store.importing import Callbacks, import_events  # after validation: wrong options load no engine

@@ -3,25 +3,32 @@
 ROOT = """\
 Examples:
   mmstats query --event signup --group-by source,medium
-  mmstats query --metric uniques --group-by country --from 2026-05-01 --to 2026-06-01
-  mmstats query --data events/ --event '$pageview' --interval day --format csv
+  mmstats query events/ -m uniques -g country --from 2026-05-01 --to 2026-06-01
+  mmstats query events/ more.csv --event '$pageview' --interval day --csv
+"""
+
+HELP = """\
+Examples:
+  mmstats help
+  mmstats help query
+  mmstats help keys create
 """
 
 QUERY = """\
 Examples:
   mmstats query --event signup --group-by source,medium --interval day
   mmstats query --metric uniques --group-by country --from 2026-05-01 --to 2026-06-01
-  mmstats query --data 'events/*.parquet' --event '$pageview' --format json | jq .rows
+  mmstats query events/*.parquet --event '$pageview' --json | jq .rows
 
-Data is found in --data, else in MMSTATS_DATA, else in the nearest mmstats.toml, else in the bundled
-sample. A $ in an event's name needs single quotes, or the shell replaces it.
+Data is what the arguments and --data name, else MMSTATS_DATA, else the nearest mmstats.toml, else the
+bundled sample. A $ in an event's name needs single quotes, or the shell replaces it.
 """
 
 DESCRIBE = """\
 Examples:
-  mmstats describe --data events/
-  mmstats describe --data 'events/*.csv.gz' --map event_name=type --check
-  mmstats describe --data events/ --format json | jq .events.top
+  mmstats describe events/
+  mmstats describe events/*.csv.gz --map event_name=type --check
+  mmstats describe events/ --json | jq .events.top
 
 --check exits with 1 when a file or row cannot be read. describe saves the event names in your cache
 folder (MMSTATS_CACHE_DIR), so that your shell can complete --event.
@@ -30,20 +37,20 @@ folder (MMSTATS_CACHE_DIR), so that your shell can complete --event.
 IMPORT = """\
 Examples:
   mmstats import events/ --to store
-  mmstats import 'logs/*.ndjson.gz' --map event_name=type --skip-bad-rows --to store
+  mmstats import logs/*.ndjson.gz --map event_name=type --skip-bad-rows --to store
   zcat today.csv.gz | mmstats import - --to store
 
-Query it with --data store. A source is a file, known by its path and its content: the same again adds
-nothing, other content replaces its rows, and the rows of a file that is gone stay. Either all is
-imported or nothing. Other tools read the store as store/day=*/*.parquet; if an import was killed,
-import again before they do.
+Query it as any data: mmstats query store. A source is a file, known by its path and its content: the
+same again adds nothing, other content replaces its rows, and the rows of a file that is gone stay.
+Either all is imported or nothing. Other tools read the store as store/day=*/*.parquet; if an import
+was killed, import again before they do.
 """
 
 SERVE = """\
 Examples:
   mmstats serve --sample
-  mmstats serve --data events/ --port 0 --log-format json
-  mmstats serve --data events/ --host 0.0.0.0 --rate-limit 50/s
+  mmstats serve events/ --port 0 --log-format json
+  mmstats serve events/ --host 0.0.0.0 --rate-limit 50/s
 
 Keys come from `mmstats keys create` (MMSTATS_KEYS_FILE) and from MMSTATS_SERVE_KEY; with none of them,
 a key for this run is shown on the terminal.
@@ -78,7 +85,7 @@ Examples:
 KEYS_LIST = """\
 Examples:
   mmstats keys list
-  mmstats keys list --format json | jq -r '.keys[].prefix'
+  mmstats keys list --json | jq -r '.keys[].prefix'
   MMSTATS_KEYS_FILE=/etc/mmstats/keys.json mmstats keys list
 """
 

@@ -1,9 +1,10 @@
 """The options of each command, as tables, and how the parser takes one."""
 
 import keyword
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from inspect import Parameter
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +12,7 @@ from mmstats.api_keys import read_name
 from mmstats.cli import completion
 from mmstats.dataset import DATA, SOURCE
 from mmstats.engine_address import read_engine
-from mmstats.options import Option, add_text, switch
+from mmstats.options import Form, Option, add_text, switch
 from mmstats.render import DESCRIPTION_FORMATS, FORMATS
 from mmstats.serve.options import OPTIONS as SERVER
 from mmstats.settings import COLORS
@@ -27,7 +28,14 @@ def _source_without(*names: str) -> Table:
 def _show(what: str, formats: tuple[str, ...]) -> Table:
     default = "table on a terminal, else json"
     return (
-        Option("format", f"How to show {what}", choices=formats, default_text=default),
+        Option(
+            "format",
+            f"How to show {what}",
+            choices=formats,
+            default_text=default,
+            short="f",
+            choice_flags=tuple(one for one in ("json", "csv") if one in formats),
+        ),
         Option("color", "Whether to colour tables", choices=COLORS, default_text="auto"),
     )
 
@@ -58,15 +66,7 @@ DESCRIBE: Table = (
     *_show("the description", DESCRIPTION_FORMATS),
 )
 IMPORT: Table = (
-    Option(
-        "data",
-        "Files, folders or globs of events, or - for stdin.",
-        metavar="SOURCE",
-        default=(),
-        add=add_text,
-        positional=True,
-        required=True,
-    ),
+    DATA,
     Option(
         "to",
         "The folder or URL of the store, made where there is none.",
@@ -74,7 +74,7 @@ IMPORT: Table = (
         nonempty=True,
         required=True,
     ),
-    *_source_without("data", "sample", "trust_partitions"),
+    *_source_without("data", "trust_partitions"),
 )
 SERVE: Table = (
     replace(DATA, help="A file, folder, URL or glob of events; may be repeated."),
@@ -85,36 +85,87 @@ KEYS_CREATE: Table = (Option("name", "What the key is for, to know it again in t
 KEYS_LIST = _show("the keys", DESCRIPTION_FORMATS)
 KEYS_REVOKE: Table = (
     Option(
-        "prefix", "The key's prefix, as listed, or the whole key.", metavar="PREFIX", positional=True, required=True
+        "prefix",
+        "The key's prefix, as listed, or the whole key.",
+        metavar="PREFIX",
+        form=Form.ARGUMENT,
+        required=True,
+    ),
+)
+HELP: Table = (
+    Option(
+        "command", "The command, and the one below it.", metavar="COMMAND", default=(), add=add_text, form=Form.ARGUMENT
     ),
 )
 
 # What the shell offers for a value, where the choices do not say it.
 _COMPLETERS: dict[str, completion.Completer] = {
+    "command": completion.commands,
     "event": completion.events,
     "group_by": completion.columns,
     "map": completion.mapped,
 }
 
 
-def parameter(option: Option) -> Parameter:
-    """An option as the parser takes it from a function's signature: text, several texts or a switch."""
-    metavar = option.metavar or "|".join(option.choices) or None
-    default = option.default_text or (option.default if not option.is_switch else "")
-    if option.positional:
-        info = typer.Argument(help=option.help, metavar=metavar, show_default=False)
-    else:
-        info = typer.Option(
-            option.flag,
-            help=option.help + (f"  [default: {default}]" if default else ""),
-            metavar=metavar,
-            show_default=False,
-            autocompletion=_COMPLETERS.get(option.name) or completion.among(option.choices),
+def parameters(option: Option) -> Iterator[Parameter]:
+    """An option as the parser takes it from a function's signature: as an argument, and by each of its flags."""
+    if option.form is not Form.FLAG:
+        needed = option.required and option.form is Form.ARGUMENT
+        argument = typer.Argument(
+            help=option.help, metavar=option.metavar, show_default=False, autocompletion=_completer(option)
         )
-    kind = bool if option.is_switch else list[str] if option.repeatable else str
+        yield _parameter(_argument(option), list[str] if option.repeatable else str, argument, needed=needed)
+    if option.form is not Form.ARGUMENT:
+        default = option.default_text or (option.default if not option.is_switch else "")
+        flag = typer.Option(
+            *reversed(option.flags),
+            help=(
+                option.help
+                if option.form is Form.FLAG
+                else "The same behind a flag, after the arguments; may be repeated."
+            )
+            + (f"  [default: {default}]" if default else "")
+            + ("  [required]" * option.required),
+            metavar=option.metavar or "|".join(option.choices) or None,
+            show_default=False,
+            autocompletion=_completer(option),
+        )
+        kind = bool if option.is_switch else list[str] if option.repeatable else str
+        yield _parameter(option.name, kind, flag)
+    for choice in option.choice_flags:
+        flag = typer.Option(f"--{choice}", help=f"Short for {option.flag} {choice}.", show_default=False)
+        yield _parameter(_choice_flag(option, choice), bool, flag)
+
+
+def written(option: Option, values: Mapping[str, Any]) -> list[str]:
+    """All texts that the parser has found for an option: the arguments first, then what its flags say."""
+    texts: list[str] = []
+    for name in (_argument(option), _safe(option.name)):
+        value = values.get(name)
+        texts += ["true"] if value is True else [value] if isinstance(value, str) else value or []
+    return texts + [choice for choice in option.choice_flags if values.get(_choice_flag(option, choice))]
+
+
+def _parameter(name: str, kind: Any, info: Any, *, needed: bool = False) -> Parameter:
     return Parameter(
-        option.name + "_" * keyword.iskeyword(option.name),
+        _safe(name),
         Parameter.KEYWORD_ONLY,
-        annotation=Annotated[kind if option.required or option.is_switch else kind | None, info],
-        default=Parameter.empty if option.required else False if option.is_switch else None,
+        annotation=Annotated[kind if needed or kind is bool else kind | None, info],
+        default=Parameter.empty if needed else False if kind is bool else None,
     )
+
+
+def _safe(name: str) -> str:
+    return name + "_" * keyword.iskeyword(name)
+
+
+def _argument(option: Option) -> str:
+    return f"{option.name}_argument"
+
+
+def _choice_flag(option: Option, choice: str) -> str:
+    return f"{option.name}_{choice}"
+
+
+def _completer(option: Option) -> completion.Completer | None:
+    return _COMPLETERS.get(option.name) or (completion.among(option.choices) if option.choices else None)

@@ -1,17 +1,18 @@
 """What the parser refuses, and what it would let pass, in the words and the form that all our errors have."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from typer._click.core import Context
 from typer._click.exceptions import BadOptionUsage, ClickException, MissingParameter, NoSuchOption, UsageError
+from typer._click.parser import _OptionParser, _ParsingState
 from typer._coercion import RuntimeParam
 from typer.core import TyperCommand, TyperGroup
 
 from mmstats.api_keys import conceal
-from mmstats.errors import InvalidQuestion
+from mmstats.errors import InvalidQuestion, NotEvents
 from mmstats.question.parameters import QUOTE_EVENT
 from mmstats.wording import did_you_mean, visible
 
@@ -33,6 +34,21 @@ def _pass_on(parameters: Iterable[Any]) -> None:
     for parameter in parameters:
         kind = parameter.type_descriptor
         parameter._runtime_param = _AsWritten(kind.parameter_info, kind.annotation)
+
+
+class _Parser(_OptionParser):
+    """Refuses `-data`, which the library reads as `-d ata`; keeps the arguments of a line that ends with a flag."""
+
+    def _process_opts(self, arg: str, state: _ParsingState) -> None:
+        name = arg.partition("=")[0]
+        if f"-{name}" in self._long_opt:
+            raise NoSuchOption(name, ctx=self.ctx)
+        super()._process_opts(arg, state)
+
+    def _get_value_from_state(self, option_name: str, option: Any, state: _ParsingState) -> str | Sequence[str]:
+        if self.ctx and self.ctx.resilient_parsing and not state.rargs:  # its value is what the shell completes
+            return ""
+        return super()._get_value_from_state(option_name, option, state)
 
 
 class Command(TyperCommand):
@@ -59,7 +75,7 @@ class Command(TyperCommand):
                 seen.add(parameter.name)
             flags = _flags(ctx)
             for parameter in parameters:
-                written = values.get(parameter.name or "")
+                written = values.get(parameter.name or "") if parameter.param_type_name == "option" else None
                 value = next(
                     (one for one in (written if isinstance(written, list) else [written]) if one in flags), None
                 )
@@ -67,6 +83,21 @@ class Command(TyperCommand):
                     hint = QUOTE_EVENT if parameter.name == "event" else _see_help(ctx)
                     raise WrongUsage(f"{parameter.opts[0]} needs a value, not the flag {value}", hint=hint)
         return super().parse_args(ctx, args)
+
+    def make_parser(self, ctx: Context) -> _OptionParser:
+        """The parser of the command's options and arguments."""
+        parser = _Parser(ctx)
+        for parameter in self.get_params(ctx):
+            parameter.add_to_parser(parser, ctx)
+        return parser
+
+    def format_options(self, ctx: Context, formatter: Any) -> None:
+        """Write arguments without the type that the library adds: all of them are texts."""
+        parameters: list[Any] = self.get_params(ctx)
+        for parameter in parameters:
+            if parameter.param_type_name == "argument":
+                parameter.display_type_rich = lambda ctx: ""  # noqa: ARG005 - the library's signature
+        super().format_options(ctx, formatter)
 
     def format_epilog(self, ctx: Context, formatter: Any) -> None:  # noqa: ARG002 - the library's signature
         """Write the examples as they stand, where the library would fill paragraphs."""
@@ -90,14 +121,20 @@ class Group(TyperGroup):
         formatter.write("\n" + (self.epilog or ""))
 
 
+def not_found(error: NotEvents, arguments: Iterable[str]) -> NotEvents:
+    """The error for a location that is not there, with a hint where it looks like the second word of a value."""
+    stray = [word for word in arguments if word.isalnum() and error.message.startswith(f"{word}: ")]
+    if stray and not error.hint:
+        error.hint = f"{stray[0]} is read as a file; a value with blanks must be quoted"
+    return error
+
+
 def wrong_usage(error: ClickException) -> WrongUsage:
     """The library's error in our words; of a command about keys without any key in it."""
     ctx = error.ctx if isinstance(error, UsageError) else None
     message, hint = _words(error, ctx)
     hint = hint or _see_help(ctx)
     if ctx and ctx.command_path.startswith("mmstats keys"):
-        if isinstance(error, MissingParameter) and error.param:
-            message = f"{error.param.display_name_raw} is missing"
         message, hint = conceal(message), conceal(hint)
     return WrongUsage(message, hint=hint)
 
@@ -110,6 +147,8 @@ def _words(error: ClickException, ctx: Context | None) -> tuple[str, str]:
         # An unquoted $name at the end of the line leaves nothing behind the flag.
         hint = QUOTE_EVENT if error.option_name == "--event" else ""
         return f"{error.option_name} {'needs a' if 'requires' in error.message else 'takes no'} value", hint
+    if isinstance(error, MissingParameter) and error.param:
+        return f"{error.param.metavar} is missing", ""
     message = error.format_message()
     unknown = re.match(r"No such command '(.*?)'\.", message, re.DOTALL)
     if unknown and ctx and isinstance(ctx.command, TyperGroup):

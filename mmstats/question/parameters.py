@@ -28,6 +28,7 @@ PARAMETERS: tuple[Option, ...] = (
         "What to count: events, or distinct visitors (an estimate, standard error 0.55 %).",
         default="count",
         choices=METRICS,
+        short="m",
         nonempty=True,
     ),
     Option(
@@ -47,12 +48,14 @@ PARAMETERS: tuple[Option, ...] = (
         default=(),
         choices=DIMENSIONS,
         add=add_names,
+        short="g",
     ),
     Option(
         "interval",
         "Split the range into buckets of this length (UTC; weeks start on Monday).",
         choices=INTERVALS,
         nonempty=True,
+        short="i",
     ),
     Option(
         "limit",
@@ -61,6 +64,7 @@ PARAMETERS: tuple[Option, ...] = (
         default=DEFAULT_LIMIT,
         bounds=(1, MAX_LIMIT),
         nonempty=True,
+        short="n",
     ),
 )
 
