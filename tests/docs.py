@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import mmstats
-from mmstats.cli import MEANING
+from mmstats.cli import MEANING, ExitCode
 from mmstats.cli.app import app
 from mmstats.question.parameters import PARAMETERS
 from mmstats.serve.errors import ERROR_CODES
@@ -29,6 +29,7 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 BLOCK = re.compile(r"^(<!-- not run: .+ -->\n)?```(console|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_NO_SUCH_COMMAND = 127  # a shell's exit code
 
 
 def parameters() -> str:
@@ -140,8 +141,11 @@ def with_output(block: re.Match[str], terminal: Terminal) -> str:
         code, shown = terminal.run(body)
         assert code == 0, f"{body}{shown}"
         return block[0]
-    commands = [line for line in body.splitlines() if line.startswith("$ ")]
-    shown = "".join(f"{command}\n{terminal.run(command[2:])[1].rstrip()}\n" for command in commands)
+    shown = ""
+    for command in (line for line in body.splitlines() if line.startswith("$ ")):
+        code, printed = terminal.run(command.removeprefix("$ "))
+        assert code not in (ExitCode.BUG, _NO_SUCH_COMMAND), f"{command}\n{printed}"
+        shown += f"{command}\n{printed.rstrip()}\n"
     return f"```console\n{shown}```"
 
 
