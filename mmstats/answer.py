@@ -15,8 +15,9 @@ Row = dict[str, str | int | None]
 class Stats:
     """What a question was answered with.
 
-    `labels` are the keys of a row but its value, in order; `groups` is how many rows there were before the limit;
-    `notices` say what a reader of the answer should know (rows left out, a column the data lacks), a sentence each.
+    `labels` are the keys of a row but its value, in order; `groups` is how many rows there were before the limit, and
+    `total` the sum of all their values, None for distinct visitors, of whom one may be in several rows; `notices` say
+    what a reader of the answer should know (rows left out, a column the data lacks), a sentence each.
     """
 
     metric: str
@@ -24,6 +25,7 @@ class Stats:
     rows: list[Row]
     groups: int
     notices: Sequence[str] = field(default=())
+    total: int | None = None
 
     @property
     def truncated(self) -> bool:

@@ -49,6 +49,7 @@ def agree(drawn: Drawn, query: StatsQuery) -> None:
     assert stats.to_json() == oracle.answer(query, drawn.events)
     found = oracle.values(query, drawn.events)
     assert stats.groups == len(found)
+    assert stats.total == (sum(found.values()) if query.metric == "count" else None)
     assert stats.truncated == (query.limit is not None and len(found) > query.limit)
 
 

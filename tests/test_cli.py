@@ -211,11 +211,16 @@ def test_errors_cross_processes(wrong: dict[str, Any]) -> None:
     assert vars(pickle.loads(pickle.dumps(raised.value))) == vars(raised.value)
 
 
-def on_terminal(arguments: list[str], columns: int = 80, **environment: str) -> str:
-    """What a command writes to a terminal of so many columns."""
+def on_terminal(arguments: list[str], columns: int = 80, *, with_stderr: bool = False, **environment: str) -> str:
+    """What a command writes to a terminal of so many columns, by default without a pager.
+
+    A slow machine would see how far the reading is, which goes to stderr.
+    """
     process, terminal = pty.fork()
     if process == 0:
-        os.environ.update({"COLUMNS": str(columns), "TERM": "xterm-256color", **environment})
+        if not with_stderr:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        os.environ.update({"COLUMNS": str(columns), "TERM": "xterm-256color", "PAGER": "", **environment})
         os.execv(sys.executable, [*MMSTATS, *arguments])
     written = b""
     while True:

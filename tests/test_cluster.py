@@ -26,16 +26,16 @@ from tests.importing import take
 from tests.serving import serving
 
 AT = datetime.fromisoformat("2026-05-04T12:30:15.123456")
-Told = tuple[str, int, tuple[str, ...]] | tuple[str, str, str]
+Told = tuple[str, int, tuple[str, ...], int | None] | tuple[str, str, str]
 
 
 def told(address: str, query: StatsQuery, dataset: Dataset) -> Told:
-    """What an engine says to a question: its answer, the groups and the notices, or its error and hint."""
+    """What an engine says to a question: its answer, groups, notices and total, or its error and hint."""
     try:
         stats = engine_for(read_engine(address))(query, dataset)
     except MmstatsError as error:
         return type(error).__name__, str(error), error.hint
-    return stats.to_json(), stats.groups, tuple(stats.notices)
+    return stats.to_json(), stats.groups, tuple(stats.notices), stats.total
 
 
 def same(cluster: Cluster, dataset: Dataset, *queries: StatsQuery) -> list[Told]:

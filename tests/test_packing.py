@@ -63,4 +63,6 @@ def test_groups_of_any_width_are_the_oracles(events: list[Event], query: StatsQu
         for kept in (None, cache, cache):
             found = answer(query, Dataset((str(data),), limits=LIMITS), cache=kept)
             assert found.to_json() == oracle.answer(query, events)
-            assert found.groups == len(oracle.values(query, events))
+            expected = oracle.values(query, events)
+            assert found.groups == len(expected)
+            assert found.total == (sum(expected.values()) if query.metric == "count" else None)

@@ -48,8 +48,9 @@ EVERYTHING = Stats(
         for place, text in enumerate(TEXTS)
     ],
     len(TEXTS),
+    total=sum(MAX_INT64 // 10**place for place in range(len(TEXTS))),
 )
-TOTAL = Stats("count", (), [{"value": 0}], 1)
+TOTAL = Stats("count", (), [{"value": 0}], 1, total=0)
 NOTHING = Stats("uniques", ("source", "device_type"), [], 0)
 
 # Any text that UTF-8 can carry, and often one of those that mean something somewhere.
@@ -74,7 +75,10 @@ def answers(draw: st.DrawFn) -> Stats:
         hour = {"bucket": f"2026-05-01 {len(rows):02d}:00:00"} if "bucket" in labels else {}
         rows.append({**hour, **row, "value": value})
     more = draw(st.integers(0, 999)) if rows and labels else 0
-    return Stats(draw(st.sampled_from(("count", "uniques"))), labels, rows, len(rows) + more)
+    if draw(st.booleans()):
+        return Stats("uniques", labels, rows, len(rows) + more)
+    shown = sum(row["value"] for row in rows if isinstance(row["value"], int))
+    return Stats("count", labels, rows, len(rows) + more, total=shown + draw(st.integers(more, 10**9)) * bool(more))
 
 
 def cells_of(stats: Stats) -> list[list[str | None]]:

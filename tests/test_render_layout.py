@@ -20,33 +20,56 @@ START, END = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, 0, 0, 0, 500
 VALUE = 7  # cells: the gap before the column of values, and that column where they are small
 
 
-def by_path(*rows: tuple[str, int], groups: int | None = None) -> Stats:
-    """A count by path."""
+def by_path(*rows: tuple[str, int], groups: int | None = None, rest: int = 0) -> Stats:
+    """A count by path, of which the limit cut rows with the value `rest` together."""
     shown: list[Row] = [{"path": path, "value": value} for path, value in rows]
-    return Stats("count", ("path",), shown, len(rows) if groups is None else groups)
+    total = sum(value for _, value in rows) + rest
+    return Stats("count", ("path",), shown, len(rows) if groups is None else groups, total=total)
 
 
 @pytest.mark.parametrize(
     ("caption", "rows", "groups", "expected"),
     [
-        (Caption(), 3, 3, "count · all events · 3 rows"),
+        (Caption(), 3, 3, "count · all events · 3 rows · total 3"),
         (Caption(START), 1, 1, "count · since 2026-05-01 00:00:00 UTC · 1 row"),
         (Caption(None, END), 0, 0, "count · before 2026-06-01 00:00:00.500000 UTC · no rows"),
-        (Caption(START, START + timedelta(1)), 2, 2, "count · 2026-05-01 00:00:00 to 2026-05-02 00:00:00 UTC · 2 rows"),
+        (
+            Caption(START, START + timedelta(1)),
+            2,
+            2,
+            "count · 2026-05-01 00:00:00 to 2026-05-02 00:00:00 UTC · 2 rows · total 2",
+        ),
         (
             Caption(START.astimezone(timezone(timedelta(hours=2)))),
             2,
             2,
-            "count · since 2026-05-01 00:00:00 UTC · 2 rows",
+            "count · since 2026-05-01 00:00:00 UTC · 2 rows · total 2",
         ),
-        (Caption(event="signup"), 12, 12340, 'count · event "signup" · 12 of 12,340 rows'),
+        (Caption(event="signup"), 12, 12, 'count · event "signup" · 12 rows · total 12'),
         (Caption(event=""), 1, 1, 'count · event "" · 1 row'),
         (Caption(event="[red]\x1b[2J"), 1, 1, 'count · event "[red]\\x1b[2J" · 1 row'),
     ],
 )
 def test_caption(caption: Caption, rows: int, groups: int, expected: str) -> None:
-    """A caption names metric, event, range and rows, in UTC, and says when the limit cut rows off."""
+    """A caption names metric, event, range, rows and, of several, their total, in UTC."""
     assert printed(by_path(*[("/", 1)] * rows, groups=groups), 100, caption)[-1] == expected
+
+
+@pytest.mark.parametrize(
+    ("metric", "groups", "rest", "expected"),
+    [
+        ("count", 3000, 123_456, "2 of 3,000 rows; total 123,463, the other 2,998 rows together 123,456; --all"),
+        ("count", 3, 1, "2 of 3 rows; total 8, the other row 1; --all"),
+        ("uniques", 3000, 0, "2 of 3,000 rows; --all"),
+    ],
+)
+def test_what_the_limit_cut_is_told_once(metric: str, groups: int, rest: int, expected: str) -> None:
+    """Below the caption stands what the limit cut off: how many rows, and of counts what they have together."""
+    stats = by_path(("/a", 5), ("/b", 2), groups=groups, rest=rest)
+    if metric == "uniques":
+        stats = Stats("uniques", stats.labels, stats.rows, groups)
+    *_, caption, cut = printed(stats, 100, Caption(more="--all"))
+    assert (caption, cut) == (f"{metric} · all events", expected)
 
 
 @given(texts, st.integers(20, 60))
@@ -126,7 +149,7 @@ def test_width_is_shared_fairly(wanted: list[int], spare: int) -> None:
     row: Row = {f"{place}": "x" * wish for place, wish in enumerate(wanted)}
     labels, gaps = tuple(row), 2 * (len(wanted) - 1)
     room = sum(min(wish, 6) for wish in wanted) + spare
-    rule = printed(Stats("count", labels, [{**row, "value": 1}], 1), room + gaps + VALUE)[1]
+    rule = printed(Stats("count", labels, [{**row, "value": 1}], 1, total=1), room + gaps + VALUE)[1]
     *given_, _ = map(len, rule.split())
     assert sum(given_) == min(room, sum(wanted))
     assert all(got == wish or got >= max(given_) - 1 for got, wish in zip(given_, wanted, strict=True))

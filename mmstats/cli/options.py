@@ -37,6 +37,7 @@ def _show(what: str, formats: tuple[str, ...]) -> Table:
             choice_flags=tuple(one for one in ("json", "csv") if one in formats),
         ),
         Option("color", "Whether to colour tables", choices=COLORS, default_text="auto"),
+        switch("no_pager", "Show what is longer than the terminal without a pager ($PAGER, else less)."),
     )
 
 

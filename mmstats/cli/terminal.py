@@ -4,6 +4,8 @@ import contextlib
 import io
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -87,29 +89,62 @@ def say(kind: str, sentence: str) -> None:
         sys.stderr.flush()
 
 
-_UNKNOWN_WIDTH = 100  # of a file or pipe that a page is sent to
+_UNKNOWN_SIZE = (100, 24)  # of a file or pipe that a page is sent to, in columns and lines
+_NO_COMMAND = 127  # what a shell ends with that does not find a command
 
 
-def write_page(print_page: "Callable[[Console], None]", color: str) -> None:
+def write_page(print_page: "Callable[[Console], None]", color: str, *, pager: bool = True) -> None:
     """Write what `print_page` prints, with colours when `color` is `always`, or `auto` and a person reads it.
 
-    Raises as `write_text` does.
+    What is longer than a terminal goes through the user's pager, unless it may not. Raises as `write_text` does.
     """
     from rich.console import Console
 
     page = _Page()
     colored = color == "always" or (color == "auto" and is_terminal() and not os.environ.get("NO_COLOR"))
+    size = shutil.get_terminal_size(_UNKNOWN_SIZE)
     print_page(
         Console(
             file=page,
-            width=shutil.get_terminal_size((_UNKNOWN_WIDTH, 24)).columns,
+            width=size.columns,
+            height=size.lines,  # with both given the library does not take a dumb terminal for one of 80 columns
             force_terminal=colored,
             color_system=("standard" if color == "always" else "auto") if colored else None,
             no_color=not colored,
             legacy_windows=False,
         )
     )
-    write_text(page.getvalue(), page.encoding)
+    text, lines = page.getvalue(), screen_lines()
+    command = _pager() if pager and lines and text.count("\n") >= lines else ""
+    if not (command and _write_to_pager(command, text.encode(page.encoding, "backslashreplace"))):
+        write_text(text, page.encoding)
+
+
+def screen_lines() -> int | None:
+    """The height of the terminal that stdout is; None where it is none."""
+    return shutil.get_terminal_size(_UNKNOWN_SIZE).lines if is_terminal() else None
+
+
+def _pager() -> str:
+    """The command of the user's pager, empty for none: `PAGER`, else less where it is installed."""
+    if os.environ.get("TERM", "dumb") in ("", "dumb"):
+        return ""
+    named = os.environ.get("PAGER")
+    return named.strip() if named is not None else "less" if shutil.which("less") else ""
+
+
+def _write_to_pager(command: str, content: bytes) -> bool:
+    """Write to a pager and wait until it is left; False where there is no such command."""
+    # F: no pager for what fits after all, R: colours, X: the page stays on the screen.
+    environment = {"LESS": "FRX", **os.environ}
+    # POSIX says that PAGER is a command for the shell.
+    with subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env=environment) as pager:  # noqa: S602
+        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the pager: less ends a search by it
+        try:
+            pager.communicate(content)
+        finally:
+            signal.signal(signal.SIGINT, interrupt)
+    return pager.returncode != _NO_COMMAND
 
 
 class _Page(io.StringIO):
@@ -121,6 +156,9 @@ class _Page(io.StringIO):
         return (sys.stdout and sys.stdout.encoding) or "utf-8"
 
 
+_MORE = "--limit or --all answers more"
+
+
 def show(stats: Stats, query: StatsQuery, values: Mapping[str, Any], settings: Settings) -> None:
     """Write the answer to stdout, then what there is to say of it to stderr.
 
@@ -130,14 +168,19 @@ def show(stats: Stats, query: StatsQuery, values: Mapping[str, Any], settings: S
     if form == "table":
         from mmstats.render.table import Caption, print_table
 
-        caption = Caption(query.start, query.end, query.event)
-        write_page(lambda console: print_table(stats, caption, console), values["color"] or settings.color)
+        caption = Caption(query.start, query.end, query.event, query.interval, _MORE)
+        write_page(
+            lambda console: print_table(stats, caption, console, screen_lines()),
+            values["color"] or settings.color,
+            pager=not values["no_pager"],
+        )
     else:
         write_text(WRITERS[form](stats))
     for sentence in stats.notices:
         warn(sentence)
-    if stats.truncated:
-        note(f"{len(stats.rows):,} of {stats.groups:,} rows; --limit or --all answers more")
+    # Whoever sees the table and stderr on one screen has read it below the table.
+    if stats.truncated and not (form == "table" and is_terminal() and sys.stderr is not None and sys.stderr.isatty()):
+        note(f"{len(stats.rows):,} of {stats.groups:,} rows; {_MORE}")
 
 
 def show_report(
@@ -150,7 +193,7 @@ def show_report(
     if _format(values, settings) == "json":
         write_text(json + "\n")
     else:
-        write_page(print_page, values["color"] or settings.color)
+        write_page(print_page, values["color"] or settings.color, pager=not values["no_pager"])
 
 
 def _format(values: Mapping[str, Any], settings: Settings) -> str:

@@ -57,7 +57,7 @@ class Answers:
 
 
 def _encode(stats: Stats) -> bytes:
-    fields = {name: getattr(stats, name) for name in ("metric", "labels", "rows", "groups", "notices")}
+    fields = {name: getattr(stats, name) for name in ("metric", "labels", "rows", "groups", "notices", "total")}
     return encode(fields).encode("utf-8", "surrogatepass")
 
 

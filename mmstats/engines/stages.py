@@ -7,24 +7,31 @@ import polars as pl
 
 from mmstats.answer import Stats
 from mmstats.errors import InvalidParams
+from mmstats.question.parameters import BUCKET_LENGTHS
 from mmstats.question.query import StatsQuery
 from mmstats.readers.projection import VISITOR, Selection
 from mmstats.readers.report import ReadReport
 from mmstats.readers.source import Source
 
 VALUE = "value"
-_STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Rows of an answer in no order: the labels and `value`.
 
-    There are as many `groups`; where a limit cuts, `frame` may have only those rows that it may leave.
+    There are as many `groups`, whose values add up to `total`; where a limit cuts, `frame` may have only those rows
+    that it may leave.
     """
 
     frame: pl.DataFrame
     groups: int
+    total: int
+
+    @classmethod
+    def whole(cls, frame: pl.DataFrame) -> "Rows":
+        """The rows of a frame that has them all."""
+        return cls(frame, frame.height, int(frame[VALUE].sum()))
 
 
 def selection_of(query: StatsQuery) -> Selection:
@@ -41,14 +48,14 @@ def selection_of(query: StatsQuery) -> Selection:
 def stats_of(query: StatsQuery, rows: Rows, source: Source, report: ReadReport) -> Stats:
     """The answer that rows in no order are: filled, ordered, cut at the limit, with its notices."""
     if query.fill:
-        frame = fill(query, rows.frame, source.projection.limits.filled_rows)
-        rows = Rows(frame, frame.height)
+        rows = Rows.whole(fill(query, rows.frame, source.projection.limits.filled_rows))
     notices = source.notices(report)
     if query.metric == "uniques" and source.lacks(VISITOR, report):
         notices.append(
             "the data has no column 'anonymous_id', so no visitors to count: --map anonymous_id=COLUMN names it"
         )
-    return Stats(query.metric, query.labels, order(query, rows.frame).to_dicts(), rows.groups, tuple(notices))
+    total = rows.total if query.metric == "count" else None  # one visitor may be in several groups
+    return Stats(query.metric, query.labels, order(query, rows.frame).to_dicts(), rows.groups, tuple(notices), total)
 
 
 def order(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
@@ -85,7 +92,7 @@ def fill(query: StatsQuery, rows: pl.DataFrame, max_rows: int) -> pl.DataFrame:
     group, even when nothing matched. Raises InvalidParams when that would be more than `max_rows` rows.
     """
     assert query.interval is not None
-    step = _STEPS[query.interval]
+    step = BUCKET_LENGTHS[query.interval]
     ends = _ends(query, rows["bucket"])
     groups = rows.select(query.group_by).unique() if query.group_by else pl.DataFrame({"": [None]})
     if ends is None or groups.is_empty():

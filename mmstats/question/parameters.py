@@ -1,13 +1,15 @@
 """Every parameter of the stats query, declared once."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from mmstats.options import Faults, Option, Texts, add_names, excludes, needs, precedes, read_names, switch
 from mmstats.question.instants import parse_instant
 
 METRICS = ("count", "uniques")
-INTERVALS = ("hour", "day", "week")
+BUCKET_LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
+INTERVALS = tuple(BUCKET_LENGTHS)
 DIMENSIONS = ("event_name", "source", "medium", "country", "device_type", "browser", "os", "path")
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000

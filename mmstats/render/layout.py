@@ -1,5 +1,6 @@
 """Columns and lines laid out on a console, in sections with a blank line between them."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -90,12 +91,20 @@ class Layout:
         width = max(self.width, span([column.narrowest(1) for column in escaped]))
         return self.grid(fit(escaped, width, 1, self.alphabet.ellipsis) or escaped)
 
-    def grid(self, columns: Sequence[Column]) -> Iterator[Text]:
-        """A header, a rule under every named column, and the rows; `columns` must fit already."""
-        yield _row(columns, [column.name for column in columns], ["bold"] * len(columns))
+    def grid(self, columns: Sequence[Column], screenful: int = sys.maxsize) -> Iterator[Text]:
+        """A header, a rule under every named column, and the rows; `columns` must fit already.
+
+        The header stands again above every `screenful` of rows.
+        """
         rules = [self.alphabet.rule * column.width if column.name else "" for column in columns]
-        yield _row(columns, rules, ["dim"] * len(columns))
-        for texts in zip(*(column.texts for column in columns), strict=True):
+        header = [
+            _row(columns, [column.name for column in columns], ["bold"] * len(columns)),
+            _row(columns, rules, ["dim"] * len(columns)),
+        ]
+        yield from header
+        for number, texts in enumerate(zip(*(column.texts for column in columns), strict=True)):
+            if number and number % screenful == 0:
+                yield from [Text(), *header]
             styles = ["dim" if text == NULL else column.style for column, text in zip(columns, texts, strict=True)]
             yield _row(columns, texts, styles)
 

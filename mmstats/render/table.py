@@ -1,45 +1,70 @@
-"""An answer as a table for a terminal: labels, values, shares where they are true, bars, and a caption.
+"""An answer as a table for a terminal: labels, values, shares of the total, bars, and a caption.
 
 Figures stay whole, long labels give way, and where that would cost labels too much, bar and share are left out.
-Labels look as in `label_text`. Colour only repeats what the characters say.
+Labels look as in `label_text`, buckets as short as their interval allows. Colour only repeats what the characters say.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.text import Text
 
 from mmstats.answer import Stats
+from mmstats.question.parameters import BUCKET_LENGTHS
 from mmstats.render.layout import GAP, Column, Layout, figures, fit, span
 from mmstats.render.records import label_text
 from mmstats.render.text import Alphabet, cells, percentage, shorten, wrap
-from mmstats.wording import visible
+from mmstats.wording import plural, visible
 
 _LEAST = 6  # a label cut shorter tells nothing
 _COMFORT = 24  # labels are not cut shorter than this to make room for a percentage or a bar
 _SHORTEST_BAR, _LONGEST_BAR = 8, 24
+_BESIDE_ROWS = 4  # lines of a screen: the header and its rule, a blank one, and a pager's prompt
+_FEWEST_ROWS = 10  # between two headers
+_CUT = " *"  # behind a bucket that the range cuts
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """The question as the line under a table tells it.
+    """The question as the lines under a table tell it.
 
-    `start` is inclusive and `end` exclusive, both aware, None for no bound; `event` is None for all events.
+    `start` is inclusive and `end` exclusive, both aware, None for no bound; `event` is None for all events. `interval`
+    is that of the buckets, and `more` says how to get the rows that the limit cut.
     """
 
     start: datetime | None = None
     end: datetime | None = None
     event: str | None = None
+    interval: str | None = None
+    more: str = ""
 
-    def sentence(self, stats: Stats, dot: str) -> str:
-        """Metric, event, range and number of rows, set apart by `dot`; control characters are escaped."""
+    def lines(self, stats: Stats, layout: Layout) -> Iterator[Text]:
+        """What marks mean; metric, event, range, rows and total; and what the limit cut off."""
+        cut = {row["bucket"] for row in stats.rows if self.cuts(row.get("bucket"))}
+        if cut:
+            those = f"this {self.interval}" if len(cut) == 1 else f"each of these {self.interval}s"
+            yield from layout.lines(f"{_CUT.strip()} only part of {those} lies in the range", "dim")
         event = "" if self.event is None else f'event "{visible(self.event)}"'
-        rows = {0: "no rows", 1: "1 row"}.get(len(stats.rows), f"{len(stats.rows):,} rows")
+        parts = [stats.metric, event, self._range()]
+        if not stats.truncated:
+            parts.append(plural(len(stats.rows), "row") if stats.rows else "no rows")
+            parts.append(f"total {stats.total:,}" if stats.total is not None and len(stats.rows) > 1 else "")
+        yield from layout.lines(f" {layout.alphabet.dot} ".join(filter(None, parts)), "dim")
         if stats.truncated:
-            rows = f"{len(stats.rows):,} of {stats.groups:,} rows"
-        return f" {dot} ".join(part for part in (stats.metric, event, self._range(), rows) if part)
+            parts = [f"{len(stats.rows):,} of {stats.groups:,} rows", _rest(stats), self.more]
+            yield from layout.lines("; ".join(filter(None, parts)))
+
+    def cuts(self, bucket: str | int | None) -> bool:
+        """Whether the range has only a part of the bucket that begins at `bucket`."""
+        if self.interval is None or bucket is None:
+            return False
+        begin = datetime.fromisoformat(str(bucket)).replace(tzinfo=UTC)
+        # Not the bucket's end, which may lie beyond the last year.
+        early = self.end is not None and self.end - begin < BUCKET_LENGTHS[self.interval]
+        return early or (self.start is not None and begin < self.start)
 
     def _range(self) -> str:
         if self.start and self.end:
@@ -55,63 +80,80 @@ def _utc(instant: datetime) -> str:
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
 
 
-def print_table(stats: Stats, caption: Caption, console: Console) -> None:
+def _rest(stats: Stats) -> str:
+    """The total and what the rows that the limit cut have of it, where values add up."""
+    if stats.total is None:
+        return ""
+    cut = stats.groups - len(stats.rows)
+    rest = f"the other {cut:,} rows together" if cut > 1 else "the other row"
+    return f"total {stats.total:,}, {rest} {stats.total - sum(_values(stats)):,}"
+
+
+def print_table(stats: Stats, caption: Caption, console: Console, screen: int | None = None) -> None:
     """Print `stats` as wide as `console` allows, one line per row, and `caption` below.
 
-    A terminal too narrow for labels and value side by side gets a line for each label instead.
+    A terminal too narrow for labels and value side by side gets a line for each label instead. Where the table is
+    longer than a `screen` of so many lines, every screenful of it has its header.
     """
     layout = Layout(console)
-    columns = _columns(stats, layout)
-    rows = layout.grid(columns) if columns else _records(stats, layout)
-    layout.print_sections([rows, layout.lines(caption.sentence(stats, layout.alphabet.dot), "dim")])
+    screenful = max(screen - _BESIDE_ROWS, _FEWEST_ROWS) if screen else sys.maxsize
+    columns = _columns(stats, caption, layout, screenful)
+    rows = layout.grid(columns, screenful) if columns else _records(stats, caption, layout)
+    layout.print_sections([rows, caption.lines(stats, layout)])
 
 
-def _columns(stats: Stats, layout: Layout) -> list[Column] | None:
+def _columns(stats: Stats, caption: Caption, layout: Layout, screenful: int) -> list[Column] | None:
     """Labels and value, with share and bar where they help and have room; None where not even the former fit."""
     values, alphabet = _values(stats), layout.alphabet
-    labels, value = _label_columns(stats, alphabet), _value_column(stats)
+    labels, value = _label_columns(stats, caption, alphabet), _value_column(stats)
+    if "bucket" in stats.labels:
+        labels[0] = replace(labels[0], texts=_once(labels[0].texts, screenful))
+    columns = [*labels, value]
+    if stats.total and (len(values) > 1 or stats.truncated):
+        columns.append(figures("share", [percentage(value, stats.total) for value in values]))
     if len(values) > 1 and any(values):
-        columns = [*labels, value]
-        if _has_whole(stats):
-            total = sum(values)
-            columns.append(figures("share", [percentage(value, total) for value in values]))
         room = layout.width - GAP - _SHORTEST_BAR
         if fitted := fit(columns, room, _COMFORT, alphabet.ellipsis):
             longest = min(layout.width - GAP - span([column.width for column in fitted]), _LONGEST_BAR)
             return [*fitted, Column("", _bars(values, longest, alphabet.marks), style="cyan")]
-        if fitted := fit(columns, layout.width, _COMFORT, alphabet.ellipsis):
-            return fitted
-    return fit([*labels, value], layout.width, _LEAST, alphabet.ellipsis)
+    return fit(columns, layout.width, _COMFORT, alphabet.ellipsis) or fit(
+        [*labels, value], layout.width, _LEAST, alphabet.ellipsis
+    )
 
 
 def _values(stats: Stats) -> list[int]:
     return [value for row in stats.rows if isinstance(value := row["value"], int)]
 
 
-def _label_columns(stats: Stats, alphabet: Alphabet) -> list[Column]:
+def _label_columns(stats: Stats, caption: Caption, alphabet: Alphabet) -> list[Column]:
     """A column per label; buckets are rigid, because what tells two apart may be at either end."""
     return [
         Column(
             alphabet.escape(label_text(name)),
-            [alphabet.escape(label_text(row[name])) for row in stats.rows],
+            [
+                _bucket_text(str(row[name]), caption) if name == "bucket" else alphabet.escape(label_text(row[name]))
+                for row in stats.rows
+            ],
             rigid=name == "bucket",
         )
         for name in stats.labels
     ]
 
 
+def _bucket_text(label: str, caption: Caption) -> str:
+    """A bucket's date, of hours with hour and minute, and a mark where the range cuts it."""
+    short = f"{label[:16]}{label[19:]}" if caption.interval == "hour" else label[:10]
+    return short + _CUT * caption.cuts(label)
+
+
+def _once(texts: Sequence[str], screenful: int) -> list[str]:
+    """The texts, each only where it begins and on top of a screenful."""
+    return ["" if n % screenful and text == texts[n - 1] else text for n, text in enumerate(texts)]
+
+
 def _value_column(stats: Stats, separator: str = ",") -> Column:
     """The values, with `separator` between thousands."""
     return figures("value", [f"{value:,}".replace(",", separator) for value in _values(stats)])
-
-
-def _has_whole(stats: Stats) -> bool:
-    """Whether the rows are the parts of one whole, so that a percentage of it is true.
-
-    One visitor may be in many groups, a truncated answer lacks a part of unknown size, and with buckets it
-    would be unclear whether the bucket or the range is the whole.
-    """
-    return stats.metric == "count" and not stats.truncated and "bucket" not in stats.labels
 
 
 def _bars(values: Sequence[int], width: int, marks: str) -> list[str]:
@@ -124,12 +166,12 @@ def _bars(values: Sequence[int], width: int, marks: str) -> list[str]:
     return bars
 
 
-def _records(stats: Stats, layout: Layout) -> Iterator[Text]:
+def _records(stats: Stats, caption: Caption, layout: Layout) -> Iterator[Text]:
     """The rows below each other, a line per label and one for the value; without rows the columns' names."""
     value = _value_column(stats)
     if cells("value ") + value.width > layout.width:
         value = _value_column(stats, separator="")
-    columns = [*_label_columns(stats, layout.alphabet), value]
+    columns = [*_label_columns(stats, caption, layout.alphabet), value]
     if not stats.rows:
         yield from layout.lines(" ".join(column.name for column in columns))
     # The names take a third of the width at most, and nothing where the longest value needs it all.

@@ -112,8 +112,7 @@ class TextGroups:
 
     def rows(self, events: pl.LazyFrame) -> Rows:
         """The rows of all events."""
-        frame = collect(self.partial(events))
-        return Rows(frame, frame.height)
+        return Rows.whole(collect(self.partial(events)))
 
     def by_file(self, events: pl.LazyFrame) -> pl.DataFrame:
         """The counts of files."""
@@ -131,8 +130,7 @@ class TextGroups:
         """The counts added up."""
         labels = list(self._query.labels)
         counts = pl.concat([partial.select(*labels, VALUE) for partial in partials])
-        frame = collect(self._grouped(counts, labels, pl.col(VALUE).sum()))
-        return Rows(frame, frame.height)
+        return Rows.whole(collect(self._grouped(counts, labels, pl.col(VALUE).sum())))
 
 
 class PackedCounts:

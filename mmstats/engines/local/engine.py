@@ -77,6 +77,6 @@ def _rows(
     if work.strategy is Strategy.STATISTICS:
         known, rest = scan.count_by_statistics()
         total = TextGroups(query).rows(rest).frame.select(pl.col(VALUE) + known)
-        return Rows(total, 1), scan.report()
+        return Rows.whole(total), scan.report()
     events = with_bucket(query, scan.frame(query.group_by))
     return aggregate_of(query, events, source.projection.limits).rows(events), scan.report()

@@ -76,14 +76,15 @@ def _added(counts: pl.DataFrame) -> pl.DataFrame:
 
 def unpacked_rows(query: StatsQuery, codes: LabelCodes, pieces: Iterable[Run]) -> Rows:
     """The rows with their labels, where a limit cuts only those that it may leave; `pieces` have a key and a value."""
-    groups = 0
+    groups = total = 0
     rows = [pl.DataFrame(schema={**dict.fromkeys(query.labels, pl.Int64), VALUE: pl.Int64})]
     for layout, piece in pieces:
         groups += piece.height
+        total += int(piece[VALUE].sum())
         columns = layout.columns(pl.col(KEY))
         buckets = columns[:1] if query.interval else []
         rows.append(within_limit(query, piece.with_columns(buckets)).select(*columns, VALUE))
     if not (groups or query.labels):
-        return Rows(pl.DataFrame({VALUE: [0]}), 1)
+        return Rows.whole(pl.DataFrame({VALUE: [0]}))
     labelled = pl.concat(rows).lazy().select(*codes.decoded(), VALUE)
-    return Rows(collect(labelled), groups)
+    return Rows(collect(labelled), groups, total)

@@ -94,16 +94,17 @@ def _run(query: StatsQuery, source: Source, session: Session) -> tuple[Rows, Rea
 def _aggregated(query: StatsQuery, scans: Sequence[ParquetScan]) -> Rows:
     """The rows of the answer, or as many as the limit may leave; only then the groups are counted by a second query."""
     if not scans:
-        frame = _frame(query, [] if query.labels else [(0,)])
-        return Rows(frame, frame.height)
+        return Rows.whole(_frame(query, [] if query.labels else [(0,)]))
     events = union_all([scan.events() for scan in scans])
     rows = plan.aggregated(query, events)
     if query.limit is None or query.fill:
-        frame = _frame(query, rows.toArrow())
-        return Rows(frame, frame.height)
+        return Rows.whole(_frame(query, rows.toArrow()))
     # Not as Arrow, which asks the server twice: first for the types, and planning takes as long each time.
     frame = _frame(query, plan.limited(query, rows, query.limit).collect())
-    return Rows(frame, plan.groups(query, events).count() if frame.height > query.limit else frame.height)
+    if frame.height <= query.limit:
+        return Rows.whole(frame)
+    ((groups, total),) = plan.totals(query, events).collect()
+    return Rows(frame, groups, total)
 
 
 def _frame(query: StatsQuery, rows: Any) -> pl.DataFrame:

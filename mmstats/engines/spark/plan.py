@@ -27,9 +27,10 @@ def aggregated(query: StatsQuery, events: DataFrame) -> DataFrame:
     return _registers(labelled, keys).groupBy(*keys).agg(_estimate().alias(VALUE))
 
 
-def groups(query: StatsQuery, events: DataFrame) -> DataFrame:
-    """A row for each row of the answer, which takes less to count than to compute."""
-    return _labelled(query, events).groupBy(*(F.col(name) for name in query.labels)).agg(_EVENTS)
+def totals(query: StatsQuery, events: DataFrame) -> DataFrame:
+    """One row: how many rows the answer has, and how many events; it takes less than to compute them."""
+    groups = _labelled(query, events).groupBy(*(F.col(name) for name in query.labels)).agg(_EVENTS.alias(VALUE))
+    return groups.agg(_EVENTS, F.sum(VALUE))
 
 
 def limited(query: StatsQuery, rows: DataFrame, limit: int) -> DataFrame:
