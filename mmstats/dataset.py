@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmstats.limits import Limits
 from mmstats.options import Form, Option, add_pair, add_text, excludes, switch
-from mmstats.wording import did_you_mean
+from mmstats.wording import did_you_mean, visible
 
 TIMESTAMP_UNITS = ("s", "ms", "us", "ns")
 INPUT_FORMATS = ("parquet", "ndjson", "json", "csv", "tsv", "arrow")
@@ -50,7 +50,8 @@ class Dataset:
     `columns` maps event columns to the data's names; `timestamp_unit` is that of numeric timestamps, by default guessed
     from their magnitude; `trust_partitions` lets `day=` and the like folders decide which files a range needs;
     `storage_options` say how object stores are reached, and are never shown, since keys may be among them;
-    `limits` change how the work is done.
+    `limits` change how the work is done. `origin` is the variable or the file that names the locations, empty where the
+    user has named them for this very question.
     """
 
     locations: tuple[str, ...]
@@ -61,6 +62,16 @@ class Dataset:
     trust_partitions: bool = False
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
     limits: Limits = field(default=Limits(), repr=False)
+    origin: str = field(default="", repr=False, compare=False)
+
+    @property
+    def named_elsewhere(self) -> str:
+        """What its locations are, and where they are named if not in the question; else empty."""
+        if not self.origin:
+            return ""
+        first, *others = self.locations
+        more = f" and {len(others):,} more" if others else ""
+        return f"{visible(first)}{more} from {visible(self.origin)}"
 
     @property
     def is_sample(self) -> bool:

@@ -6,19 +6,17 @@ events are, what their columns are called and how an answer is shown, not which 
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from mmstats.dataset import SAMPLE, TIMESTAMP_UNIT, Dataset, read_columns
 from mmstats.engine_address import ENGINE_VARIABLE, LOCAL, EngineAddress, read_engine
 from mmstats.errors import InvalidSettings
 from mmstats.options import read_choice
 from mmstats.wording import did_you_mean, nearest, read_size, visible
-
-T = TypeVar("T")
 
 PROJECT_FILE = "mmstats.toml"
 USER_FILE = "config.toml"
@@ -27,11 +25,20 @@ DATA_VARIABLE = "MMSTATS_DATA"
 MEMORY_VARIABLE = "MMSTATS_MAX_MEMORY"
 FORMATS = ("table", "json", "ndjson", "csv", "markdown")
 COLORS = ("auto", "always", "never")
+# The settings that the environment has too, by the variable, and how its text is read.
+VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "data": (DATA_VARIABLE, lambda location: (location,)),
+    "max_memory": (MEMORY_VARIABLE, read_size),
+    "engine": (ENGINE_VARIABLE, read_engine),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is set, each setting under its name in `SETTINGS`, its default where nobody set it."""
+    """What is set, each setting under its name in `SETTINGS`, its default where nobody set it.
+
+    `origins` says by name where those are set that somebody has set: the variable or the file.
+    """
 
     data: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -43,6 +50,7 @@ class Settings:
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
     max_memory: int | None = None
     engine: EngineAddress = LOCAL
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,35 +151,41 @@ def load_settings(folder: Path, environ: Mapping[str, str]) -> Settings:
     Raises InvalidSettings, naming the file or the variable, for one that cannot be read or has a wrong value.
     """
     folder = folder.absolute()
-    own = _own_file(folder, environ)
+    own = own_file(folder, environ)
+    sources = [(str(file), _read_file(file, own)) for file in _files(folder, own)]
+    for name, (variable, read) in VARIABLES.items():
+        if environ.get(variable):
+            sources.append((variable, {name: _read_variable(environ, variable, read)}))
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for origin, found in sources:  # what comes later goes before what came earlier
+        for name, value in found.items():
+            adds = name == "columns" and name in values
+            values[name] = {**values[name], **value} if adds else value
+            origins[name] = f"{origins[name]}, {origin}" if adds else origin
+    return Settings(**values, origins=origins)
+
+
+def _files(folder: Path, own: Path) -> Iterator[Path]:
+    """The files that are read for a command in `folder`: the user's own, then the project's."""
+    # A configuration folder that is not absolute would make a file of the working directory the user's own.
+    if own.is_absolute() and os.path.lexists(own):
+        yield own
     candidates = (parent / PROJECT_FILE for parent in (folder, *folder.parents))
     # A link to nothing counts as found: a file further up must not be read in its place.
     project = next(filter(os.path.lexists, candidates), None)
-    values: dict[str, Any] = {}
-    # A configuration folder that is not absolute would make a file of the working directory the user's own.
-    if own.is_absolute() and os.path.lexists(own):
-        values = _read_file(own, own)
     if project and os.path.realpath(project) != os.path.realpath(own):
-        found = _read_file(project, own)
-        columns = {**values.get("columns", {}), **found.get("columns", {})}
-        values |= found | {"columns": columns}
-    if environ.get(DATA_VARIABLE):
-        values["data"] = (environ[DATA_VARIABLE],)
-    if environ.get(MEMORY_VARIABLE):
-        values["max_memory"] = _read_variable(environ, MEMORY_VARIABLE, read_size)
-    if environ.get(ENGINE_VARIABLE):
-        values["engine"] = _read_variable(environ, ENGINE_VARIABLE, read_engine)
-    return Settings(**values)
+        yield project
 
 
-def _read_variable(environ: Mapping[str, str], name: str, read: Callable[[str], T]) -> T:
+def _read_variable(environ: Mapping[str, str], name: str, read: Callable[[str], Any]) -> Any:
     try:
         return read(environ[name])
     except ValueError as fault:
         raise InvalidSettings(visible(f"{name} {fault}")) from None
 
 
-def _own_file(folder: Path, environ: Mapping[str, str]) -> Path:
+def own_file(folder: Path, environ: Mapping[str, str]) -> Path:
     """The user's own configuration, which need not be there."""
     if not environ.get(CONFIG_VARIABLE):
         from platformdirs import user_config_dir
@@ -258,10 +272,12 @@ def choose_dataset(values: Mapping[str, Any], settings: Settings) -> Dataset:
     The sample is read as it was written, whatever a user has set for other data.
     """
     locations = SAMPLE if values.get("sample") else values["data"] or settings.data or SAMPLE
+    origin = "" if values.get("sample") or values["data"] else settings.origins.get("data", "")
     if locations == SAMPLE:
         settings = Settings()
     return Dataset(
         locations,
+        origin=origin,
         columns={**settings.columns, **values["map"]},
         input_format=values["input_format"],
         timestamp_unit=values["timestamp_unit"] or settings.timestamp_unit,

@@ -61,7 +61,7 @@ def query(question_texts: Texts, texts: Texts) -> None:
         else:
             stats = compute()
     with profile.phase("show"):
-        show(stats, question, values, settings)
+        show(stats, question, dataset, values, settings)
     if values["stats"]:
         from mmstats.render.pages import profile_sentences
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from mmstats.answer import Stats
+from mmstats.dataset import Dataset
 from mmstats.errors import InvalidParams, MmstatsError, OutputError
 from mmstats.interrupts import before_end
 from mmstats.question.query import StatsQuery
@@ -159,7 +160,7 @@ class _Page(io.StringIO):
 _MORE = "--limit or --all answers more"
 
 
-def show(stats: Stats, query: StatsQuery, values: Mapping[str, Any], settings: Settings) -> None:
+def show(stats: Stats, query: StatsQuery, dataset: Dataset, values: Mapping[str, Any], settings: Settings) -> None:
     """Write the answer to stdout, then what there is to say of it to stderr.
 
     Raises ClosedPipe when the reader of stdout is gone, OutputError when it cannot be written.
@@ -168,7 +169,7 @@ def show(stats: Stats, query: StatsQuery, values: Mapping[str, Any], settings: S
     if form == "table":
         from mmstats.render.table import Caption, print_table
 
-        caption = Caption(query.start, query.end, query.event, query.interval, _MORE)
+        caption = Caption(query.start, query.end, query.event, query.interval, _MORE, dataset.named_elsewhere)
         write_page(
             lambda console: print_table(stats, caption, console, screen_lines()),
             values["color"] or settings.color,

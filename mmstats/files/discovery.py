@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmstats.dataset import Dataset
-from mmstats.errors import NotEvents, Unreadable
+from mmstats.errors import DatasetError, NotEvents, Unreadable
 from mmstats.files.event_file import KNOWN, EventFile, Format, PassedOver, Stored, event_file
 from mmstats.files.manifest import is_store, read_manifest, superseded_path
 from mmstats.resources import refused
@@ -48,9 +48,10 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
 
     A folder gives every event file below it but those whose name, or whose folder's name, starts with `.` or `_`; a
     folder that is a store gives those that its manifest lists. Raises NotEvents when a location names nothing or
-    nothing of a known format, Unreadable when a folder may not be listed.
+    nothing of a known format, Unreadable when a folder may not be listed; these and any that the block raises say where
+    the locations are named, if not in the question.
     """
-    with ExitStack() as spool:
+    with ExitStack() as spool, _naming_origin(dataset.origin):
         files: dict[str, EventFile] = {}
         passed_over: set[str] = set()
         special: set[str] = set()
@@ -71,6 +72,19 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
             count = len(passed_over) + len(special)
             raise NotEvents(f"{where}, {others.get(count, f'only {count} files of other kinds')}", hint=KNOWN)
         yield FileList(tuple(sorted(files.values(), key=lambda file: file.path)), len(passed_over), len(special))
+
+
+@contextmanager
+def _naming_origin(origin: str) -> Iterator[None]:
+    """Inside the block, whatever is wrong with the data is said to be of the data that `origin` names."""
+    try:
+        yield
+    except DatasetError as error:
+        told = f" (data from {visible(origin)})" if origin else ""
+        if not error.message.endswith(told):
+            error.message += told
+            error.args = (error.message,)
+        raise
 
 
 def special_files(count: int) -> str:

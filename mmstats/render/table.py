@@ -32,7 +32,8 @@ class Caption:
     """The question as the lines under a table tell it.
 
     `start` is inclusive and `end` exclusive, both aware, None for no bound; `event` is None for all events. `interval`
-    is that of the buckets, and `more` says how to get the rows that the limit cut.
+    is that of the buckets, `more` says how to get the rows that the limit cut, and `data` what the data is, where that
+    is not said in the question.
     """
 
     start: datetime | None = None
@@ -40,6 +41,7 @@ class Caption:
     event: str | None = None
     interval: str | None = None
     more: str = ""
+    data: str = ""
 
     def lines(self, stats: Stats, layout: Layout) -> Iterator[Text]:
         """What marks mean; metric, event, range, rows and total; and what the limit cut off."""
@@ -52,6 +54,7 @@ class Caption:
         if not stats.truncated:
             parts.append(plural(len(stats.rows), "row") if stats.rows else "no rows")
             parts.append(f"total {stats.total:,}" if stats.total is not None and len(stats.rows) > 1 else "")
+        parts.append(self.data)
         yield from layout.lines(f" {layout.alphabet.dot} ".join(filter(None, parts)), "dim")
         if stats.truncated:
             parts = [f"{len(stats.rows):,} of {stats.groups:,} rows", _rest(stats), self.more]
