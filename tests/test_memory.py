@@ -267,4 +267,4 @@ def test_the_server_refuses_too_much(settled: Any) -> None:
         assert settled.stats(group_by="source").status == 200
         refused = settled.stats(group_by="path")
         assert refused.error == (502, "upstream_failed")
-        assert refused.json["details"] == {"message": "the question needs more than 250 MiB of memory"}
+        assert refused.json["details"]["message"].startswith("the question needs more than 250 MiB of memory (")

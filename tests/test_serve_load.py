@@ -126,7 +126,8 @@ def test_a_question_that_takes_too_long_is_given_up(hurried: Serving) -> None:
         stopped = hurried.workers()
         reply = hurried.stats(limit="71")
         assert reply.error == (502, "upstream_failed")
-        assert "1 second" in reply.json["details"]["message"]
+        assert reply.json["details"]["message"].startswith("the query took longer than 1 second (asked again")
+        assert "--query-timeout" in reply.json["details"]["message"]
         until(lambda: hurried.metric(RUNNING) == 0)
         until(lambda: not all(map(alive, stopped)))
     assert until(lambda: hurried.stats(limit="71").status == 200)
@@ -208,7 +209,8 @@ def test_memory_taken_by_earlier_queries_is_not_held_against_the_next(tmp_path: 
             before = processes()
             refused = running.stats(limit="2")
             assert refused.error == (502, "upstream_failed")
-            assert refused.json["details"] == {"message": "the question needs more than 64 GiB of memory"}
+            assert refused.json["details"]["message"].startswith("the question needs more than 64 GiB of memory (")
+            assert refused.json["details"]["message"].endswith("--max-memory is the bound)")
             assert len(processes() - before) == 1
             assert not any(map(alive, processes()))
 

@@ -251,7 +251,7 @@ def test_on_a_terminal_a_request_is_a_line_for_eyes(tmp_path: Path) -> None:
     assert "\x1b[33m404\x1b[0m" in shown
     started, *lines = STYLE.sub("", shown).splitlines()
     assert re.fullmatch(rf"\d\d:\d\d:\d\d started url={own.url} files=1 pid={process.pid}", started)
-    beginning = r"\d\d:\d\d:\d\d {} +[0-9.]+ ms GET  {}"
+    beginning = r"\d\d:\d\d:\d\d {} +[0-9.,]+ ms GET  {}"
     target = r"/v1/stats\?from=2000-01-01&to=2100-01-01&event="
     notice = r"1 row miss .*bad\.csv.*"
     assert re.fullmatch(beginning.format(200, target + r"a b&group_by=source,path&limit=7 ") + notice, lines[0])

@@ -12,6 +12,7 @@ from starlette.types import ExceptionHandler
 from mmstats.answer import encode
 from mmstats.api_keys import conceal
 from mmstats.errors import DatasetError, InvalidGroupBy, InvalidParams, TooMuchMemory
+from mmstats.resources import lack_in
 from mmstats.wording import visible
 
 CLIENT_GONE = 499  # nginx's status in its log for a request whose client left; nothing is sent
@@ -91,7 +92,9 @@ def _invalid_group_by(error: InvalidGroupBy) -> ApiError:
 
 
 def _upstream_failed(error: DatasetError | TooMuchMemory) -> ApiError:
-    return ApiError("upstream_failed", {"message": visible(error.message)})
+    """What is wrong and what to do about it, in one text."""
+    text = f"{error.message} ({error.hint})" if error.hint else error.message
+    return ApiError("upstream_failed", {"message": visible(text)})
 
 
 def _no_route(error: HTTPException) -> ApiError:
@@ -109,6 +112,12 @@ _API_ERRORS: Mapping[type[Exception], Callable[[Any], ApiError]] = {
     TooMuchMemory: _upstream_failed,  # like a query that takes too long: the server's bound, not the client's fault
     HTTPException: _no_route,
 }
+
+
+def unforeseen(error: Exception) -> ApiError:
+    """The answer to an error that nobody handles: a lack of memory, threads or files may show anywhere, else a bug."""
+    lack = lack_in(error)
+    return _upstream_failed(lack) if lack else ApiError("internal_error")
 
 
 async def _respond(convert: Callable[[Any], ApiError], request: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from mmstats.dataset import Dataset
 from mmstats.errors import DatasetError, Unreadable
 from mmstats.files.fingerprint import Fingerprint, fingerprint
 from mmstats.serve.worker import Answer
+from mmstats.wording import plural
 
 # Changed files are noticed within STALENESS seconds; where listing takes long, within ten times as long.
 STALENESS = 0.5
@@ -23,7 +24,7 @@ _ENTRY_OVERHEAD = 512  # bytes, beside the body
 class DatasetMonitor:
     """The identity of a dataset, at most STALENESS old: its files are listed once for all requests that wait for it."""
 
-    def __init__(self, dataset: Dataset, timeout: float) -> None:
+    def __init__(self, dataset: Dataset, timeout: int) -> None:
         self._dataset, self._timeout = dataset, timeout
         self._last: Fingerprint | DatasetError | None = None
         self._expires = 0.0
@@ -68,7 +69,8 @@ class DatasetMonitor:
         except DatasetError as error:
             self._last = error
         except TimeoutError:
-            self._last = Unreadable(f"the files could not be listed within {self._timeout:g} seconds")
+            fault = f"the files could not be listed within {plural(self._timeout, 'second')}"
+            self._last = Unreadable(fault, hint="imported events are fewer files; --query-timeout is the bound")
         finally:
             self._listing = None
         now = time.monotonic()

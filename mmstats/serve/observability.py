@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmstats.api_keys import conceal
-from mmstats.serve.errors import CLIENT_GONE, ApiError, Overloaded
+from mmstats.serve.errors import CLIENT_GONE, Overloaded, unforeseen
 from mmstats.serve.log import Log
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -79,12 +79,15 @@ class RequestLogMiddleware:
         except asyncio.CancelledError:  # a stopping server waits no longer
             if not response.started:
                 await Overloaded().response()(scope, receive, response.send)
-        except Exception as error:  # a bug, of which the client learns nothing but an id
-            path = scope["path"][:_MAX_PATH]
-            self._log.error("bug", request_id=response.request_id, path=path, exc_info=error)
+        except Exception as error:
+            refusal = unforeseen(error)
+            scope["state"].update(error=refusal.code, message=refusal.details.get("message"))
+            if refusal.code == "internal_error":  # of which the client learns nothing but an id
+                path = scope["path"][:_MAX_PATH]
+                self._log.error("bug", request_id=response.request_id, path=path, exc_info=error)
             if response.started:
                 raise
-            await ApiError("internal_error").response()(scope, receive, response.send)
+            await refusal.response()(scope, receive, response.send)
         finally:
             self._metrics.in_flight.dec()
             self._record(scope, response, time.perf_counter() - started)

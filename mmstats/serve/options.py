@@ -84,7 +84,7 @@ OPTIONS: tuple[Option, ...] = (
     switch("no_auth", "Ask for no key; only on a loopback address."),
     Option(
         "cors_origin",
-        "An origin whose pages may ask from a browser, such as https://app.example; may be repeated.",
+        "An origin whose pages may ask from a browser, such as https://app.example, or '*' for any; may be repeated.",
         _read_origin,
         metavar="ORIGIN",
         default=_DEFAULTS.cors_origin,

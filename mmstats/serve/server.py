@@ -16,6 +16,7 @@ import uvicorn
 from mmstats.dataset import Dataset
 from mmstats.errors import InvalidParams, OutputError
 from mmstats.files.fingerprint import fingerprint
+from mmstats.resources import lack_in
 from mmstats.serve.app import build
 from mmstats.serve.auth import Keyring
 from mmstats.serve.connection import HEAD_SECONDS, ConnectionLimit, HttpProtocol
@@ -93,17 +94,30 @@ def bind(address: Address) -> socket.socket:
 class Server(uvicorn.Server):
     """Uvicorn's server, but that after a graceful stop it does not raise the signal again."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None], stopping: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, log: Log, started: Callable[[], None], stopping: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._started, self._stopping = started, stopping
+        self._log, self._started, self._stopping = log, started, stopping
+        self._lacking_until = 0.0
         self.ended_by = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and only then say so: from now on a signal ends the server in order."""
+        asyncio.get_running_loop().set_exception_handler(self._report)
         await super().startup(sockets)
         for listening in sockets or ():
             listening.listen(_BACKLOG)
         self._started()
+
+    def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log an error of the event loop; a lack of open files once a second, not for each connection that waits."""
+        lack = lack_in(context["exception"]) if "exception" in context else None
+        if lack is None:
+            loop.default_exception_handler(context)
+        elif loop.time() >= self._lacking_until:
+            self._lacking_until = loop.time() + 1
+            self._log.warning("lack", message=f"{lack.message} ({lack.hint})")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let running queries finish."""
@@ -157,7 +171,7 @@ def serve(
         timeout_keep_alive=int(HEAD_SECONDS),
         timeout_graceful_shutdown=options.query_timeout + _GRACE_SECONDS,
     )
-    server = Server(config, announce, stop)
+    server = Server(config, log, announce, stop)
     asyncio.run(server.serve([listening]))
     log.info("stopped", signal=signal.Signals(server.ended_by).name if server.ended_by else None)
     return server.ended_by

@@ -14,15 +14,18 @@ from pathlib import Path
 
 from mmstats.dataset import Dataset
 from mmstats.engine_address import LOCAL
-from mmstats.errors import TooMuchMemory, Unreadable
+from mmstats.errors import OutOfResources, TooMuchMemory, Unreadable
 from mmstats.question.query import StatsQuery
+from mmstats.resources import lack_in
 from mmstats.serve.errors import Overloaded
 from mmstats.serve.log import Log
 from mmstats.serve.options import KEY_VARIABLE, ServeOptions
 from mmstats.serve.worker import LENGTH, TOO_MUCH_MEMORY_EXIT, Answer, Job
+from mmstats.wording import plural
 
 _IDLE_SECONDS = 300.0
 _MAX_LINE = 1 << 16
+_SLOW = "asked again, it goes on from the files it has read; a shorter range takes less; --query-timeout is the bound"
 # Taken once, since the folder that the server was started in may go; not from there, since it may hold anything.
 _SEARCH_PATH = [*(place for place in sys.path if place and Path(place) != Path.cwd()), str(Path(__file__).parents[2])]
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from mmstats.serve.worker import main; main()"
@@ -196,8 +199,8 @@ class WorkerPool:
             worker.kill()
             await asyncio.shield(worker.end())
             if timeout.expired():
-                took = f"the query took longer than {self._options.query_timeout} seconds"
-                raise Unreadable(f"{took}, the server's --query-timeout") from None
+                seconds = plural(self._options.query_timeout, "second")
+                raise Unreadable(f"the query took longer than {seconds}", hint=_SLOW) from None
             raise
         finally:
             self._make_idle(worker)
@@ -205,9 +208,9 @@ class WorkerPool:
     async def _new_worker(self) -> Worker:
         try:
             return await Worker.start(self._log)
-        except OSError as error:  # the system is out of processes, memory or files
-            self._log.warning("worker", message=f"cannot be started: {error.strerror}")
-            raise Overloaded from None
+        except (OSError, RuntimeError) as error:  # the system is out of processes, memory, files or threads
+            self._log.warning("worker", message=f"cannot be started: {error}")
+            raise lack_in(error) or Overloaded() from None
 
     def _take_idle(self) -> Worker | None:
         """The worker that was idle for the shortest time."""
@@ -235,7 +238,7 @@ class WorkerPool:
         """Start a worker, so that it has loaded the engine before the first query; in the end, stop everything."""
 
         async def prepare() -> None:
-            with contextlib.suppress(Overloaded):
+            with contextlib.suppress(Overloaded, OutOfResources):
                 self._make_idle(await self._new_worker())
 
         preparing = asyncio.create_task(prepare())
