@@ -1,0 +1,171 @@
+"""What the data of `soak.py` held and when, and whether an answer is one that some of these states gives.
+
+The answers are computed in plain Python, by the rules that the tests' own oracle has: no code of the engine takes part.
+"""
+
+import itertools
+import json
+import math
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from random import Random
+from typing import Any
+
+from mmstats.question.query import StatsQuery
+from tests import oracle, reference
+
+START = datetime(2026, 5, 4)  # noqa: DTZ001 - UTC, as all here
+DAYS = 7
+# A server looks for changed files after half a second, or after ten times as long as looking takes, at most 5 seconds.
+PROMPT_SECONDS, STALE_SECONDS = 1.0, 6.5
+_KEPT_SECONDS = 180.0  # no request lasts longer
+_MOST_STATES = 5_000
+_NAMES = ("$pageview", "click", "signup")
+_TEXTS = {
+    "source": ("google", "facebook", "github.com", "", None),
+    "medium": ("organic", "paid", None),
+    "country": ("DE", "US", "FR", "\U0001f600", "\ufffd"),
+    "path": tuple(f"/{number}" for number in range(30)),
+}
+
+
+class Batch:
+    """Events that come and go together; another one each time, also of equal events."""
+
+    def __init__(self, rng: Random, rows: int) -> None:
+        self.events = [_event(rng) for _ in range(rows)]
+
+
+Content = tuple[Batch, ...]
+
+
+def _event(rng: Random) -> oracle.Event:
+    return {
+        "timestamp": START + timedelta(seconds=rng.randrange(DAYS * 86_400), microseconds=rng.choice((0, 1, 999_999))),
+        "event_name": rng.choice(_NAMES),
+        "anonymous_id": f"visitor {int(rng.paretovariate(0.5)) % 2_000}",
+        **{name: rng.choice(texts) for name, texts in _TEXTS.items()},
+    }
+
+
+def draw_question(rng: Random) -> StatsQuery:
+    """A question of any parameters that HTTP and its extensions have."""
+    edges = sorted(rng.sample(range(-24, 24 * DAYS + 24), 2))
+    start, end = (START.replace(tzinfo=UTC) + timedelta(hours=edge) for edge in edges)
+    whole = rng.random() < 0.4
+    return StatsQuery(
+        metric=rng.choice(("count", "count", "uniques")),
+        start=datetime(2000, 1, 1, tzinfo=UTC) if whole else start,
+        end=datetime(2100, 1, 1, tzinfo=UTC) if whole else end,
+        event=rng.choice((None, None, *_NAMES)),
+        group_by=tuple(rng.sample([*_TEXTS, "event_name", "os"], rng.choice((0, 0, 1, 1, 2)))),
+        interval=rng.choice((None, None, "hour", "day", "week")),
+        limit=rng.choice((3, 100, 1000, None)),
+    )
+
+
+def path_of(query: StatsQuery) -> str:
+    """The request that asks a question; its limit is lifted by an extension."""
+    assert query.start
+    assert query.end
+    given = {
+        "metric": query.metric,
+        "from": query.start.isoformat().replace("+00:00", "Z"),
+        "to": query.end.isoformat().replace("+00:00", "Z"),
+        "event": query.event or "",
+        "group_by": ",".join(query.group_by),
+        "interval": query.interval or "",
+        "limit": str(query.limit or ""),
+        "exact": "true" if query.exact else "",
+        "all": "" if query.limit else "true",
+    }
+    return "/v1/stats?" + "&".join(f"{name}={text}" for name, text in given.items() if text)
+
+
+@dataclass
+class _State:
+    """A content, from when on it may have been seen, and until when."""
+
+    content: Content
+    since: float
+    until: float
+
+
+class Slot:
+    """A file or a store: what changes as a whole, and what it has held."""
+
+    def __init__(self) -> None:
+        self._states = [_State((), -math.inf, math.inf)]
+        self._lock = threading.Lock()
+
+    @property
+    def content(self) -> Content:
+        """What it holds, or is about to hold."""
+        return self._states[-1].content
+
+    @contextmanager
+    def changing(self, content: Content) -> Iterator[None]:
+        """For the length of a block, either content may be seen."""
+        with self._lock:
+            now, before = time.monotonic(), self._states[-1]
+            kept = [state for state in self._states if state.until > now - _KEPT_SECONDS]
+            self._states = [*kept, _State(content, now, math.inf)]
+        yield
+        before.until = time.monotonic()
+
+    def held(self, start: float, end: float) -> list[Content]:
+        """What may have been seen of it between two instants, the newest first."""
+        with self._lock:
+            return [state.content for state in reversed(self._states) if state.since <= end and state.until >= start]
+
+
+Values = dict[oracle.Key, Any]
+
+
+@lru_cache(50_000)
+def _partial(batch: Batch, query: StatsQuery) -> Values:
+    """Of each group of a batch: how many events, or the sketch of their visitors."""
+    groups: Values = {}
+    for event in oracle.asked(query, batch.events):
+        bucket = [oracle.label(oracle.bucket_of(query.interval, event["timestamp"]))] if query.interval else []
+        groups.setdefault((*bucket, *(event.get(name) for name in query.group_by)), []).append(event)
+    if query.metric == "count":
+        return {key: len(members) for key, members in groups.items()}
+    return {key: reference.sketch({event["anonymous_id"] for event in members}) for key, members in groups.items()}
+
+
+def body_of(query: StatsQuery, contents: Sequence[Content]) -> tuple[str, bool]:
+    """The body of the answer over all contents, and whether its limit cut rows off."""
+    unlimited = replace(query, limit=None)  # shares what was computed
+    count = query.metric == "count"
+    found: Values = {} if query.labels else {(): 0 if count else {}}
+    for batch in itertools.chain.from_iterable(contents):
+        for key, value in _partial(batch, unlimited).items():
+            if key not in found:
+                found[key] = value
+            else:
+                found[key] = found[key] + value if count else reference.merged(found[key], value)
+    values = found if count else {key: reference.estimate(registers) for key, registers in found.items()}
+    body = {"metric": query.metric, "rows": oracle.rows(query, values)}
+    truncated = query.limit is not None and len(values) > query.limit
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")), truncated
+
+
+def judge(slots: Sequence[Slot], query: StatsQuery, got: tuple[str, bool], start: float, end: float) -> str:
+    """Whether an answer to a request between two instants is `right`, `stale` or `wrong`, or there are too many states.
+
+    Files change independently of each other, and may be read one after the other: any state of one goes with any of
+    the others. A store is one slot, so that its answers must be of one state of the whole.
+    """
+    for age, verdict in ((PROMPT_SECONDS, "right"), (STALE_SECONDS, "stale")):
+        held = [slot.held(start - age, end) for slot in slots]
+        if math.prod(map(len, held)) > _MOST_STATES:
+            return "undecided"
+        if any(body_of(query, contents) == got for contents in itertools.product(*held)):
+            return verdict
+    return "wrong"
