@@ -11,13 +11,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from mmstats.errors import Unreadable
+from mmstats.errors import NotEvents, Unreadable
 from mmstats.files.event_file import BINARY, BOM, EventFile, Format, compression_of, text_format_of
 from mmstats.files.fingerprint import changed_error
 from mmstats.resources import lack_in, refused
 from mmstats.storage.disk import DISK
 
 _HEAD = 1 << 16  # bytes of a stream that show its format
+_MARKUP = (b"<!doctype html", b"<html", b"<head", b"<body", b"<?xml")
 _COMPARED = 1 << 12  # bytes of a file that show whether it was written anew
 
 
@@ -25,14 +26,15 @@ _COMPARED = 1 << 12  # bytes of a file that show whether it was written anew
 def open_bytes(file: EventFile, advance: Callable[[int], None] = lambda _: None) -> Iterator[BinaryIO]:
     """The decompressed bytes of a file, without a byte order mark; `advance` is told of the bytes read from disk.
 
-    Raises Unreadable, naming the file, for whatever opening it or reading from it inside the block meets, and for one
-    that begins otherwise once it is read: a file that grows begins as it did.
+    Raises NotEvents for a web page. Raises Unreadable, naming the file, for whatever opening it or reading from it
+    inside the block meets, and for one that begins otherwise once it is read: a file that grows begins as it did.
     """
     try:
         with file.storage.open(file.path) as disk:
             head = _head(file, disk)
             with _decompressed(disk, file.format.compression, advance) as stream:
                 _pass_over_mark(file, stream)
+                _refuse_markup(file, stream)
                 yield cast(BinaryIO, stream)
             if _head(file, disk) != head:
                 raise changed_error(str(file))
@@ -63,6 +65,14 @@ def _pass_over_mark(file: EventFile, stream: io.BufferedReader) -> None:
     compression = compression_of(head)
     if compression:
         raise Unreadable(f"{file}: is {compression}, not text", hint="name it .gz or .zst, or send it through --data -")
+
+
+def _refuse_markup(file: EventFile, stream: io.BufferedReader) -> None:
+    """Refuse a web page, which would be read as a header without rows, or as a line that is no object."""
+    head = stream.peek(_COMPARED)[:_COMPARED].lstrip().lower()
+    if head.startswith(_MARKUP):
+        page = "is XML" if head.startswith(b"<?xml") else "is HTML"
+        raise NotEvents(f"{file}: {page}, not {file.format.name.upper()}", hint="did a server send an error page?")
 
 
 def _unreadable(file: EventFile, error: OSError) -> Unreadable:

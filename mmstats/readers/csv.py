@@ -59,10 +59,10 @@ class CsvReader:
             if found is None:
                 return
             header, below = found
+            self._columns = self._projection.columns_in(self._file, header)  # also of a header alone: is it of events?
             body = _Body(stream, below, len(header), self._delimiter)
             if body.is_empty():
                 return
-            self._columns = self._projection.columns_in(self._file, header)
             for raw in self._without_unclosed(body, header):
                 yield partial(self._read, raw, body)
 

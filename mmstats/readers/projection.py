@@ -25,6 +25,7 @@ KIN = {
     "anonymous_id": ("visitor_id", "visitor", "anon_id", "distinct_id", "client_id", "device_id", "user_id", "uid"),
 }
 _HASH_SEED = 42
+_LISTED, _LONGEST_NAME = 8, 40  # names of columns in a hint, and their characters
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,12 @@ class Projection:
         """The error for a file in which nothing can serve as `column`, with an offer of what might."""
         mapped = f"{visible(self.mapped[column])!r} to serve as {column}" if column in self.mapped else repr(column)
         candidate = _likely(column, available)
-        meant = f"did you mean --map {column}={visible(candidate)}?" if candidate else ""
-        return NotEvents(f"{file}: no column {mapped}", hint=meant or f"name the column that is: --map {column}=COLUMN")
+        if candidate:
+            return NotEvents(f"{file}: no column {mapped}", hint=f"did you mean --map {column}={visible(candidate)}?")
+        names = [visible(name[:_LONGEST_NAME]) for name in sorted(available) if name]
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        has = f"it has {', '.join(names[:_LISTED])}{more}; " if names else ""
+        return NotEvents(f"{file}: no column {mapped}", hint=f"{has}--map {column}=COLUMN names the one that is")
 
 
 def _likely(column: str, available: Collection[str]) -> str | None:
