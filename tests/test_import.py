@@ -492,10 +492,8 @@ def test_a_file_that_a_store_has_lost_is_named(import_: Take, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("form", ["ndjson", "csv.gz", "json", "parquet", "arrow"])
-@pytest.mark.parametrize(
-    ("step", "fault"), [("checking", "No such file or directory"), ("importing", "removed while it was read")]
-)
-def test_a_source_that_goes_meanwhile_is_named(tmp_path: Path, form: str, step: str, fault: str) -> None:
+@pytest.mark.parametrize("step", ["checking", "importing"])
+def test_a_source_that_goes_meanwhile_is_named(tmp_path: Path, form: str, step: str) -> None:
     """A source that vanishes before it is checked, or before it is read, is named."""
     source = tmp_path / f"a.{form}"
     source.write_bytes(WRITERS[form]([{"timestamp": "2026-05-05", "event_name": "a"}]))
@@ -506,7 +504,7 @@ def test_a_source_that_goes_meanwhile_is_named(tmp_path: Path, form: str, step: 
 
     with pytest.raises(Unreadable) as lost:
         import_events(Dataset((str(source),)), tmp_path / "store", Callbacks(expect=lose))
-    assert lost.value.message == f"{source}: {fault}"
+    assert lost.value.message == f"{source}: No such file or directory"
 
 
 def test_cached_answers_change_with_the_store(tmp_path: Path) -> None:

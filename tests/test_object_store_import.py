@@ -18,7 +18,7 @@ import pytest
 from mmstats.cli import run
 from mmstats.dataset import Dataset
 from mmstats.engines.local.engine import answer
-from mmstats.errors import NotEvents, OutputError, Unreadable
+from mmstats.errors import OutputError, Unreadable
 from mmstats.limits import Limits
 from mmstats.store.importing import Imported, import_events
 from tests.importing import BY_PATH, answered, events, manifest, put, signed
@@ -368,6 +368,27 @@ def test_a_store_is_asked_while_an_import_ends(
         assert {row["path"] for row in answer(BY_PATH, Dataset((store,))).rows} == {"a", "b"}
 
 
+def test_a_store_is_asked_again_when_its_files_are_gone(
+    s3: Seaweed, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question so slow that imports have removed what it was to read answers from the manifest that is there then."""
+    source = put(tmp_path / "a.ndjson", events("a", 5))
+    take(store, source)
+
+    def replace_them(line: str) -> None:
+        if ".parquet" in line:
+            proxy.before = lambda _: None
+            put(source, events("b", 6, rows=3))
+            take(store, source)
+            for path in superseded_in(s3, store):
+                s3.client.delete_object(Bucket=s3.bucket, Key=f"{store.rpartition('/')[2]}/{path}")
+
+    with proxied(s3.port) as proxy:
+        proxy.before = replace_them
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.endpoint)
+        assert asked(store) == answered(source)
+
+
 def test_a_damaged_manifest_is_refused(s3: Seaweed, store: str, tmp_path: Path) -> None:
     """Neither asked nor imported into, by its location."""
     s3.put(f"{store.rpartition('/')[2]}/_mmstats.json", b"{}")
@@ -383,5 +404,5 @@ def test_a_file_that_a_store_has_lost_is_named(s3: Seaweed, store: str, tmp_path
     (lost,) = files_of(s3, store)
     s3.client.delete_object(Bucket=s3.bucket, Key=f"{store.rpartition('/')[2]}/{lost}")
     put(source, events("a", 6))
-    with pytest.raises(NotEvents, match=re.escape(f"{store}/{lost}: there is no such object")):
+    with pytest.raises(Unreadable, match=re.escape(f"{store}/{lost}: there is no such object any more")):
         take(store, source)

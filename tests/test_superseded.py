@@ -199,17 +199,54 @@ def test_an_unchanged_source_writes_nothing(source: Path, store: Path) -> None:
 
 
 def test_a_file_that_is_neither_here_nor_there_is_lost(source: Path, store: Path) -> None:
-    """A question ends with the name that the manifest has for it."""
+    """A question ends with the name that the manifest has for it, be it the one that was read or the one after it."""
     (lost, *_) = files_of(store)
+    with pytest.raises(Unreadable) as unreadable:
+        read_while(store, described, lost.unlink)
+    assert unreadable.value.message == f"{lost}: the store has lost this file"
     put(source, events("b", *DAYS))
 
     def lose() -> None:
-        lost.unlink()
         take(store, source)
+        for file in files_of(store):
+            file.unlink()
 
+    (store.parent / "pipe").unlink()
     with pytest.raises(Unreadable) as unreadable:
         read_while(store, described, lose)
-    assert unreadable.value.message == f"{lost}: removed while it was read"
+    assert unreadable.value.message == f"{files_of(store)[0]}: No such file or directory"
+
+
+@pytest.mark.parametrize("read", [counted, described, checked])
+def test_a_question_is_asked_once_more_when_its_files_are_gone(
+    source: Path, store: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Dataset], object]
+) -> None:
+    """One so slow that an import has removed what was superseded answers from the manifest that is there by then.
+
+    What came through a pipe, which nobody can read again, is part of the answer as well.
+    """
+
+    def replace_and_remove() -> None:
+        put(source, events("b", *DAYS, rows=5))
+        take(store, source)
+        later(monkeypatch, 1.1 * HOUR)
+        take(store, source)
+        assert {path.name[:4] for path in store.iterdir()} == {"_mms", "day="}
+
+    assert read_while(store, read, replace_and_remove) == 5 * len(DAYS) + 1
+
+
+def test_a_question_is_not_asked_again_for_a_bad_row(source: Path, store: Path) -> None:
+    """It is none of the store's, whatever is imported meanwhile: the file that has it is named."""
+    bad = store.parent / "bad.ndjson"
+    bad.write_text("{}\n")
+
+    def read(dataset: Dataset) -> object:
+        return counted(Dataset((*dataset.locations, str(bad)), input_format=dataset.input_format))
+
+    put(source, events("b", *DAYS))
+    with pytest.raises(Unreadable, match=r"bad\.ndjson"):
+        read_while(store, read, lambda: take(store, source))
 
 
 def test_superseded_files_are_explained_by_their_names(source: Path, store: Path) -> None:

@@ -181,10 +181,12 @@ def test_whoever_stops_taking_ends_the_reading(tmp_path: Path, monkeypatch: pyte
     """An import that fails leaves no thread that still reads its source."""
 
     def full(*_: object, **__: object) -> None:
-        raise pl.exceptions.ComputeError("no room")
+        raise OSError("no room")
 
     (source,) = files_of(tmp_path, form, numbered(20_000))
-    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    monkeypatch.setattr("pyarrow.parquet.ParquetWriter.write", full)
+    monkeypatch.setattr("pyarrow.parquet.ParquetWriter.write_table", full)
+    monkeypatch.setattr("pyarrow.parquet.ParquetWriter.write_batch", full)
     with pytest.raises(OutputError):
         import_events(Dataset((str(source),), limits=replace(blocks(500), held_bytes=1)), tmp_path / "store")
 

@@ -4,7 +4,7 @@ import errno
 import glob
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,9 +122,8 @@ def store_files(folder: str, storage: Storage) -> Iterator[Found]:
     for file in manifest.files:
         path = storage.join(folder, file.path)
         storage.register(path, file.bytes)
-        found = EventFile(
-            path, Format("parquet"), stored=Stored(file, columns), storage=storage, status=_status(path, storage)
-        )
+        stored = Stored(folder, file, columns)
+        found = EventFile(path, Format("parquet"), stored=stored, storage=storage, status=_status(path, storage))
         yield found if found.status else current_file(found)
 
 
@@ -142,6 +141,22 @@ def current_file(file: EventFile) -> EventFile:
     if not os.path.lexists(path):
         return file
     return replace(file, path=path, name=file.name or file.path, status=file.status or _status(path, file.storage))
+
+
+def relisted(files: Iterable[EventFile]) -> tuple[EventFile, ...]:
+    """The files, those of stores as the manifests list them now; raises Unreadable for a manifest that is gone."""
+    by_path = {file.storage.canonical(file.path): file for file in files if not file.stored}
+    stores = dict.fromkeys((file.stored.folder, file.storage) for file in files if file.stored)
+    for folder, storage in stores:
+        for found in store_files(folder, storage):
+            if isinstance(found, EventFile):
+                by_path.setdefault(storage.canonical(found.path), found)
+    return tuple(sorted(by_path.values(), key=lambda file: file.path))
+
+
+def is_listed(file: EventFile) -> bool:
+    """Whether the manifest of a file's store lists it still; a file of no store is no manifest's."""
+    return not file.stored or any(one.path == file.path for one in relisted([file]))
 
 
 def _on_disk(location: str, input_format: str | None, spool: ExitStack) -> Iterator[Found]:
@@ -162,7 +177,12 @@ def _on_disk(location: str, input_format: str | None, spool: ExitStack) -> Itera
 def _at_path(path: str, input_format: str | None, spool: ExitStack, *, named: bool) -> Iterator[Found]:
     found = _stat(path)
     if not found:
-        raise _broken_link(path)
+        if Path(path).is_symlink():
+            raise _broken_link(path)
+        if named:
+            raise Unreadable(f"{visible(path)}: {os.strerror(errno.ENOENT)}")  # it was there a moment ago
+        yield event_file(path, input_format, DISK, None, named=False)
+        return
     if not named and not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
         yield PassedOver(os.path.realpath(path), special=True)  # a glob waits for no pipe
         return

@@ -54,9 +54,11 @@ class Format:
 class Stored:
     """What a store's manifest says of a file.
 
-    `columns` are the event columns that some source of the store had; the others are null throughout.
+    `folder` is the path of the store. `columns` are the event columns that some source of it had; the others are null
+    throughout.
     """
 
+    folder: str
     file: StoreFile
     columns: frozenset[str]
 

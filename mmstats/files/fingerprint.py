@@ -1,5 +1,6 @@
 """Fingerprints: what files and a dataset are at one moment, without reading them, so that every change is noticed."""
 
+import errno
 import os
 import stat
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from mmstats.dataset import Dataset
 from mmstats.errors import Changed, DatasetError, NotEvents
-from mmstats.files.discovery import find_files
+from mmstats.files.discovery import find_files, is_listed
 from mmstats.files.event_file import EventFile
 from mmstats.storage import Status, Storage
 from mmstats.storage.disk import DISK
@@ -99,8 +100,8 @@ def check_unchanged(files: Iterable[EventFile]) -> None:
 def check_found(files: Sequence[EventFile]) -> None:
     """Raise Changed, naming it, for a file that is not any more what was found: it has changed, or it is gone."""
     for file in files:
-        if file.status and file.storage is DISK and not os.path.lexists(file.path):
-            raise Changed(f"{file}: removed while it was read", hint="try again")
+        if file.storage is DISK and not os.path.lexists(file.path) and (file.status or not is_listed(file)):
+            raise Changed(f"{file}: {os.strerror(errno.ENOENT)}", hint="it was removed meanwhile: try again")
     check_unchanged(files)
 
 

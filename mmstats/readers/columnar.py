@@ -327,7 +327,7 @@ def find_undecodable(files: Iterable[EventFile], projection: Projection, error: 
     files = list(files)
     if is_store_error(error):
         paths = [file.path for file in files if file.storage.scan_options]
-        return store_error(failed_path(paths, error), error) if paths else None
+        return store_error(failed_path(paths, error), error, found=True) if paths else None
     for group in group_by_schema(files, projection):
         for each in group.split():
             try:
@@ -345,7 +345,7 @@ def unreadable(file: EventFile, error: BaseException) -> DatasetError:
     if lack := lack_in(error):
         return lack
     if is_store_error(error):
-        return store_error(str(file), error)
+        return store_error(str(file), error, found=True)
     try:
         if not file.storage.read_head(file.path, 1):  # the system says best why it does not open a file
             return Unreadable(f"{file}: an empty file is not {kind}")

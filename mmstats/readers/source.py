@@ -13,7 +13,7 @@ from polars.io.plugins import register_io_source
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.errors import Changed, DatasetError, Unreadable
-from mmstats.files.discovery import FileList, current_file, find_files, special_files
+from mmstats.files.discovery import FileList, current_file, find_files, relisted, special_files
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import check_found, check_unchanged, file_fingerprints, is_pipe
 from mmstats.readers.bad_rows import count_bad_rows
@@ -46,11 +46,12 @@ def read_source(
 
     Where a file changes or goes while it is read, the files are found again, and `read` is called once more. An import
     into a store on disk moves the files that it supersedes: for these it is called again with the same files where they
-    are now, and each is moved once.
+    are now, and each is moved once. An hour later an import removes them, in a bucket too: what came through a pipe
+    stays then, and the store's new manifest says which files it has.
     """
     with ExitStack() as pipes:
         found = pipes.enter_context(find_files(dataset))
-        again = not any(map(is_pipe, dataset.locations))
+        has_pipe, again = any(map(is_pipe, dataset.locations)), True
         while True:
             try:
                 source = Source(dataset, selection, found, advance, cache)
@@ -63,7 +64,11 @@ def read_source(
                 if current == found and again:
                     again = False
                     with suppress(DatasetError):  # what is gone altogether is told by the name it had
-                        current = pipes.enter_context(find_files(dataset))
+                        current = (
+                            replace(found, files=relisted(found.files))
+                            if has_pipe
+                            else pipes.enter_context(find_files(dataset))
+                        )
                 if current == found:
                     raise
                 found = current

@@ -113,11 +113,16 @@ def failed_path(paths: Sequence[str], error: BaseException) -> str:
     return f"{scheme}://{os.path.commonpath([path.partition('://')[2] for path in paths])}/"
 
 
-def store_error(location: str, error: BaseException) -> DatasetError:
-    """Our error for a library's at a location: NotEvents where nothing is there, else Unreadable."""
+def store_error(location: str, error: BaseException, *, found: bool = False) -> DatasetError:
+    """Our error for a library's at a location: NotEvents where nothing is there, else Unreadable.
+
+    What was `found` there before, and is not there now, was removed meanwhile: that is Changed.
+    """
     failure = _failure(error)
     if failure is None:
         return Unreadable(f"{visible(location)}: the store cannot be read", hint=_AGAIN)
+    if found and failure.error is NotEvents:
+        return Changed(f"{visible(location)}: {failure.what} any more", hint="it was removed: try again")
     hint = failure.hint if location.startswith("s3") else _ELSEWHERE.get(failure.hint, failure.hint)
     return failure.error(f"{visible(location)}: {failure.what}", hint=hint)
 

@@ -40,7 +40,7 @@ class Objects(Catalog):
         options: dict[str, Any] = {"range": (start, end)} if end > start else {}
         if path in self.etags:
             options["if_match"] = self.etags[path]
-        with translated_errors(path):
+        with translated_errors(path, found=True):
             return get_bytes(self.store, self.key(path), options)
 
     def open(self, path: str) -> BinaryIO:
@@ -57,7 +57,7 @@ class Objects(Catalog):
 
     def read(self, path: str) -> bytes:
         """All of an object, even if it was written again since it was listed."""
-        with translated_errors(path):
+        with translated_errors(path, found=True):
             return get_bytes(self.store, self.key(path), {})
 
     def local_copy(self, path: str) -> str:

@@ -33,12 +33,12 @@ _pending: set[Future[Any]] = set()
 
 
 @contextmanager
-def translated_errors(location: str) -> Iterator[None]:
-    """Inside the block, the library's errors become ours, naming a location."""
+def translated_errors(location: str, *, found: bool = False) -> Iterator[None]:
+    """Inside the block, the library's errors become ours, naming a location, and whether it was `found` before."""
     try:
         yield
     except LIBRARY_ERRORS as error:
-        raise store_error(location, error) from None
+        raise store_error(location, error, found=found) from None
 
 
 def head_object(store: Any, key: str) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mmstats.errors import DatasetError, NotEvents, OutputError
+from mmstats.errors import DatasetError, OutputError, Unreadable
 from mmstats.files.manifest import FILE_NAME, MANIFEST, Manifest, StoreFile, parse_manifest
 from mmstats.limits import Limits
 from mmstats.storage import ObjectStores
@@ -59,7 +59,7 @@ def open_store(
         store.remove_superseded()
         try:
             yield store
-        except NotEvents:
+        except Unreadable:
             if store.has_changed():  # so long ago that files of it have been removed
                 raise CommitConflict from None
             raise

@@ -13,7 +13,7 @@ import polars as pl
 from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.engines.local.manifest_check import manifest_faults
 from mmstats.errors import DatasetError, NotEvents
-from mmstats.files.discovery import current_file
+from mmstats.files.discovery import current_file, is_listed
 from mmstats.files.event_file import EventFile
 from mmstats.question.instants import micros_text
 from mmstats.readers.bad_rows import find_bad_rows
@@ -134,7 +134,8 @@ def check(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
                 check_all(file, source.projection)
                 summaries.append(_summarize(scan.frame()))
             except (*ENGINE_FAULTS, OSError, DatasetError) as error:
-                if current_file(file) != file:  # it is not broken, but superseded meanwhile: read all again
+                # It is not broken, but was superseded meanwhile: read all again.
+                if current_file(file) != file or not is_listed(file):
                     raise
                 fault = error if isinstance(error, DatasetError) else source.blame(error, [file])
                 columns = scan.report().columns if scan else frozenset()
