@@ -30,7 +30,8 @@ class Option:
     """An option of the command line, which may be a parameter over HTTP and an argument in Python as well.
 
     `parse` reads a text, and raises ValueError with the rest of the sentence "this option …"; without it the text is
-    one of the `choices`, an integer within the `bounds`, or any text. An option with `add` may be repeated: that adds
+    one of the `choices`, an integer within the `bounds`, or any text. `implied` is the text that its flag stands for by
+    itself; on the command line another one is written behind `=`. An option with `add` may be repeated: that adds
     the value of one text to the value of those before it, which at first is the default. `default_text` stands in the
     help for a default that is not shown as it is. On the command line `short` is the letter of its short flag, and each
     of the `choice_flags` is a choice that has a flag of its own: `--json`.
@@ -46,6 +47,7 @@ class Option:
     choices: tuple[str, ...] = ()
     bounds: tuple[int, int] | None = None
     nonempty: bool = False
+    implied: str = ""
     add: Callable[[Any, Any], Any] | None = None
     required: bool = False
     form: Form = Form.FLAG

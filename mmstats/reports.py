@@ -136,22 +136,29 @@ EXPLANATION_VERSION = 1
 
 
 class Use(StrEnum):
-    """How a file is used to answer a question; the values are those of the JSON."""
+    """How a file is used to answer a question; pages and JSON use these words."""
 
     READ = "read"
-    CACHED = "kept"  # its partial aggregates are in the cache
-    PRUNED = "outside"  # no row of it can match range and event
+    CACHED = "cached"  # its partial aggregates are in the cache
+    PRUNED = "pruned"  # what is known of it answers for it
+
+
+COUNTED = "counted before"
 
 
 @dataclass(frozen=True, slots=True)
 class FileUse:
-    """A file, its `size` in bytes as stored, and what is read of it: at most so many bytes, rows where it is known."""
+    """A file, its `size` in bytes as stored, and what is read of it: at most so many bytes, rows where it is known.
+
+    `why` says in a few words why no events of it are read, and is empty where they are.
+    """
 
     file: str
     use: Use
     size: int
     bytes: int = 0
     rows: int | None = 0
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +177,7 @@ class Explanation:
 
     def from_cache(self) -> "Explanation":
         """The same where the answer itself is cached."""
-        files = tuple(FileUse(one.file, Use.CACHED, one.size) for one in self.files)
+        files = tuple(FileUse(one.file, Use.CACHED, one.size, why=COUNTED) for one in self.files)
         return replace(self, answer_cached=True, files=files, plan=())
 
     def to_json(self) -> str:
@@ -179,12 +186,12 @@ class Explanation:
             {
                 "version": EXPLANATION_VERSION,
                 "engine": self.engine,
-                "answer_kept": self.answer_cached,
+                "answer_cached": self.answer_cached,
                 "columns": self.columns,
                 "files": {"found": len(self.files), **{use.value: count_files(self.files, use) for use in Use}},
                 "bytes": {"stored": sum(one.size for one in self.files), "read": read_bytes(self.files)},
                 "rows": read_rows(self.files),
-                "uses": [asdict(one) for one in self.files],
+                "uses": [{**asdict(one), "why": one.why or None} for one in self.files],
                 "plan": self.plan,
             }
         )

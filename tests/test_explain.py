@@ -65,7 +65,7 @@ def uses(explained: dict[str, Any]) -> dict[str, str]:
 @given(datasets(when=NEAR), st.lists(questions(when=NEAR), min_size=1, max_size=3))
 @settings(max_examples=80)
 def test_what_is_explained_is_what_is_done(drawn: Drawn, asking: list[StatsQuery]) -> None:
-    """Every file is read, kept or outside, the same in the explanation before and in the profile after."""
+    """Every file is read, cached or pruned, the same in the explanation before and in the profile after."""
     with tempfile.TemporaryDirectory() as folder:
         data, cache = Path(folder, "events"), Cache(Path(folder, "cache"))
         data.mkdir()
@@ -90,13 +90,13 @@ def test_a_range_leaves_out_files_and_row_groups(ask: Ask, daily: Path) -> None:
     by_footers = explain(query, Dataset((str(daily),), limits=LIMITS), Cache(daily.parent / "footers"))
     assert uses(json.loads(by_footers.to_json())) == uses(explained)
     assert uses(explained) == {
-        "0.parquet": "outside",
+        "0.parquet": "pruned",
         "1.parquet": "read",
         "2.parquet": "read",
-        "3.parquet": "outside",
-        "4.parquet": "outside",
+        "3.parquet": "pruned",
+        "4.parquet": "pruned",
     }
-    assert explained["files"] == {"found": 5, "read": 2, "kept": 0, "outside": 3}
+    assert explained["files"] == {"found": 5, "read": 2, "cached": 0, "pruned": 3}
     grouped = told(ask, daily, "--group-by", "path", "--to", "2026-05-01T02:00:00Z", "--no-cache")
     assert grouped["rows"] == ROWS // 10
     assert grouped["columns"] == ["path", "timestamp"]
@@ -125,17 +125,17 @@ def test_explaining_reads_no_events(ask: Ask, tmp_path: Path) -> None:
     assert ask(*words).code == 4
 
 
-def test_what_is_kept_is_not_read_again(ask: Ask, daily: Path) -> None:
-    """Asked once, a question's answer is kept; with one file changed, only that one is read."""
+def test_what_is_cached_is_not_read_again(ask: Ask, daily: Path) -> None:
+    """Asked once, a question's answer is cached; with one file changed, only that one is read."""
     words = (daily, "--group-by", "path")
-    assert told(ask, *words)["files"] == {"found": 5, "read": 5, "kept": 0, "outside": 0}
+    assert told(ask, *words)["files"] == {"found": 5, "read": 5, "cached": 0, "pruned": 0}
     ask(*words)
     again = told(ask, *words)
-    assert (again["answer_kept"], again["bytes"]["read"], again["plan"]) == (True, 0, [])
+    assert (again["answer_cached"], again["bytes"]["read"], again["plan"]) == (True, 0, [])
     pl.read_parquet(daily / "3.parquet").head(10).write_parquet(daily / "3.parquet")
     changed = told(ask, *words)
-    assert not changed["answer_kept"]
-    assert uses(changed) == {f"{day}.parquet": "read" if day == 3 else "kept" for day in range(DAYS)}
+    assert not changed["answer_cached"]
+    assert uses(changed) == {f"{day}.parquet": "read" if day == 3 else "cached" for day in range(DAYS)}
     assert changed["rows"] == 10
     assert told(ask, *words, "--no-cache")["files"]["read"] == DAYS
 
@@ -157,15 +157,76 @@ def test_text_is_explained_by_its_size(ask: Ask, tmp_path: Path) -> None:
     assert f"read 1 of 1 file, {path.stat().st_size} B of {path.stat().st_size} B, 30 rows" in ran.err
 
 
+def page(ask: Ask, location: Path, *words: str) -> str:
+    """What `--explain` says to a person."""
+    ran = ask(location, "--explain", "--format", "table", *words)
+    assert (ran.code, ran.err) == (0, "")
+    return ran.out
+
+
 def test_an_explanation_is_a_page_for_a_person(ask: Ask, daily: Path) -> None:
-    """As a table it says what is read of which files, what is left out, and how the engine goes about it."""
-    asked = ("--to", "2026-05-02", "--metric", "uniques")
-    page = ask(daily, *asked, "--explain", "--format", "table")
-    assert page.code == 0
-    assert page.out.startswith("at most ")
-    assert "columns: timestamp, anonymous_id" in page.out
-    assert "pruned: no row can match" in page.out
-    assert "Parquet SCAN" in page.out
+    """As a table it says what is read of which files, and what is left out and why, without the engine's own words."""
+    shown = page(ask, daily, "--to", "2026-05-02", "--metric", "uniques")
+    assert shown.startswith("reads 1 of 5 files, at most ")
+    assert ", 1,000 rows\ncolumns: timestamp, anonymous_id\n" in shown
+    assert "\npruned: no match by statistics       4 " in shown
+    assert "SCAN" not in shown
+    assert shown.endswith("\n--explain=full adds the plan of the engine\n")
+
+
+def test_the_plan_is_told_when_it_is_asked_for(ask: Ask, daily: Path) -> None:
+    """`--explain=full` adds the engine's plan to the page; JSON always has it; no other value is taken."""
+    full = ask(daily, "--explain=full", "--group-by", "path", "--format", "table").out
+    assert "\nthe plan of the engine\n" in full
+    assert "Parquet SCAN" in full
+    assert told(ask, daily, "--group-by", "path") == ask(daily, "--group-by", "path", "--explain=full").answer
+    assert "must be summary or full" in ask(daily, "--explain=all").error
+
+
+def test_the_flag_takes_no_word_behind_it(ask: Ask, daily: Path) -> None:
+    """What stands behind `--explain` without `=` is a file of events, and the flag is given once."""
+    files = [daily / f"{day}.parquet" for day in range(2)]
+    assert [*uses(ask(files[0], "--explain", str(files[1])).answer)] == [file.name for file in files]
+    assert "only once" in ask(daily, "--explain", "--explain=full").error
+
+
+def test_every_reason_for_not_reading_is_told(ask: Ask, daily: Path, tmp_path: Path) -> None:
+    """Files that are pruned say why: by folder, by range, by statistics; cached ones that they were counted before."""
+
+    def whys(location: Path, *words: str) -> dict[str, str | None]:
+        return {Path(one["file"]).name: one["why"] for one in told(ask, location, *words)["uses"]}
+
+    nothing = whys(daily, "--event", "none", "--group-by", "path")
+    assert set(nothing.values()) == {"no match by statistics"}
+    assert set(whys(daily).values()) == {"counted by its footer"}
+    assert set(whys(daily, "--group-by", "path").values()) == {None}
+    ask(daily, "--group-by", "path")
+    (daily / "4.parquet").unlink()
+    assert set(whys(daily, "--group-by", "path").values()) == {"counted before"}
+    folders = tmp_path / "folders"
+    for day in range(2):
+        (folders / f"day=2026-05-0{day + 1}").mkdir(parents=True)
+        (daily / f"{day}.parquet").rename(folders / f"day=2026-05-0{day + 1}" / f"{day}.parquet")
+    trusted = whys(folders, "--trust-partitions", "--from", "2026-05-02", "--group-by", "path")
+    assert trusted == {"0.parquet": "folder outside the range", "1.parquet": None}
+
+
+def test_files_outside_the_range_say_so(daily: Path) -> None:
+    """A file whose footer tells that all outside the range is pruned for that."""
+    query = StatsQuery(start=datetime(2026, 5, 2, tzinfo=UTC), group_by=("path",))
+    told_of = explain(query, Dataset((str(daily),), limits=LIMITS), Cache(daily.parent / "footers"))
+    assert [one.why for one in told_of.files] == ["outside the range", *[""] * (DAYS - 1)]
+
+
+def test_the_page_of_a_cached_answer_is_one_line(ask: Ask, daily: Path) -> None:
+    """Where the answer itself is cached there is nothing else to say."""
+    ask(daily, "--group-by", "path")
+    assert page(ask, daily, "--group-by", "path") == "the answer is cached: no file is read\n"
+
+
+def test_the_page_says_when_no_event_is_read(ask: Ask, daily: Path) -> None:
+    """A count that footers tell reads no events, and the page says so."""
+    assert page(ask, daily).startswith("reads no events of 5 files, ")
 
 
 def test_stats_leave_stdout_as_it_is(ask: Ask, daily: Path) -> None:

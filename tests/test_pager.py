@@ -16,9 +16,7 @@ def paged(*arguments: str, **environment: str) -> bool:
     return "paged " in shown
 
 
-@pytest.mark.parametrize(
-    "arguments", [LONG, ["query", "--sample", "--explain"], ["describe", "--sample"]], ids=" ".join
-)
+@pytest.mark.parametrize("arguments", [LONG, [*LONG, "--explain"], ["describe", "--sample"]], ids=" ".join)
 def test_what_is_longer_than_the_terminal_is_paged(arguments: list[str]) -> None:
     """Any page with more lines than the terminal goes through `$PAGER`, every line of it."""
     shown = on_terminal(arguments, LINES="12", PAGER=MARKED)

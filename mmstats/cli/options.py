@@ -57,7 +57,13 @@ QUERY: Table = (
         default_text="local",
     ),
     switch("no_cache", "Compute the answer without the cache, and do not store it there."),
-    switch("explain", "Say what would be read, and how, instead of answering."),
+    Option(
+        "explain",
+        "Say what would be read, and why, instead of answering; =full adds the engine's plan.",
+        metavar="[=full]",
+        choices=("summary", "full"),
+        implied="summary",
+    ),
     switch("stats", "Say on stderr what was read and how long it took."),
     *_show("the answer", FORMATS),
 )
@@ -98,6 +104,9 @@ HELP: Table = (
         "command", "The command, and the one below it.", metavar="COMMAND", default=(), add=add_text, form=Form.ARGUMENT
     ),
 )
+
+# What a flag means that needs no value.
+IMPLIED = {option.flag: option.implied for option in QUERY if option.implied}
 
 # What the shell offers for a value, where the choices do not say it.
 _COMPLETERS: dict[str, completion.Completer] = {

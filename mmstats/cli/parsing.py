@@ -12,6 +12,7 @@ from typer._coercion import RuntimeParam
 from typer.core import TyperCommand, TyperGroup
 
 from mmstats.api_keys import conceal
+from mmstats.cli.options import IMPLIED
 from mmstats.errors import InvalidQuestion, NotEvents
 from mmstats.question.parameters import QUOTE_EVENT
 from mmstats.wording import did_you_mean, visible
@@ -37,7 +38,10 @@ def _pass_on(parameters: Iterable[Any]) -> None:
 
 
 class _Parser(_OptionParser):
-    """Refuses `-data`, which the library reads as `-d ata`; keeps the arguments of a line that ends with a flag."""
+    """Refuses `-data`, which the library reads as `-d ata`; keeps the arguments of a line that ends with a flag.
+
+    Of a flag that needs no value it reads `--flag=value`, and leaves what stands behind `--flag` alone.
+    """
 
     def _process_opts(self, arg: str, state: _ParsingState) -> None:
         name = arg.partition("=")[0]
@@ -49,6 +53,9 @@ class _Parser(_OptionParser):
         if self.ctx and self.ctx.resilient_parsing and not state.rargs:  # its value is what the shell completes
             return ""
         return super()._get_value_from_state(option_name, option, state)
+
+    def _match_long_opt(self, opt: str, explicit_value: str | None, state: _ParsingState) -> None:
+        super()._match_long_opt(opt, IMPLIED.get(opt) if explicit_value is None else explicit_value, state)
 
 
 class Command(TyperCommand):

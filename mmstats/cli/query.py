@@ -41,7 +41,8 @@ def query(question_texts: Texts, texts: Texts) -> None:
     engine = values["engine"] or settings.engine
     if values["explain"]:
         explanation = _explain(question, dataset, engine, cache, max_memory)
-        show_report(explanation.to_json(), partial(_print_explanation, explanation), values, settings)
+        print_page = partial(_print_explanation, explanation, values["explain"])
+        show_report(explanation.to_json(), print_page, values, settings)
         return
 
     def compute() -> Stats:
@@ -82,7 +83,7 @@ def _explain(
     return explanation.from_cache() if is_cached else explanation
 
 
-def _print_explanation(explanation: Explanation, console: "Console") -> None:
+def _print_explanation(explanation: Explanation, extent: str, console: "Console") -> None:
     from mmstats.render.pages import print_explanation
 
-    print_explanation(explanation, console)
+    print_explanation(explanation, console, with_plan=extent == "full")

@@ -93,7 +93,10 @@ class ColumnarFiles:
     @property
     def _origin(self) -> str:
         """A name for the column of paths that no other column has."""
-        return max(("path", *self.columns), key=len) + "'"
+        name = "path of the file"
+        while name in self.columns:
+            name += "'"
+        return name
 
     def _looked_up(self, name: str) -> pl.Expr:
         """What the folders say of a column, found by the path of the file that a row is from."""

@@ -127,6 +127,10 @@ class Source:
         """The ranges of files as far as they were known before any was opened, by path."""
         return {path: (known.first, known.last) for path, (_, known) in self._overlaps.items() if known}
 
+    def is_outside_by_folder(self, file: EventFile) -> bool:
+        """Whether a file is pruned since its folders, which the user trusts, name a time outside the range."""
+        return file.path not in self._overlaps
+
     def scan(self, files: Sequence[EventFile] | None = None, *, whole: bool = False, judge: bool = True) -> "Scan":
         """The events selected of some of the files, or of all; of `whole` files the range need not be asked.
 

@@ -9,11 +9,21 @@ from mmstats.api_keys import StoredKey
 from mmstats.render.layout import Column, Layout, figures
 from mmstats.render.records import label_text
 from mmstats.render.text import instant, percentage, size
-from mmstats.reports import TOP, Check, Description, Explanation, Profile, Use, count_files, read_bytes, read_rows
+from mmstats.reports import (
+    TOP,
+    Check,
+    Description,
+    Explanation,
+    FileUse,
+    Profile,
+    Use,
+    count_files,
+    read_bytes,
+    read_rows,
+)
 from mmstats.wording import plural, visible
 
 _NAMED_FILES = 20  # in a table of files
-_USES = {Use.READ: "to read", Use.CACHED: "cached", Use.PRUNED: "pruned: no row can match"}
 
 
 def print_description(description: Description, names: Sequence[str], console: Console) -> None:
@@ -98,30 +108,43 @@ def _check(check: Check, layout: Layout) -> Iterator[Text]:
         yield from layout.lines(f"and {check.total - len(check.faults):,} more", "dim")
 
 
-def print_explanation(explanation: Explanation, console: Console) -> None:
-    """Print what a question would read and the engine's plan, as wide as `console` allows."""
+def print_explanation(explanation: Explanation, console: Console, *, with_plan: bool = False) -> None:
+    """Print what a question would read and why, as wide as `console` allows; if wanted also the engine's plan."""
     layout = Layout(console)
     # Not wrapped: a step's indent tells what it belongs to.
     plan = [Text(layout.alphabet.escape(visible(step)), "dim") for step in explanation.plan]
-    layout.print_sections(
-        [_cost(explanation, layout), _uses(explanation, layout), _files_to_read(explanation, layout), plan]
-    )
+    sections = [_cost(explanation, layout), _uses(explanation, layout), _files_to_read(explanation, layout)]
+    if with_plan:
+        sections.append(iter([Text("the plan of the engine"), *plan] if plan else []))
+    elif plan:
+        sections.append(layout.lines("--explain=full adds the plan of the engine", "dim"))
+    layout.print_sections(sections)
 
 
 def _cost(about: Explanation, layout: Layout) -> Iterator[Text]:
     if about.answer_cached:
         yield from layout.lines("the answer is cached: no file is read", "bold")
         return
-    rows = read_rows(about.files)
-    told = "rows that are not counted yet" if rows is None else plural(rows, "row")
-    yield from layout.lines(f"at most {size(read_bytes(about.files))} to read, {told}", "bold")
-    yield from layout.lines(f"columns: {', '.join(about.columns) or 'none'}")
+    files, stored = plural(len(about.files), "file"), size(sum(one.size for one in about.files))
+    most, rows = read_bytes(about.files), read_rows(about.files)
+    if rows == most == 0:
+        yield from layout.lines(f"reads no events of {files}, {stored}", "bold")
+        return
+    told = "" if rows is None else f", {plural(rows, 'row')}"
+    number = f"{count_files(about.files, Use.READ):,}"
+    yield from layout.lines(f"reads {number} of {files}, at most {size(most)} of {stored}{told}", "bold")
+    yield from layout.lines(f"columns: {', '.join(about.columns)}")
 
 
 def _uses(about: Explanation, layout: Layout) -> Iterator[Text]:
-    files_of = {use: [one for one in about.files if one.use is use] for use in Use if count_files(about.files, use)}
+    """How many files are used in each way, and why; those that are read come first."""
+    if about.answer_cached:
+        return iter(())
+    files_of: dict[str, list[FileUse]] = {}
+    for one in sorted(about.files, key=lambda one: (list(Use).index(one.use), one.why)):
+        files_of.setdefault(f"{one.use}: {one.why}" if one.why else one.use, []).append(one)
     return layout.table(
-        Column("files", [_USES[use] for use in files_of]),
+        Column("files", list(files_of)),
         figures("number", [f"{len(files):,}" for files in files_of.values()]),
         figures("size", [size(sum(one.size for one in files)) for files in files_of.values()]),
         figures("to read", [size(read_bytes(files)) for files in files_of.values()]),
@@ -129,14 +152,14 @@ def _uses(about: Explanation, layout: Layout) -> Iterator[Text]:
 
 
 def _files_to_read(about: Explanation, layout: Layout) -> Iterator[Text]:
-    """The files to read, the largest readings first."""
-    files = sorted((one for one in about.files if one.use is Use.READ), key=lambda one: -one.bytes)
+    """The files of which more than the footer is read, the largest readings first."""
+    files = sorted((one for one in about.files if one.use is Use.READ and not one.why), key=lambda one: -one.bytes)
     named, rest = files[:_NAMED_FILES], files[_NAMED_FILES:]
     if named:
         yield from layout.table(
             Column("to read", [one.file for one in named]),
             figures("bytes", [size(one.bytes) for one in named]),
-            figures("rows", ["" if one.rows is None else f"{one.rows:,}" for one in named]),
+            figures("rows", ["unknown" if one.rows is None else f"{one.rows:,}" for one in named]),
         )
     if rest:
         yield from layout.lines(f"and {plural(len(rest), 'more file')}", "dim")

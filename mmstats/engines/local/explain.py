@@ -17,7 +17,14 @@ from mmstats.readers.pruning import ReadEstimate, estimate_reads
 from mmstats.readers.report import ReadReport
 from mmstats.readers.source import Source, read_source
 from mmstats.readers.statistics import Match
-from mmstats.reports import Explanation, FileUse, Use, count_files
+from mmstats.reports import COUNTED, Explanation, FileUse, Use, count_files
+
+# Why a file is not read, or only its footer.
+_OTHER_FOLDER = "folder outside the range"
+_OTHER_TIME = "outside the range"
+_NO_MATCH = "no match by statistics"
+_KNOWN_COUNT = "counted by statistics"
+_FOOTER = "counted by its footer"
 
 
 def explain(query: StatsQuery, dataset: Dataset, cache: Cache | None = None) -> Explanation:
@@ -63,14 +70,24 @@ def file_uses(query: StatsQuery, source: Source, work: ReadPlan, report: ReadRep
     unbounded = columns_of(query, bounded=False)
     reads = estimate_reads(work.files.whole, source.projection.unbounded, unbounded, matches)
     reads |= estimate_reads(work.files.partial, source.projection, columns_of(query), matches)
+    whys = {file.path: _OTHER_FOLDER if source.is_outside_by_folder(file) else _OTHER_TIME for file in source.pruned}
+    whys |= dict.fromkeys((file.path for file in work.files.outside), _OTHER_TIME)
+    by_statistics = _KNOWN_COUNT if work.strategy is Strategy.STATISTICS else _NO_MATCH
+    whys |= {path: by_statistics for path, read in reads.items() if read.pruned}
     cached = {file.path for file in work.files.cached}
-    found = sorted([*source.files, *source.pruned], key=lambda file: file.path)
-    return tuple(_use(file, reads.get(file.path), report, cached=file.path in cached) for file in found)
+    uses = []
+    for file in sorted([*source.files, *source.pruned], key=lambda file: file.path):
+        if file.path in cached:
+            uses.append(FileUse(str(file), Use.CACHED, file.size, why=COUNTED))
+        elif file.path in whys:
+            uses.append(FileUse(str(file), Use.PRUNED, file.size, why=whys[file.path]))
+        else:
+            uses.append(_read(file, reads[file.path], report))
+    return tuple(uses)
 
 
-def _use(file: EventFile, read: ReadEstimate | None, report: ReadReport, *, cached: bool) -> FileUse:
-    if read is None or read.pruned:
-        return FileUse(str(file), Use.CACHED if cached else Use.PRUNED, file.size)
-    known = report.files.get(file.path)
-    rows = (known.rows if known else None) if file.format.is_text else read.rows
-    return FileUse(str(file), Use.READ, file.size, read.bytes, rows)
+def _read(file: EventFile, read: ReadEstimate, report: ReadReport) -> FileUse:
+    if file.format.is_text:
+        known = report.files.get(file.path)
+        return FileUse(str(file), Use.READ, file.size, read.bytes, known.rows if known else None)
+    return FileUse(str(file), Use.READ, file.size, read.bytes, read.rows, "" if read.bytes or read.rows else _FOOTER)
