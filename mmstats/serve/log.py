@@ -28,6 +28,7 @@ from mmstats.wording import plural, visible
 
 Log = FilteringBoundLogger
 _KEY_ORDER = ("timestamp", "level", "event")
+_LEVEL_STYLES = {"warning": YELLOW}
 _STATUS_STYLES = {2: GREEN, 3: CYAN, 4: YELLOW, 5: RED}
 _MAX_TARGET = 100  # characters of a path and query that a person wants to read
 
@@ -79,7 +80,9 @@ def _for_eyes() -> tuple[list[Processor], list[Processor]]:
     columns = [
         Column("", KeyValueColumnFormatter(DIM if colored else "", "", reset, str)),
         Column("timestamp", value(DIM)),
-        Column("level", lambda _, level: {"info": ""}.get(str(level), paint(str(level), YELLOW))),
+        Column(
+            "level", lambda _, level: "" if level == "info" else paint(str(level), _LEVEL_STYLES.get(str(level), RED))
+        ),
         Column("status", lambda _, status: paint(str(status), _STATUS_STYLES[int(str(status)) // 100])),
         Column("ms", lambda _, ms: f"{ms:9,.1f} ms"),
         Column("method", lambda _, method: f"{method:4}"),
