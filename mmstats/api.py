@@ -9,6 +9,7 @@ from mmstats.answer import Stats
 from mmstats.dataset import INPUT_FORMAT, TIMESTAMP_UNIT, read_columns
 from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
+from mmstats.errors import Fault
 from mmstats.memory import bounded, can_be_bounded
 from mmstats.options import read_values
 from mmstats.question.instants import instant_text
@@ -141,6 +142,8 @@ def _texts(value: object) -> list[str]:
 
 
 def _limit_texts(limit: object) -> list[str]:
+    if limit in (0, -1):  # what lifts a limit elsewhere, and on the command line is answered by a flag
+        raise ValueError(Fault(f"must be an integer from 1 to {MAX_LIMIT}, not {limit}", "None lifts the limit"))
     try:
         return [str(limit)]
     except ValueError:  # an int of thousands of digits

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmstats.errors import Fault
 from mmstats.limits import Limits
 from mmstats.options import Form, Option, add_pair, add_text, excludes, switch
 from mmstats.wording import did_you_mean, visible
@@ -86,10 +87,9 @@ def read_column(text: str) -> str:
     """
     if text in EVENT_COLUMNS:
         return text
-    # `event` is what others call the event's name, but by its letters event_id is nearer.
-    meant = did_you_mean("event_name" if text == "event" else text, EVENT_COLUMNS)
+    meant = did_you_mean(text, EVENT_COLUMNS, aliases={"event": "event_name", "time": "timestamp"})
     known = f"event columns: {', '.join(EVENT_COLUMNS)}"
-    raise ValueError(f"names {text!r}, which is no event column; {meant or known}")
+    raise ValueError(Fault(f"names {text!r}, which is no event column", meant or known))
 
 
 def read_mapping(text: str) -> tuple[str, str]:

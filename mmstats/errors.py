@@ -15,9 +15,30 @@ MmstatsError
 └── OutputError              an output cannot be written
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from mmstats.wording import size_text
+from mmstats.wording import joined, size_text, spelt, spelt_name
+
+
+class Fault(str):
+    """What is wrong with a parameter, as the rest of the sentence "this parameter …", and what to write instead.
+
+    As a text it is both; the command line shows `what` in its error and `offer` in its hint. In an offer the name of a
+    parameter stands in backticks, to be spelt as the door spells it.
+    """
+
+    what: str
+    offer: str
+
+    def __new__(cls, what: str, offer: str = "") -> "Fault":
+        """A fault; without an offer it is `what`."""
+        fault = super().__new__(cls, f"{what}; {spelt(offer)}" if offer else what)
+        fault.what, fault.offer = what, offer
+        return fault
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        """Pickled by its two halves."""
+        return self.what, self.offer
 
 
 def _rebuilt(kind: "type[MmstatsError]", args: tuple[object, ...], state: dict[str, object]) -> "MmstatsError":
@@ -57,13 +78,26 @@ class InvalidParams(InvalidQuestion):
         self.field_errors = {name: list(faults) for name, faults in field_errors.items()}
         super().__init__(self.sentence(), hint=hint)
 
-    def sentence(self, prefix: str = "") -> str:
-        """All faults in one line, each parameter's name written as `prefix` wants it (`--` and dashes, or bare)."""
-        return "; ".join(
-            f"{prefix}{name.replace('_', '-') if prefix else name} {fault}"
-            for name, faults in self.field_errors.items()
-            for fault in faults
-        )
+    def sentence(self) -> str:
+        """All faults in one line, each with its parameter's name."""
+        return "; ".join(f"{name} {fault}" for name, fault in self._faults())
+
+    def sentence_by_flags(self) -> str:
+        """All faults in one line, each with its parameter's flag, without what to write instead."""
+        return "; ".join(f"{spelt_name(name, flags=True)} {_halves(fault)[0]}" for name, fault in self._faults())
+
+    def hint_by_flags(self) -> str:
+        """What to write instead, where there are several offers each with its parameter's flag; then the hint."""
+        offers = {name: spelt(offer, flags=True) for name, fault in self._faults() if (offer := _halves(fault)[1])}
+        named = [f"{spelt_name(name, flags=True)}: {offer}" for name, offer in offers.items()]
+        return joined([*(named if len(named) > 1 else offers.values()), self.hint])
+
+    def _faults(self) -> Iterator[tuple[str, str]]:
+        return ((name, fault) for name, faults in self.field_errors.items() for fault in faults)
+
+
+def _halves(fault: str) -> tuple[str, str]:
+    return (fault.what, fault.offer) if isinstance(fault, Fault) else (fault, "")
 
 
 class InvalidGroupBy(InvalidQuestion):

@@ -4,13 +4,13 @@ The command line, HTTP, OpenAPI and the docs take names, defaults, choices and h
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum, auto
 from functools import partial
 from typing import Any
 
-from mmstats.errors import InvalidParams
-from mmstats.wording import did_you_mean
+from mmstats.errors import Fault, InvalidParams
+from mmstats.wording import did_you_mean, names_in
 
 Texts = Mapping[str, Sequence[str]]  # by name, all texts that a user has written for an option
 Faults = dict[str, list[str]]  # by name, everything that is wrong with an option
@@ -33,8 +33,9 @@ class Option:
     one of the `choices`, an integer within the `bounds`, or any text. `implied` is the text that its flag stands for by
     itself; on the command line another one is written behind `=`. An option with `add` may be repeated: that adds
     the value of one text to the value of those before it, which at first is the default. `default_text` stands in the
-    help for a default that is not shown as it is. On the command line `short` is the letter of its short flag, and each
-    of the `choice_flags` is a choice that has a flag of its own: `--json`.
+    help for a default that is not shown as it is. `words` are what people write that is none of its values: each with
+    the choice that it means, or with an offer of what to write instead. On the command line `short` is the letter of
+    its short flag, and each of the `choice_flags` is a choice that has a flag of its own: `--json`.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Option:
     implied: str = ""
     add: Callable[[Any, Any], Any] | None = None
     required: bool = False
+    words: Mapping[str, str] = field(default_factory=dict)
     form: Form = Form.FLAG
     short: str = ""
     choice_flags: tuple[str, ...] = ()
@@ -86,8 +88,8 @@ class Option:
         if self.is_switch:
             return _read_switch(text)
         if self.bounds:
-            return _read_integer(text, *self.bounds)
-        return read_choice(text, self.choices) if self.choices else text
+            return self._read_integer(text, *self.bounds)
+        return read_choice(text, self.choices, self.words) if self.choices else text
 
     def read_all(self, texts: Sequence[str]) -> Any:
         """The value of all texts that are written for it.
@@ -96,7 +98,8 @@ class Option:
         """
         if not self.add:
             if len(texts) > 1:
-                raise ValueError("may be given only once")
+                flags = " and ".join(f"--{choice}" for choice in self.choice_flags)
+                raise ValueError(Fault("may be given only once", f"{flags} are short for it" if flags else ""))
             return self.read(texts[0])
         value = self.default
         faults: list[str] = []
@@ -108,6 +111,15 @@ class Option:
         if faults:
             raise ValueError(*dict.fromkeys(faults))
         return value
+
+    def _read_integer(self, text: str, least: int, most: int) -> int:
+        digits = (text.lstrip("0") or "0") if text.isascii() and text.isdigit() else ""
+        # The length is compared first: int() of a very long text is an error of its own.
+        if not digits or len(digits) > len(str(most)) or not least <= int(digits) <= most:
+            raise ValueError(
+                Fault(f"must be an integer from {least} to {most}, not {text!r}", self.words.get(text, ""))
+            )
+        return int(digits)
 
 
 def switch(name: str, help: str) -> Option:  # noqa: A002 - it is the help
@@ -121,23 +133,26 @@ def _read_switch(text: str) -> bool:
     return text == "true"
 
 
-def _read_integer(text: str, least: int, most: int) -> int:
-    digits = (text.lstrip("0") or "0") if text.isascii() and text.isdigit() else ""
-    # The length is compared first: int() of a very long text is an error of its own.
-    if not digits or len(digits) > len(str(most)) or not least <= int(digits) <= most:
-        raise ValueError(f"must be an integer from {least} to {most}, not {text!r}")
-    return int(digits)
-
-
-def read_choice(text: str, choices: Sequence[str]) -> str:
-    """`text` when it is one of the choices.
+def read_choice(text: str, choices: Sequence[str], words: Mapping[str, str] | None = None) -> str:
+    """`text` when it is one of the choices; else an error, with an offer as `suggest` makes it.
 
     Raises ValueError with the rest of the sentence "this option …".
     """
     if text in choices:
         return text
-    meant = did_you_mean(text, choices)
-    raise ValueError(f"must be {' or '.join(choices)}, not {text!r}" + (f"; {meant}" if meant else ""))
+    raise ValueError(Fault(f"must be {' or '.join(choices)}, not {text!r}", suggest(text, choices, words or {})))
+
+
+def suggest(text: str, known: Collection[str], words: Mapping[str, str], form: str = "{}") -> str:
+    """What to write instead of a text: what `words` say of it, else what is similar among `known`; may be empty.
+
+    A word leads to one of `known`, or to a sentence.
+    """
+    said = words.get(text.casefold().strip().replace("-", "_"), "")
+    if said and said not in known:
+        return said
+    aliases = {word: meaning for word, meaning in words.items() if meaning in known}
+    return did_you_mean(text, known, form, aliases)
 
 
 def read_names(text: str) -> tuple[str, ...]:
@@ -175,16 +190,6 @@ def needs(name: str, other: str, fault: str) -> Rule:
     return lambda texts, values: {name: [fault]} if _is_on(name, texts, values) and other not in texts else {}
 
 
-def precedes(name: str, other: str, fault: str) -> Rule:
-    """The rule that the value of an option is less than that of another one, where both have one."""
-
-    def rule(_: Texts, values: Mapping[str, Any]) -> Faults:
-        ends = values[name], values[other]
-        return {name: [fault]} if None not in ends and not ends[0] < ends[1] else {}
-
-    return rule
-
-
 def _is_on(name: str, texts: Texts, values: Mapping[str, Any]) -> bool:
     """Whether an option is there, with whatever value but `false`."""
     return name in texts and values.get(name, False) is not False
@@ -203,21 +208,26 @@ def read_values(
         try:
             values[name] = readers[name](value)
         except ValueError as fault:
-            faults[name] = [*map(str, fault.args)]
+            faults[name] = [*fault.args]
     return values, faults
 
 
 def read_texts(
-    options: Sequence[Option], texts: Texts, rules: Sequence[Rule] = (), required: Collection[str] = ()
+    options: Sequence[Option],
+    texts: Texts,
+    rules: Sequence[Rule] = (),
+    required: Collection[str] = (),
+    words: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Any], Faults]:
     """The value of every option, by default its default, and everything that is wrong.
 
     A text for an unknown option is a fault, and so is an option without any that is required, by its declaration or
-    among `required`.
+    among `required`. `words` say what to write instead of the names of other tools.
     """
     values: dict[str, Any] = {option.name: option.default for option in options}
-    unknown = {name: partial(_refuse_unknown, name, [*values]) for name in texts}
+    unknown = {name: partial(_refuse_unknown, name, [*values], words or {}) for name in texts}
     read, faults = read_values(unknown | {option.name: option.read_all for option in options}, texts)
+    faults = {name: [_within(fault, values) for fault in wrong] for name, wrong in faults.items()}
     values |= read
     missing = [option.name for option in options if option.required or option.name in required]
     faults |= {name: ["is required"] for name in missing if name not in texts}
@@ -226,8 +236,22 @@ def read_texts(
     return values, faults
 
 
-def _refuse_unknown(name: str, known: Sequence[str], _: Sequence[str]) -> None:
-    raise ValueError(f"is not a parameter; {did_you_mean(name, known) or 'known: ' + ', '.join(known)}")
+def _refuse_unknown(name: str, known: Sequence[str], words: Mapping[str, str], _: Sequence[str]) -> None:
+    offer = suggest_option(name, known, words) or f"known: {', '.join(known)}"
+    raise ValueError(Fault("is not a parameter", offer))
+
+
+def suggest_option(name: str, known: Collection[str], words: Mapping[str, str]) -> str:
+    """What to write instead of an unknown option, as `suggest` says it; empty where it would name one not `known`."""
+    offer = suggest(name, known, words, "`{}`")
+    return offer if all(one in known for one in names_in(offer)) else ""
+
+
+def _within(fault: str, known: Collection[str]) -> str:
+    """A fault without its offer where that names an option that is not `known`."""
+    if isinstance(fault, Fault) and not all(name in known for name in names_in(fault.offer)):
+        return fault.what
+    return fault
 
 
 def read_options(options: Sequence[Option], texts: Texts, rules: Sequence[Rule] = ()) -> dict[str, Any]:

@@ -24,6 +24,7 @@ CONFIG_VARIABLE = "MMSTATS_CONFIG"
 DATA_VARIABLE = "MMSTATS_DATA"
 MEMORY_VARIABLE = "MMSTATS_MAX_MEMORY"
 FORMATS = ("table", "json", "ndjson", "csv", "markdown")
+FORMAT_WORDS = {"jsonl": "ndjson", "jsonlines": "ndjson", "md": "markdown", "text": "table", "txt": "table"}
 COLORS = ("auto", "always", "never")
 # The settings that the environment has too, by the variable, and how its text is read.
 VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
@@ -105,7 +106,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "format",
         "a string",
-        partial(read_choice, choices=FORMATS),
+        partial(read_choice, choices=FORMATS, words=FORMAT_WORDS),
         "How a terminal shows an answer.",
         FORMATS,
         shared=True,

@@ -343,8 +343,8 @@ def test_table_says_what_json_says(describe: Describe) -> None:
 
 
 REFUSED = {
-    "another format": (("--format", "csv"), "--format must be table or json, not 'csv'"),
-    "a typo": (("--format", "jsn"), "did you mean json?"),
+    "another format": (("--format", "csv"), "error: --format must be table or json, not 'csv'\n"),
+    "a typo": (("--format", "jsn"), "\nhint: did you mean json?\n"),
     "several": (("--format", "jsn", "--color", "yes", "--map", "x"), "--map must be column=name"),
     "a question's option": (("--event", "a"), "no such option: --event"),
 }
@@ -356,7 +356,7 @@ def test_refused_options(describe: Describe, case: str) -> None:
     options, said = REFUSED[case]
     refused = describe("--data", "nowhere", *options)
     assert refused.code == 2
-    assert said in refused.error
+    assert said in refused.err
 
 
 def test_sample_is_announced(describe: Describe) -> None:

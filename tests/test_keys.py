@@ -625,7 +625,10 @@ REFUSED = {
     "command": (["crate"], "error: no such command: crate\nhint: did you mean mmstats keys create?\n"),
     "flag": (["create", "--nmae", "x"], "error: no such option: --nmae\nhint: did you mean --name?\n"),
     "twice": (["create", "--name", "x", "--name", "y"], "error: --name may be given only once\n"),
-    "format": (["list", "--format", "jsn"], "error: --format must be table or json, not 'jsn'; did you mean json?\n"),
+    "format": (
+        ["list", "--format", "jsn"],
+        "error: --format must be table or json, not 'jsn'\nhint: did you mean json?\n",
+    ),
 }
 
 

@@ -11,6 +11,7 @@ from tests.serving import KEY, RANGE, Serving, serving
 
 WHEN = "from=2026-05-01&to=2026-06-01"
 LIMIT = "must be an integer from 1 to 1000, not "
+NO_RANGE = "must be before the end of the range, and "
 ALLOWED = list(DIMENSIONS)
 
 FAULTS = {
@@ -29,11 +30,18 @@ FAULTS = {
     "empty event": (f"{WHEN}&event=", {"event": ["must not be empty"]}),
     "event without =": (f"{WHEN}&event", {"event": ["must not be empty"]}),
     "empty from": ("from=&to=2026-05-01", {"from": ["must not be empty"]}),
-    "from is to": ("from=2026-05-01&to=2026-05-01", {"from": ["must be before the end of the range"]}),
-    "from after to": ("from=2026-05-02&to=2026-05-01", {"from": ["must be before the end of the range"]}),
+    "from is to": (
+        "from=2026-05-01&to=2026-05-01",
+        {"from": [NO_RANGE + "2026-05-01 is not before 2026-05-01; the end of the range is exclusive"]},
+    ),
     "from after to by offset": (
         "from=2026-05-01T00:00:00-02:00&to=2026-05-01T01:00:00Z",
-        {"from": ["must be before the end of the range"]},
+        {
+            "from": [
+                NO_RANGE + "2026-05-01T02:00:00Z is not before 2026-05-01T01:00:00Z; "
+                "did you mean from 2026-05-01T01:00:00Z to 2026-05-01T02:00:00Z?"
+            ]
+        },
     ),
     "lost plus": (
         "from=2026-05-01T00:00:00+02:00&to=2026-06-01",

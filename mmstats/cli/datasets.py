@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-_SOURCES = "mmstats import events/ --to store; --sample imports the bundled sample"
+_USAGE = "mmstats import events/ --to store; --sample imports the bundled sample"
 
 
 def describe(texts: Texts) -> ExitCode:
@@ -55,7 +55,7 @@ def import_(texts: Texts) -> None:
     is_named = "data" in texts or "sample" in texts or settings.data
     if not is_named or faults:
         faults = ({} if is_named else {"data": ["is required"]}) | faults
-        raise InvalidParams(faults, hint="" if is_named else _SOURCES)
+        raise InvalidParams(faults, hint=_USAGE if ["is required"] in faults.values() else "")
     dataset = choose_dataset(values, settings)
 
     fit_address_space()

@@ -15,7 +15,7 @@ from mmstats.engine_address import read_engine
 from mmstats.options import Form, Option, add_text, switch
 from mmstats.render import DESCRIPTION_FORMATS, FORMATS
 from mmstats.serve.options import OPTIONS as SERVER
-from mmstats.settings import COLORS
+from mmstats.settings import COLORS, FORMAT_WORDS
 from mmstats.wording import read_size
 
 Table = tuple[Option, ...]
@@ -32,6 +32,7 @@ def _show(what: str, formats: tuple[str, ...]) -> Table:
             "format",
             f"How to show {what}",
             choices=formats,
+            words=FORMAT_WORDS,
             default_text=default,
             short="f",
             choice_flags=tuple(one for one in ("json", "csv") if one in formats),

@@ -14,8 +14,10 @@ from typer.core import TyperCommand, TyperGroup
 from mmstats.api_keys import conceal
 from mmstats.cli.options import IMPLIED
 from mmstats.errors import InvalidQuestion, NotEvents
+from mmstats.options import suggest_option
 from mmstats.question.parameters import QUOTE_EVENT
-from mmstats.wording import did_you_mean, visible
+from mmstats.question.words import PARAMETERS
+from mmstats.wording import did_you_mean, spelt, visible
 
 
 class WrongUsage(InvalidQuestion):
@@ -149,7 +151,7 @@ def wrong_usage(error: ClickException) -> WrongUsage:
 def _words(error: ClickException, ctx: Context | None) -> tuple[str, str]:
     """What is wrong and what to do about it, empty for nothing but to look at the help."""
     if isinstance(error, NoSuchOption):
-        return f"no such option: {visible(error.option_name)}", did_you_mean(error.option_name, _flags(ctx))
+        return f"no such option: {visible(error.option_name)}", _suggest_flag(error.option_name, ctx)
     if isinstance(error, BadOptionUsage):
         # An unquoted $name at the end of the line leaves nothing behind the flag.
         hint = QUOTE_EVENT if error.option_name == "--event" else ""
@@ -167,9 +169,15 @@ def _words(error: ClickException, ctx: Context | None) -> tuple[str, str]:
     return visible(message), ""
 
 
+def _suggest_flag(written: str, ctx: Context | None) -> str:
+    """The flag that is likely meant, or what to say of another tool's flag; empty for a letter."""
+    known = [flag.removeprefix("--").replace("-", "_") for flag in _flags(ctx) if flag.startswith("--")]
+    return spelt(suggest_option(written.lstrip("-"), known, PARAMETERS), flags=True)
+
+
 def _flags(ctx: Context | None) -> list[str]:
     parameters: list[Any] = ctx.command.get_params(ctx) if ctx else []
-    return [flag for parameter in parameters for flag in parameter.opts if flag.startswith("--")]
+    return [flag for parameter in parameters for flag in parameter.opts if flag.startswith("-")]
 
 
 def _see_help(ctx: Context | None) -> str:

@@ -63,10 +63,12 @@ def discard_stdout() -> None:
 
 def report_error(error: MmstatsError) -> None:
     """`error: what is wrong`, and `hint: what to do` where there is one."""
-    message = error.sentence("--") if isinstance(error, InvalidParams) else error.message
+    message, hint = error.message, error.hint
+    if isinstance(error, InvalidParams):
+        message, hint = error.sentence_by_flags(), error.hint_by_flags()
     say("error", message)
-    if error.hint:
-        say("hint", error.hint)
+    if hint:
+        say("hint", hint)
 
 
 def warn(sentence: str) -> None:

@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 
+from mmstats.errors import Fault
+
 # Also used by the readers of timestamps, whose engine knows this dialect of regular expressions too.
 PATTERN = (
     r"^(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
@@ -23,13 +25,21 @@ def parse_instant(text: str) -> datetime:
     """
     if _LOST_PLUS.match(text):
         raise ValueError(f"has a blank before the offset in {text!r}: a '+' must be percent-encoded as %2B in a URL")
-    found = _INSTANT.match(text)
-    if not found or (found["fraction"] and not found["second"]):
-        raise ValueError(f"must be an ISO 8601 instant such as {EXAMPLE}, not {text!r}")
+    found = match_instant(text)
+    if not found:
+        from mmstats.question.suggestions import suggest_instant  # needed only after a mistake
+
+        raise ValueError(Fault(f"must be an ISO 8601 instant such as {EXAMPLE}, not {text!r}", suggest_instant(text)))
     try:
         return _instant(found)
     except (ValueError, OverflowError):
         raise ValueError(f"is not a date and time between the years 1 and 9999: {text!r}") from None
+
+
+def match_instant(text: str) -> re.Match[str] | None:
+    """The match of a text that has the form of an instant, which need not be one of the calendar."""
+    found = _INSTANT.match(text)
+    return None if found and found["fraction"] and not found["second"] else found
 
 
 def _instant(found: re.Match[str]) -> datetime:
@@ -49,6 +59,12 @@ def micros_text(micros: int) -> str | None:
         return None
     finest = "microseconds" if micros % 1_000 else "milliseconds" if micros % 1_000_000 else "seconds"
     return instant.isoformat(timespec=finest) + "Z"
+
+
+def short_text(instant: datetime) -> str:
+    """An instant as a person writes it: its date alone where that is midnight in UTC."""
+    text = instant.astimezone(UTC).replace(tzinfo=None).isoformat()
+    return text.removesuffix("T00:00:00") if text.endswith("T00:00:00") else text + "Z"
 
 
 def instant_text(value: object) -> str:

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from mmstats.options import Faults, Option, Texts, add_names, excludes, needs, precedes, read_names, switch
-from mmstats.question.instants import parse_instant
+from mmstats.errors import Fault
+from mmstats.options import Faults, Option, Texts, add_names, excludes, needs, read_names, switch
+from mmstats.question import words
+from mmstats.question.instants import parse_instant, short_text
 
 METRICS = ("count", "uniques")
 BUCKET_LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
@@ -30,6 +32,7 @@ PARAMETERS: tuple[Option, ...] = (
         "What to count: events, or distinct visitors (an estimate, standard error 0.55 %).",
         default="count",
         choices=METRICS,
+        words=words.METRICS,
         short="m",
         nonempty=True,
     ),
@@ -50,12 +53,14 @@ PARAMETERS: tuple[Option, ...] = (
         default=(),
         choices=DIMENSIONS,
         add=add_names,
+        words=words.COLUMNS,
         short="g",
     ),
     Option(
         "interval",
         "Split the range into buckets of this length (UTC; weeks start on Monday).",
         choices=INTERVALS,
+        words=words.INTERVALS,
         nonempty=True,
         short="i",
     ),
@@ -65,6 +70,7 @@ PARAMETERS: tuple[Option, ...] = (
         metavar="N",
         default=DEFAULT_LIMIT,
         bounds=(1, MAX_LIMIT),
+        words=words.LIMITS,
         nonempty=True,
         short="n",
     ),
@@ -86,8 +92,18 @@ def _exact_needs_an_estimate(texts: Texts, values: Mapping[str, Any]) -> Faults:
     return {"exact": ["needs a metric that is estimated: uniques"]} if values.get("exact") and is_count else {}
 
 
+def _has_length(_: Texts, values: Mapping[str, Any]) -> Faults:
+    """The rule that the range has a start before its end, where it has both."""
+    start, end = values["from"], values["to"]
+    if start is None or end is None or start < end:
+        return {}
+    first, last = short_text(start), short_text(end)
+    offer = f"did you mean `from` {last} `to` {first}?" if end < start else "the end of the range is exclusive"
+    return {"from": [Fault(f"must be before the end of the range, and {first} is not before {last}", offer)]}
+
+
 RULES = (
-    precedes("from", "to", "must be before the end of the range"),
+    _has_length,
     excludes("limit", "all", "cannot be given when all rows are asked for"),
     needs("fill", "interval", "needs an interval"),
     _exact_needs_an_estimate,

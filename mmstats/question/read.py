@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from mmstats.errors import InvalidGroupBy, InvalidParams
-from mmstats.options import Option, Texts, read_texts
+from mmstats.errors import Fault, InvalidGroupBy, InvalidParams
+from mmstats.options import Option, Texts, read_texts, suggest
+from mmstats.question import words
 from mmstats.question.parameters import DIMENSIONS, QUESTION, QUOTE_EVENT, RULES
 from mmstats.question.query import StatsQuery
-from mmstats.wording import did_you_mean
+from mmstats.wording import joined, spelt
 
 
 def read_question(
@@ -22,17 +23,17 @@ def read_question(
 
     Raises InvalidParams with every fault at once, or InvalidGroupBy when unknown columns are the only one.
     """
-    values, found = read_texts(options, texts, RULES, required)
+    values, found = read_texts(options, texts, RULES, required, words.PARAMETERS)
     found = {name: [*wrong] for name, wrong in (faults or {}).items()} | found
     unknown = [name for name in values["group_by"] if name not in DIMENSIONS]
     if found:
         if unknown:
-            found["group_by"] = [*found.get("group_by", ()), *(f"has the unknown column {name!r}" for name in unknown)]
+            faults_of_names = [Fault(f"has the unknown column {name!r}", _suggest(name)) for name in unknown]
+            found["group_by"] = [*found.get("group_by", ()), *faults_of_names]
         hint = QUOTE_EVENT if found.get("event") == ["must not be empty"] else ""
         raise InvalidParams(found, hint=hint)
     if unknown:
-        offers = [offer for offer in (did_you_mean(name, DIMENSIONS) for name in unknown) if offer]
-        raise InvalidGroupBy(unknown, DIMENSIONS, hint=" ".join([*offers, f"columns: {', '.join(DIMENSIONS)}"]))
+        raise InvalidGroupBy(unknown, DIMENSIONS, hint=_hint(unknown))
     return StatsQuery(
         metric=values["metric"],
         start=values["from"],
@@ -44,3 +45,14 @@ def read_question(
         exact=values.get("exact", False),
         fill=values.get("fill", False),
     )
+
+
+def _suggest(column: str) -> str:
+    return suggest(column, DIMENSIONS, words.COLUMNS)
+
+
+def _hint(unknown: Sequence[str]) -> str:
+    """What to write instead of each unknown column, where that is likely, then the columns that there are."""
+    offers = {name: offer for name in unknown if (offer := spelt(_suggest(name), flags=True))}
+    named = [f"{name}: {offer}" for name, offer in offers.items()] if len(unknown) > 1 else offers.values()
+    return joined([*named, f"columns: {', '.join(DIMENSIONS)}"])

@@ -64,10 +64,10 @@ class JsonColumns:
 
     def require(self) -> None:
         """Raise NotEvents when a column that must be there was in none of the objects; a file of none needs none."""
-        for column in REQUIRED if self._rows else ():
-            if column in self._missing:
-                keys = _some_keys(self._file, self._projection.limits)
-                raise self._projection.no_column(self._file, column, keys)
+        missing = [column for column in REQUIRED if column in self._missing] if self._rows else []
+        if missing:
+            keys = _some_keys(self._file, self._projection.limits)
+            raise self._projection.no_columns(self._file, missing, keys)
 
     def _drop(self, columns: set[str]) -> None:
         self.found |= columns

@@ -1,6 +1,6 @@
 """Which columns of which events a question selects, and how the raw columns of files become event columns."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -130,21 +130,27 @@ class Projection:
         Raises NotEvents when one that must be there is not among them.
         """
         available = {*own, *file.partition}
-        for column in REQUIRED:
-            if available.isdisjoint(self.sources[column]):
-                raise self.no_column(file, column, available)
+        missing = [column for column in REQUIRED if available.isdisjoint(self.sources[column])]
+        if missing:
+            raise self.no_columns(file, missing, available)
         return frozenset(column for column in self.selection.read if not available.isdisjoint(self.sources[column]))
 
-    def no_column(self, file: EventFile, column: str, available: Collection[str]) -> NotEvents:
-        """The error for a file in which nothing can serve as `column`, with an offer of what might."""
-        mapped = f"{visible(self.mapped[column])!r} to serve as {column}" if column in self.mapped else repr(column)
-        candidate = _likely(column, available)
-        if candidate:
-            return NotEvents(f"{file}: no column {mapped}", hint=f"did you mean --map {column}={visible(candidate)}?")
-        names = [visible(name[:_LONGEST_NAME]) for name in sorted(available) if name]
-        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-        has = f"it has {', '.join(names[:_LISTED])}{more}; " if names else ""
-        return NotEvents(f"{file}: no column {mapped}", hint=f"{has}--map {column}=COLUMN names the one that is")
+    def no_columns(self, file: EventFile, missing: Sequence[str], available: Collection[str]) -> NotEvents:
+        """The error for a file in which nothing serves as the `missing` columns, with an offer of what might."""
+        lacked = [
+            f"{visible(self.mapped[column])!r} to serve as {column}" if column in self.mapped else repr(column)
+            for column in missing
+        ]
+        likely = {column: _likely(column, available) for column in missing}
+        flags = " ".join(f"--map {column}={visible(name or 'COLUMN')}" for column, name in likely.items())
+        if all(likely.values()):
+            hint = f"did you mean {flags}?"
+        else:
+            names = [visible(name[:_LONGEST_NAME]) for name in sorted(available) if name]
+            more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+            has = f"it has {', '.join(names[:_LISTED])}{more}; " if names else ""
+            hint = f"{has}{flags} names what serves"
+        return NotEvents(f"{file}: no column {' and no column '.join(lacked)}", hint=hint)
 
 
 def _likely(column: str, available: Collection[str]) -> str | None:
