@@ -111,14 +111,20 @@ def library_versions() -> tuple[str, ...]:
     return tuple(sorted(release for release in found if release.startswith(("polars", "pyarrow"))))
 
 
-def user_cache(environ: Mapping[str, str]) -> "Cache":
-    """The user's cache, in the folder that the environment names, else in the platform's.
+def user_cache(environ: Mapping[str, str]) -> "Cache | None":
+    """The user's cache, None where the environment gives it no size; raises as `configured_cache` does."""
+    cache = configured_cache(environ)
+    return cache if cache.most_bytes else None
+
+
+def configured_cache(environ: Mapping[str, str]) -> "Cache":
+    """The cache in the folder that the environment names, else in the platform's, whether or not it is to be used.
 
     Raises InvalidSettings for a variable in the environment that is no size.
     """
     size = environ.get(SIZE_VARIABLE)
     try:
-        most_bytes = read_size(size) if size else MOST_BYTES
+        most_bytes = 0 if size == "0" else read_size(size) if size else MOST_BYTES
     except ValueError as fault:
         raise InvalidSettings(visible(f"{SIZE_VARIABLE} {fault}")) from None
     if environ.get(CACHE_VARIABLE):

@@ -223,3 +223,32 @@ def test_completion_loads_no_engine() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
     assert ran.stdout.splitlines() == [*offers(LINE), "set()"]
+
+
+def test_keys_are_offered_by_their_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`keys revoke` is completed with the prefixes of the keys that are known here, and with no secret."""
+    monkeypatch.setenv("MMSTATS_KEYS_FILE", str(tmp_path / "keys.json"))
+    assert offers("mmstats keys revoke ", "fish") == []
+    for name in ("one", "two"):
+        assert run(["keys", "create", "--name", name]) == 0
+    prefixes = [key["prefix"] for key in json.loads((tmp_path / "keys.json").read_text())["keys"]]
+    assert offers("mmstats keys revoke ", "fish") == prefixes
+    assert offers(f"mmstats keys revoke {prefixes[1][:4]}", "fish") == prefixes[1:]
+    (tmp_path / "keys.json").write_text("{")
+    assert offers("mmstats keys revoke ", "fish") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_installed_for_a_named_shell(
+    shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shell that is named gets its script, whatever shell this is; one that is unknown is refused."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run(["--show-completion", shell]) == 0
+    assert f"complete_{shell}" in capsys.readouterr().out
+    assert run(["--install-completion", shell]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{shell} completion installed in {tmp_path}")
+    assert f"complete_{shell}" in Path(said.splitlines()[0].rpartition(" in ")[2]).read_text()
+    assert run(["--install-completion", f"{shell}x"]) == 2
+    assert capsys.readouterr().err.startswith("error: --install-completion must be bash or ")

@@ -377,7 +377,7 @@ def test_a_row_that_cannot_be_read_stops_the_import(import_: Take, ask: Ask, tmp
     assert ask("store").value == 2
     assert holds_only_its_state(tmp_path / "store")
     ran = import_("events", "--skip-bad-rows")
-    warning, note = ran.err.splitlines()
+    warning, note, _ = ran.err.splitlines()
     assert (ran.code, warning) == (0, "warning: left out 1 row that could not be read: events/c.csv (1 row)")
     assert note.startswith(summary(2, 0, 0, 3)[:-1])
     assert import_("events", "--skip-bad-rows").err.startswith(summary(0, 0, 2, 0))

@@ -93,13 +93,21 @@ def _run(arguments: Sequence[str]) -> int:
     from typer._click.exceptions import ClickException
 
     from mmstats.cli.app import app
-    from mmstats.cli.parsing import wrong_usage
+    from mmstats.cli.parsing import WrongUsage, wrong_usage
 
     command = typer.main.get_command(app)
     if "_MMSTATS_COMPLETE" in os.environ:
         from mmstats.cli.completion import replace_shells
 
         replace_shells()
+    if len(arguments) == 2 and arguments[0] in ("--install-completion", "--show-completion"):
+        from mmstats.cli.completion import for_shell
+
+        try:
+            for_shell(*arguments)
+        except ValueError as fault:
+            raise WrongUsage(f"{arguments[0]} {fault}") from None
+        return ExitCode.ANSWERED
     try:
         return command.main(list(arguments), prog_name="mmstats", standalone_mode=False) or ExitCode.ANSWERED
     except ClickException as error:

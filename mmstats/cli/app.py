@@ -9,6 +9,7 @@ import typer
 from mmstats.cli import options
 from mmstats.cli.help import (
     CACHE,
+    CONFIG,
     DESCRIBE,
     HELP,
     IMPORT,
@@ -137,6 +138,18 @@ def cache_clear_command() -> None:
     from mmstats.cli.cache import clear
 
     clear()
+
+
+config = typer.Typer(help="Show what is set, and where.", invoke_without_command=True, callback=_show_help)
+app.add_typer(config, name="config", cls=Group, epilog=CONFIG)
+
+
+@_command(config, "show", CONFIG, options.CONFIG_SHOW)
+def config_show_command(texts: Texts) -> None:
+    """Say what is set, by which file or variable, or by default; secrets are hidden."""
+    from mmstats.cli.config import show
+
+    show(texts)
 
 
 keys = typer.Typer(

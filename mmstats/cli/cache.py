@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mmstats.answer import encode
-from mmstats.cache import Cache, CacheInfo, user_cache
+from mmstats.cache import Cache, CacheInfo, configured_cache
 from mmstats.cli.terminal import is_terminal, note, write_page, write_text
 from mmstats.errors import OutputError, Unreadable
 from mmstats.settings import settings_here
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def info() -> None:
     """Write where the cache is and how much is in it: a table on a terminal, else JSON."""
-    cache = user_cache(os.environ)
+    cache = configured_cache(os.environ)
     try:
         found = cache.info()
     except OSError as error:
@@ -52,7 +52,7 @@ def _print_info(cache: Cache, found: CacheInfo, console: "Console") -> None:
 
 def clear() -> None:
     """Remove the cache, with all that is in it."""
-    cache = user_cache(os.environ)
+    cache = configured_cache(os.environ)
     try:
         dropped = cache.info().entries
         cache.clear()

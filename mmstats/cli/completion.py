@@ -11,10 +11,13 @@ from typing import Any
 import typer
 from typer._click.shell_completion import CompletionItem, add_completion_class
 from typer._completion_classes import BashComplete, PowerShellComplete
+from typer._completion_shared import Shells, get_completion_script, install
 
+from mmstats.api_keys import KeyFile, keys_file
 from mmstats.cache import Key, Kind, make_key, user_cache
 from mmstats.dataset import EVENT_COLUMNS, SAMPLE
 from mmstats.errors import InvalidSettings
+from mmstats.options import read_choice
 from mmstats.question.parameters import DIMENSIONS
 from mmstats.settings import settings_here
 from mmstats.wording import visible
@@ -26,12 +29,14 @@ def save_event_names(locations: Sequence[str], names: Sequence[str]) -> None:
         return
     content = json.dumps(list(names), ensure_ascii=False)
     with contextlib.suppress(InvalidSettings, ValueError):  # a text that is no UTF-8 is a ValueError
-        user_cache(os.environ).store(_key(locations), content.encode())
+        if cache := user_cache(os.environ):
+            cache.store(_key(locations), content.encode())
 
 
 def _load_event_names(locations: Sequence[str]) -> list[str]:
     """The event names saved for the dataset at some locations, the most frequent first; none when there are none."""
-    content = user_cache(os.environ).find(_key(locations))
+    cache = user_cache(os.environ)
+    content = cache.find(_key(locations)) if cache else None
     names: list[str] = json.loads(content) if content else []
     return names
 
@@ -87,6 +92,30 @@ def commands(context: typer.Context, incomplete: str) -> list[str]:
     for name in context.params.get("command_argument") or ():
         command = getattr(command, "commands", {}).get(name)
     return [name for name in getattr(command, "commands", {}) if name.startswith(incomplete)]
+
+
+def key_prefixes(incomplete: str) -> list[str]:
+    """Offers the prefixes of the keys that are known here; none in doubt."""
+    try:
+        prefixes = [key.prefix for key in KeyFile(keys_file(os.environ)).read()]
+    except Exception:  # whatever it is, a half-typed command line is no place to say it
+        return []
+    return [prefix for prefix in prefixes if prefix.startswith(incomplete)]
+
+
+def for_shell(flag: str, shell: str) -> None:
+    """Do what `--install-completion` or `--show-completion` does, for a shell that is named.
+
+    The library's flags take no value, and would do it for the current shell instead. Raises ValueError with the rest
+    of the sentence "this flag …".
+    """
+    replace_shells()
+    read_choice(shell, [one.value for one in Shells])
+    if flag == "--show-completion":
+        typer.echo(get_completion_script(prog_name="mmstats", complete_var="_MMSTATS_COMPLETE", shell=shell))
+        return
+    name, path = install(shell=shell, prog_name="mmstats", complete_var="_MMSTATS_COMPLETE")
+    typer.echo(f"{name} completion installed in {path}\nCompletion will take effect once you restart the terminal")
 
 
 def replace_shells() -> None:

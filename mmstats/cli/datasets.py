@@ -1,6 +1,7 @@
 """`mmstats describe` and `mmstats import`: the commands about a dataset."""
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from mmstats.cli import ExitCode
@@ -13,7 +14,7 @@ from mmstats.interrupts import raised
 from mmstats.options import Texts, read_options, read_texts
 from mmstats.resources import fit_address_space
 from mmstats.settings import choose_dataset, settings_here
-from mmstats.wording import plural
+from mmstats.wording import plural, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,3 +72,4 @@ def import_(texts: Texts) -> None:
         f"rows imported: {done.rows:,}; the store has {sum(file.rows for file in files):,} rows "
         f"in {plural(len(files), 'file')}, {sum(file.bytes for file in files):,} bytes"
     )
+    note(f"to ask it: mmstats query --data {visible(shlex.quote(values['to']))}")

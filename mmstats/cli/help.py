@@ -64,6 +64,17 @@ Examples:
 
 The cache is in your cache folder, or where MMSTATS_CACHE_DIR says. Its size is bounded: the least
 recently used entries are dropped. A cached answer is used only if no file has changed.
+MMSTATS_CACHE_SIZE bounds it; 0 is no cache.
+"""
+
+CONFIG = """\
+Examples:
+  mmstats config show
+  mmstats config show --format json | jq '.settings[] | select(.from != "default")'
+  MMSTATS_CONFIG=team.toml mmstats config show
+
+Flags come first, then variables (MMSTATS_DATA), then the nearest mmstats.toml, then your own
+configuration file.
 """
 
 KEYS = """\

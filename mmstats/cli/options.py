@@ -91,6 +91,7 @@ SERVE: Table = (
 )
 KEYS_CREATE: Table = (Option("name", "What the key is for, to know it again in the list.", read_name, metavar="NAME"),)
 KEYS_LIST = _show("the keys", DESCRIPTION_FORMATS)
+CONFIG_SHOW = _show("the settings", DESCRIPTION_FORMATS)
 KEYS_REVOKE: Table = (
     Option(
         "prefix",
@@ -115,6 +116,7 @@ _COMPLETERS: dict[str, completion.Completer] = {
     "event": completion.events,
     "group_by": completion.columns,
     "map": completion.mapped,
+    "prefix": completion.key_prefixes,
 }
 
 

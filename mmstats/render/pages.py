@@ -176,6 +176,18 @@ def print_keys(keys: Sequence[StoredKey], console: Console) -> None:
     layout.print_sections([table if keys else [Text("no keys; mmstats keys create makes one")]])
 
 
+def print_settings(rows: Sequence[tuple[str, str, str]], console: Console) -> None:
+    """Print a line for every setting: its name, its value and where it is set."""
+    layout = Layout(console)
+    names, values, origins = zip(*rows, strict=True)
+    table = layout.table(
+        Column("setting", list(names), rigid=True),
+        Column("value", [visible(value) for value in values]),
+        Column("from", [visible(origin) for origin in origins]),
+    )
+    layout.print_sections([table])
+
+
 def profile_sentences(profile: Profile, *, cached: bool) -> Iterator[str]:
     """What was read to answer a question, what was stored of it, and the time of each phase.
 
