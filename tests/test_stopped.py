@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,11 @@ def settled(folder: Path) -> Path:
 
 def has_open(process: int, file: Path) -> bool:
     """Whether a process has a file open."""
-    return any(os.path.realpath(link) == str(file) for link in Path(f"/proc/{process}/fd").iterdir())
+    for link in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it is closed by now
+            if link.readlink() == file:
+                return True
+    return False
 
 
 def stats_of(folder: Path) -> list[str]:
