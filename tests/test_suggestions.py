@@ -244,7 +244,7 @@ def test_a_dataset_that_lacks_both_columns(tmp_path: Any, capsys: pytest.Capture
     assert run(["query", str(tmp_path / "a.csv")]) == 3
     assert capsys.readouterr().err == (
         f"error: {tmp_path}/a.csv: no column 'timestamp' and no column 'event_name'\n"
-        "hint: name the data's columns: --map timestamp=COLUMN --map event_name=COLUMN\n"
+        "hint: it has what, when; --map timestamp=COLUMN --map event_name=COLUMN names what serves\n"
     )
     assert run(["query", str(tmp_path / "a.ndjson")]) == 3
     assert capsys.readouterr().err == (
