@@ -141,7 +141,7 @@ def tree(s3: Seaweed, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
     folder = tmp_path_factory.mktemp("tree")
     for name in TREE:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(ndjson(ROWS[:1]))
+        (folder / name).write_bytes(WRITERS["csv" if name.endswith("csv") else "ndjson"](ROWS[:1]))
     there = s3.upload(folder, "tree")
     for name in ("", "one/", "one/two/", "x.ndjson/"):
         s3.put(f"tree/{name}", b"")
