@@ -30,12 +30,16 @@ Told = tuple[str, int, tuple[str, ...], int | None] | tuple[str, str, str]
 
 
 def told(address: str, query: StatsQuery, dataset: Dataset) -> Told:
-    """What an engine says to a question: its answer, groups, notices and total, or its error and hint."""
+    """What an engine says to a question: its answer, groups, notices and total, or its error and hint.
+
+    What may be wrong where nothing answers is said by the local engine alone.
+    """
     try:
         stats = engine_for(read_engine(address))(query, dataset)
     except MmstatsError as error:
         return type(error).__name__, str(error), error.hint
-    return stats.to_json(), stats.groups, tuple(stats.notices), stats.total
+    notices = tuple(one for one in stats.notices if not one.startswith(("no event is", "the data has no event")))
+    return stats.to_json(), stats.groups, notices, stats.total
 
 
 def same(cluster: Cluster, dataset: Dataset, *queries: StatsQuery) -> list[Told]:

@@ -226,9 +226,9 @@ def test_rows_are_judged_as_without_a_cache(tmp_path: Path) -> None:
         with pytest.raises(BadRow, match=r"1\.parquet: row 6"):
             answer(asked, Dataset((str(data),), limits=LIMITS), cache=kept)
         stats = answer(asked, Dataset((str(data),), skip_bad_rows=True, limits=LIMITS), cache=kept)
-        assert (stats.rows, stats.notices) == (
+        assert (stats.rows, stats.notices[0]) == (
             [],
-            (f"left out 1 row that could not be read: {data}/1.parquet (1 row)",),
+            f"left out 1 row that could not be read: {data}/1.parquet (1 row)",
         )
 
 

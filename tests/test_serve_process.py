@@ -147,7 +147,7 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path, server: Serving) -> None:
         (["--sample", "--host", "no.such.host.invalid"], 5, "no.such.host.invalid"),
         (["--sample", "--host", "192.0.2.1", "--port", "0"], 5, "192.0.2.1"),
         (["--sample", "--prot", "1"], 2, "--port"),
-        (["--sample", "extra"], 2, "unexpected argument: extra"),
+        (["--sample", "extra"], 2, "--sample cannot be given with --data"),
     ],
     ids=[
         "missing", "empty folder", "pipe", "nothing", "stdin", "blank", "both", "unknown host", "foreign address",
