@@ -2,11 +2,9 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -102,14 +100,13 @@ def test_a_log_that_grows_is_answered(ask: Ask, tmp_path: Path) -> None:
 
 def asked_with(limit: str, value: int, path: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """A question at the command line by a process with a limit, named as in the module `resource`."""
-    return subprocess.run(
-        [sys.executable, "-m", "mmstats", "query", "--data", str(path), *options, "--no-cache"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        preexec_fn=partial(resource.setrlimit, getattr(resource, limit), (value, value)),
+    program = (  # not by preexec_fn: libraries that the tests have loaded run code of theirs in the child, too
+        "import os, resource, sys; "
+        f"resource.setrlimit(resource.{limit}, ({value}, {value})); "
+        "os.execv(sys.executable, [sys.executable, '-m', 'mmstats', *sys.argv[1:]])"
     )
+    command = [sys.executable, "-c", program, "query", "--data", str(path), *options, "--no-cache"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 @pytest.fixture(scope="module", params=["parquet", "arrow", "ndjson", "csv"])
