@@ -41,8 +41,8 @@ def settled(query: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def at_odds(query: Mapping[str, Any]) -> set[str]:
     """The extensions asked for that do not go with what else is asked."""
-    asked = {name for name in ("all", "fill") if query.get(name) in (True, "true")}
-    return {name for name in asked if ("limit" in query if name == "all" else "interval" not in query)}
+    fits = {"all": "limit" not in query, "fill": "interval" in query, "exact": query.get("metric") == "uniques"}
+    return {name for name, goes in fits.items() if query.get(name) in (True, "true") and not goes}
 
 
 def read(text: str, schema: Mapping[str, Any]) -> Any:

@@ -33,7 +33,8 @@ def read(path: Path, size: int, *, skip: bool = False) -> Read:
     """How often each source and path come together, and the notices, read in blocks of about so many bytes."""
     dataset = Dataset((str(path),), {"event_name": "timestamp"}, skip_bad_rows=skip, limits=blocks(size))
     found = answer(PAIRS, dataset)
-    return Counter({(row["source"], row["path"]): row["value"] for row in found.rows}), found.notices
+    notices = tuple(one for one in found.notices if one != "the data has no events")
+    return Counter({(row["source"], row["path"]): row["value"] for row in found.rows}), notices
 
 
 def outcomes(path: Path, size: int) -> tuple[Read | str, Read]:

@@ -214,7 +214,7 @@ def test_a_file_that_is_neither_here_nor_there_is_lost(source: Path, store: Path
     (store.parent / "pipe").unlink()
     with pytest.raises(Unreadable) as unreadable:
         read_while(store, described, lose)
-    assert unreadable.value.message == f"{files_of(store)[0]}: No such file or directory"
+    assert unreadable.value.message == f"{files_of(store)[0]}: the store has lost this file"
 
 
 @pytest.mark.parametrize("read", [counted, described, checked])
