@@ -201,11 +201,13 @@ class Explanation:
 class Profile:
     """What answering one question took: files, and seconds by phase.
 
-    The engine calls `advance` with the bytes that it has read, and sets the rest; `files` only if `with_files`.
+    The engine calls `advance` with the bytes that it has read, and sets the rest; `files` only if `with_files`. Where
+    there is an `expect`, it calls that before it reads, with how many bytes `advance` will be told of.
     `files_stored` counts those whose partial aggregates it has added to the cache.
     """
 
     advance: Callable[[int], None] = lambda _: None
+    expect: Callable[[int], None] | None = None
     with_files: bool = False
     files: tuple[FileUse, ...] = ()
     files_stored: int = 0

@@ -54,7 +54,8 @@ def query(question_texts: Texts, texts: Texts) -> None:
             return bounded(max_memory, partial(answer, question, dataset, profile, cache))
 
     with Progress() as progress:
-        profile = Profile(progress.advance, with_files=values["stats"])
+        expect = partial(progress.expect, "reading") if progress.is_shown else None
+        profile = Profile(progress.advance, expect, with_files=values["stats"])
         if cache:
             from mmstats.engines.answer_cache import Answers
 

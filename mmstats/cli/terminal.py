@@ -204,11 +204,12 @@ def _format(values: Mapping[str, Any], settings: Settings) -> str:
     return values["format"] or ((settings.format or "table") if is_terminal() else "json")
 
 
-_DELAY_SECONDS = 1.0
+_SHORTEST_BAR, _LONGEST_BAR = 10, 40
+_BESIDE_BAR = 55  # columns for what stands beside the bar
 
 
 class Progress:
-    """Shows, after the first second and where stderr is a terminal, how much has been read and for how long.
+    """Shows, after a `delay` in seconds and where stderr is a terminal, how much has been read and for how long.
 
     A dumb terminal, which could not take a line back, is shown nothing.
 
@@ -216,32 +217,40 @@ class Progress:
     manager; `advance` may be called from any thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, delay: float = 1.0) -> None:
         self._bytes = 0
         self._work, self._total = "reading", 0
         self._display: Display | None = None
         self._task: TaskID
         self._done = False
         self._lock = threading.Lock()
-        self._timer = threading.Timer(_DELAY_SECONDS, self._begin)
+        self._timer = threading.Timer(delay, self._begin)
         self._timer.daemon = True
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether somebody may see it."""
+        terminal = sys.stderr is not None and sys.stderr.isatty()
+        return terminal and os.environ.get("TERM") not in ("dumb", "unknown")
 
     def advance(self, size: int) -> None:
         """So many more bytes have been read."""
         self._bytes += size
         if self._display:
-            self._display.update(self._task, completed=self._bytes)
+            # A file may have grown meanwhile.
+            self._display.update(self._task, completed=min(self._bytes, self._total or self._bytes))
 
     def expect(self, work: str, total: int) -> None:
         """Work of another kind begins, which will read so many bytes."""
         with self._lock:
             self._work, self._total, self._bytes = work, total, 0
             if self._display:
+                self._display.columns = self._columns(self._display.console.width)
                 self._display.remove_task(self._task)
                 self._task = self._display.add_task(work, total=total)
 
     def __enter__(self) -> "Progress":
-        if sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown"):
+        if self.is_shown:
             self._timer.start()
         return self
 
@@ -255,20 +264,29 @@ class Progress:
             self._done = True
 
     def _begin(self) -> None:
-        from rich import progress
         from rich.console import Console
+        from rich.progress import Progress as Display
 
         with self._lock:
             if self._done:
                 return
-            columns: list[ProgressColumn] = [progress.SpinnerColumn(), progress.TextColumn("{task.description}")]
-            if self._total:
-                columns += [progress.BarColumn(), progress.DownloadColumn(), progress.TransferSpeedColumn()]
-                columns += [progress.TimeRemainingColumn()]
-            else:
-                columns += [progress.DownloadColumn(), progress.TimeElapsedColumn()]
-            display = progress.Progress(*columns, console=Console(stderr=True), transient=True)
+            console = Console(stderr=True)
+            display = Display(*self._columns(console.width), console=console, transient=True)
             self._task = display.add_task(self._work, total=self._total or None, completed=self._bytes)
             before_end(display.stop)
             display.start()
             self._display = display
+
+    def _columns(self, width: int) -> "tuple[ProgressColumn, ...]":
+        """What there is to show on a terminal of so many columns."""
+        from rich import progress
+
+        begin = (progress.SpinnerColumn(), progress.TextColumn("{task.description}"))
+        if not self._total:
+            read = (progress.FileSizeColumn(),) if self._bytes else ()
+            return (*begin, *read, progress.TimeElapsedColumn())
+        bar = progress.BarColumn(bar_width=min(max(width - _BESIDE_BAR, _SHORTEST_BAR), _LONGEST_BAR))
+        share, left = progress.TaskProgressColumn(), progress.TimeRemainingColumn()
+        if width < _SHORTEST_BAR + _BESIDE_BAR:
+            return (*begin, bar, share, left)
+        return (*begin, bar, share, progress.DownloadColumn(), progress.TransferSpeedColumn(), left)

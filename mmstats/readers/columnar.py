@@ -12,6 +12,7 @@ from mmstats.dataset import EVENT_COLUMNS
 from mmstats.errors import DatasetError, Unreadable
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.readers import types
+from mmstats.readers.position import Position
 from mmstats.readers.projection import VISITOR, Projection, hashed
 from mmstats.resources import lack_in, refused
 from mmstats.storage import Storage
@@ -47,13 +48,14 @@ STORE_SCHEMA = pl.Schema(
 class ColumnarFiles:
     """Files of one format and schema, whose folders speak of the same columns, which one scan reads.
 
-    `found` are the event columns that they have.
+    `found` are the event columns that they have. Where there is a `position`, it is told of the events as they come.
     """
 
     files: tuple[EventFile, ...]
     schema: pl.Schema
     projection: Projection
     found: frozenset[str]
+    position: Position | None = None
 
     @cached_property
     def _varying(self) -> tuple[str, ...]:
@@ -86,14 +88,18 @@ class ColumnarFiles:
         if is_stream(self.files[0]):
             return pl.concat(self._with_constants(_read_stream(file).lazy(), file) for file in self.files)
         origin = self._origin if self._varying or with_origin else None
+        number = self._unused("number of the row") if self.position else None
         how = {"schema": self.schema} if self.files[0].format.name == "parquet" else {}
-        scan = _scan(self.files, include_file_paths=origin, **how)
+        scan = _scan(self.files, include_file_paths=origin, row_index_name=number, **how)
         return scan.with_columns(self._looked_up(name) for name in self._varying) if self._varying else scan
 
     @property
     def _origin(self) -> str:
-        """A name for the column of paths that no other column has."""
-        name = "path of the file"
+        """The name of the column of paths."""
+        return self._unused("path of the file")
+
+    def _unused(self, name: str) -> str:
+        """A name like this one that no column has."""
         while name in self.columns:
             name += "'"
         return name
@@ -152,6 +158,9 @@ class ColumnarFiles:
             columns[VISITOR] = pl.col(VISITOR_HASH) if self.is_stored else hashed(columns[VISITOR])
         if numbers is not None:
             columns[FILE] = self._number(numbers)
+        if self.position:
+            first, value = next(iter(columns.items()))
+            columns[first] = self.position.told_by(value, pl.col(self._unused("number of the row")))
         named = [columns[name].alias(name) for name in columns]
         # Not one select, which would be a single row where folders say all that is selected.
         return scan.filter(*predicates).with_columns(named).select(*columns)
@@ -285,6 +294,18 @@ def read_schema(file: EventFile) -> pl.Schema:
         return _scan([file]).collect_schema()
     except (*ENGINE_FAULTS, OSError) as error:
         raise unreadable(file, error) from None
+
+
+def count_rows(file: EventFile) -> int:
+    """How many rows a Parquet file has, as its footer tells or a store's manifest.
+
+    Raises what the engine raises for a footer that cannot be read.
+    """
+    if file.stored:
+        return file.stored.file.rows
+    footer = pl.scan_parquet(file.storage.footer(file.path), glob=False, hive_partitioning=False)
+    rows: int = footer.select(pl.len()).collect().item()
+    return rows
 
 
 def _scan(files: Sequence[EventFile], **how: Any) -> pl.LazyFrame:

@@ -48,13 +48,16 @@ class CsvReader:
         self._left_out = 0  # records that are in no block
         self._range: InstantRange | None = None
         self._fault = ""  # what the reader gave up on
+        self._told = 0  # bytes of the file
 
     def blocks(self) -> Generator[Callable[[], CsvBlock]]:
         """How to read each block of the records below the header, in order; any thread may do so, several at once.
 
         Raises NotEvents when the header lacks a column that must be there.
         """
-        with open_bytes(self._file, self._options.advance) as stream:
+        # Arrow reads up to 256 MB ahead. Of a file that is not compressed it is known how much its blocks are of it.
+        as_read = (self._options.advance,) if self._file.format.compression else ()
+        with open_bytes(self._file, *as_read) as stream:
             found = read_header(self._file, stream, self._projection.limits.csv_header_bytes)
             if found is None:
                 return
@@ -87,13 +90,22 @@ class CsvReader:
         self._rows += block.rows
         self._bad_rows += block.bad_rows
         self._range = union_range(self._range, block.range)
+        self._tell(self._told + self._projection.limits.csv_block_bytes)
         yield block.events
 
     def report(self) -> FileReport:
         """What all the records held, once they are taken; raises what is wrong where the reader gave up."""
         if self._fault:
             self._explain(self._fault)
+        self._tell(self._file.size)
         return FileReport(self._columns, self._bad_rows + self._left_out, self._rows, self._range)
+
+    def _tell(self, passed: int) -> None:
+        """So many bytes of the file are passed, at most; of a compressed one that is told as they are read."""
+        more = min(passed, self._file.size) - self._told
+        if more and not self._file.format.compression:
+            self._told += more
+            self._options.advance(more)
 
     def _explain(self, fault: str) -> None:
         """Raise what is wrong; a quote that is never closed is left out where bad rows are, being the last of them."""

@@ -18,11 +18,12 @@ class ReadOptions:
     """How files are read.
 
     With `skip_bad_rows` a row that cannot be read is counted and left out; without it, it ends the reading. `advance`
-    is told of bytes read, by one thread at a time.
+    is told of bytes read, by one thread at a time, also of those files whose number of `rows` is there, by path.
     """
 
     skip_bad_rows: bool = False
     advance: Callable[[int], None] = lambda _: None
+    rows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from mmstats.files.discovery import FileList, current_file, find_files, relisted
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import check_found, check_unchanged, file_fingerprints, is_pipe
 from mmstats.readers.bad_rows import count_bad_rows
-from mmstats.readers.columnar import ENGINE_FAULTS, FILE, ColumnarFiles, find_undecodable, group_by_schema
+from mmstats.readers.columnar import ENGINE_FAULTS, FILE, ColumnarFiles, count_rows, find_undecodable, group_by_schema
 from mmstats.readers.integrity import check_stored
+from mmstats.readers.position import MOST_ROWS, Position
 from mmstats.readers.projection import VISITOR, Projection, Selection, hashed
 from mmstats.readers.pruning import FileRange, Overlap, RangeCache, lies_outside, overlap_of, overlaps
 from mmstats.readers.report import FileReport, InstantRange, ReadOptions, ReadReport, merged
@@ -131,6 +132,21 @@ class Source:
         """Whether a file is pruned since its folders, which the user trusts, name a time outside the range."""
         return file.path not in self._overlaps
 
+    def follow(self, files: Sequence[EventFile]) -> int:
+        """Have `advance` told of Parquet files too, where it is worth it; how many bytes it will be told of in all.
+
+        Of a Parquet file these are its bytes as stored, though only a part is read of it: a question is through with
+        half of them when it is half through with the file.
+        """
+        limits = self.projection.limits
+        parquet = [file for file in files if file.format.name == "parquet"]
+        size = sum(file.size for file in parquet)
+        if size >= max(limits.followed_bytes, limits.followed_file_bytes * len(parquet)):
+            rows = {file.path: count_rows(file) for file in parquet}
+            if sum(rows.values()) < MOST_ROWS:
+                self.options = replace(self.options, rows=rows)
+        return sum(file.size for file in files if file.format.is_text or file.path in self.options.rows)
+
     def scan(self, files: Sequence[EventFile] | None = None, *, whole: bool = False, judge: bool = True) -> "Scan":
         """The events selected of some of the files, or of all; of `whole` files the range need not be asked.
 
@@ -203,6 +219,14 @@ def _one_at_a_time(advance: Callable[[int], None]) -> Callable[[int], None]:
     return locked
 
 
+def _followed(group: ColumnarFiles, options: ReadOptions) -> ColumnarFiles:
+    """The same files, with a position where it is known how many rows each of them has."""
+    counts = [options.rows[file.path] for file in group.files if file.path in options.rows]
+    if len(counts) < len(group.files):
+        return group
+    return replace(group, position=Position(group.files, counts, options.advance))
+
+
 class Scan:
     """The events that one question selects of some files.
 
@@ -224,7 +248,7 @@ class Scan:
         for group in group_by_schema([file for file in files if not file.format.is_text], projection):
             judging = judge and not group.files[0].stored
             bad = count_bad_rows(group, skip=options.skip_bad_rows) if judging else {}
-            self._groups.append((group, any(bad.values())))
+            self._groups.append((_followed(group, options), any(bad.values())))
             self._reports |= {file.path: FileReport(group.found, bad.get(file.path, 0)) for file in group.files}
 
     def frame(self, as_categories: Collection[str] = ()) -> pl.LazyFrame:

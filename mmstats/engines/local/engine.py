@@ -1,5 +1,6 @@
 """The engine on this machine: Polars, streaming, over files."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -17,6 +18,7 @@ from mmstats.engines.local.partial_cache import PartialCache
 from mmstats.engines.local.strategy import ReadPlan, Strategy, plan_read, read_together
 from mmstats.engines.no_events import reasons
 from mmstats.engines.stages import VALUE, Rows, selection_of, stats_of
+from mmstats.files.event_file import EventFile
 from mmstats.question.query import StatsQuery
 from mmstats.readers.report import ReadReport
 from mmstats.readers.source import Source, read_source
@@ -43,10 +45,13 @@ def answer(query: StatsQuery, dataset: Dataset, profile: Profile | None = None, 
         partials = PartialCache(cache, query, dataset) if cache else None
         work = plan_read(query, source, partials)
         profile.begin("read and group")
+        _expect(source, [*work.files.whole, *work.files.partial], profile)
         try:
             rows, report = _rows(query, source, work, partials, profile)
         except TooWide:
-            work, scan = read_together(source), source.scan()
+            work = read_together(source)
+            _expect(source, source.files, profile)
+            scan = source.scan()
             rows = TextGroups(query).rows(with_bucket(query, scan.frame(query.group_by)))
             report = scan.report()
         if profile.with_files:
@@ -62,6 +67,12 @@ def answer(query: StatsQuery, dataset: Dataset, profile: Profile | None = None, 
 
     profile.begin("find files")
     return read_source(dataset, selection_of(query), read, profile.advance, cache)
+
+
+def _expect(source: Source, files: Sequence[EventFile], profile: Profile) -> None:
+    """Say how much there is to read of some files, where somebody watches."""
+    if profile.expect and (size := source.follow(files)):
+        profile.expect(size)
 
 
 def _rows(
