@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from benchmarks.soak_oracle import Slot, draw_question, judge, path_of
+from benchmarks.soak_oracle import Answer, Slot, draw_question, judge, path_of
 from benchmarks.soak_writers import FolderWriter, StoreWriter, keep_changing
 from mmstats.question.query import StatsQuery
 from tests.serving import Serving, serving
@@ -46,6 +46,7 @@ class Outcome:
     milliseconds: list[float] = field(default_factory=list)
     changes: Counter[str] = field(default_factory=Counter)
     bugs: list[str] = field(default_factory=list)
+    reconnections: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -61,7 +62,7 @@ class Outcome:
             f"answers {self.verdicts.total():,}: {_counted(self.verdicts)}",
             f"statuses: {_counted(self.statuses)}",
             f"milliseconds: {shown}, most {max(self.milliseconds):,.0f}",
-            f"changes: {_counted(self.changes)}",
+            f"changes: {_counted(self.changes)}; reconnections: {self.reconnections}",
             *(f"{count:,} times {error}" for error, count in self.errors.most_common(10)),
             *self.bugs[:5],
             *self.examples[:5],
@@ -78,15 +79,32 @@ class Client:
     def __init__(self, server: Serving, slots: Sequence[Slot], outcome: Outcome, rng: Random) -> None:
         self._server, self._slots, self._outcome, self._rng = server, slots, outcome, rng
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=_TIMEOUT)
-        self._known: dict[StatsQuery, tuple[str, tuple[str, bool]]] = {}
+        self._known: dict[StatsQuery, tuple[str, Answer]] = {}
 
     def ask_on(self, hot: Sequence[StatsQuery], more: Callable[[], bool]) -> None:
         """Ask drawn questions as long as there are more to ask."""
         with closing(self._connection):
             while more():
                 drawn = self._rng.choice(hot) if self._rng.random() < 0.7 else draw_question(self._rng)
-                self.ask(drawn)
+                try:
+                    self.ask(drawn)
+                except (OSError, http.client.HTTPException) as error:
+                    with self._outcome.lock:
+                        self._outcome.bugs.append(f"no answer: {error!r}")
+                    return
                 time.sleep(self._rng.choice((0.0, 0.02, 0.1)))
+
+    def _send(self, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+        """The reply; asked once more where the connection has been closed, as the server does after 10 idle seconds."""
+        try:
+            self._connection.request("GET", path, headers=headers)
+            return self._connection.getresponse()
+        except ConnectionError:
+            with self._outcome.lock:
+                self._outcome.reconnections += 1
+            self._connection.close()
+            self._connection.request("GET", path, headers=headers)
+            return self._connection.getresponse()
 
     def ask(self, query: StatsQuery) -> None:
         """Ask a question and judge its answer."""
@@ -94,8 +112,7 @@ class Client:
         if query in self._known:
             headers["If-None-Match"] = self._known[query][0]
         start = time.monotonic()
-        self._connection.request("GET", path_of(query), headers=headers)
-        reply = self._connection.getresponse()
+        reply = self._send(path_of(query), headers)
         body = reply.read().decode()
         end = time.monotonic()
         outcome = self._outcome
@@ -143,7 +160,7 @@ def soak(folder: Path, seed: int, more: Callable[[], bool], pauses: tuple[float,
             writer_done.result()
         for name, server, writer in (("folder", of_files, files), ("store", of_store, store)):
             outcomes[name].changes = writer.changes
-            outcomes[name].bugs = [line for line in server.log().splitlines() if "level=error" in line]
+            outcomes[name].bugs += [line for line in server.log().splitlines() if "level=error" in line]
     return outcomes
 
 
