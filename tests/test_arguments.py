@@ -105,6 +105,8 @@ def test_a_value_with_a_blank_that_nobody_quoted(capsys: pytest.CaptureFixture[s
         "",
         "error: Up: no such file or folder\nhint: Up is read as a file; a value with blanks must be quoted\n",
     )
+    assert run(["query", "none", "--all", "none"]) == 3
+    assert capsys.readouterr() == ("", "error: none: no such file or folder\n")
 
 
 def test_short_flags_are_declared_with_their_options() -> None:

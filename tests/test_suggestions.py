@@ -28,7 +28,7 @@ from tests.asgi import ask_app, build_app
 HELP = "mmstats query --help shows how it is used"
 INSTANT = "must be an ISO 8601 instant such as 2026-05-01 or 2026-05-01T00:00:00Z, not "
 LIMIT = "--limit must be an integer from 1 to 1000, not "
-FORMATS = "--format must be table or json or ndjson or csv or markdown, not "
+FORMATS = "--format must be table or json or ndjson or csv or markdown or parquet, not "
 COLUMNS = "columns: event_name, source, medium, country, device_type, browser, os, path"
 ZONE = "ranges and buckets are in UTC; {from} and {to} also take an offset, as in 2026-05-01T00:00:00+02:00"
 ORDER = "rows come by bucket, then the largest value first, and {limit} cuts after that"

@@ -21,8 +21,7 @@ from mmstats.cli.help import (
     ROOT,
     SERVE,
 )
-from mmstats.cli.parsing import Command, Group, not_found
-from mmstats.errors import NotEvents
+from mmstats.cli.parsing import Command, Group
 from mmstats.options import Texts
 from mmstats.question.parameters import QUESTION
 from mmstats.version import __version__
@@ -69,10 +68,7 @@ def _command(group: typer.Typer, name: str, epilog: str, *tables: options.Table)
     def add(run: Run) -> Run:
         def call(**values: Any) -> int | None:
             found = [[(option.name, options.written(option, values)) for option in table] for table in tables]
-            try:
-                return run(*({name: texts for name, texts in table if texts} for table in found))
-            except NotEvents as error:
-                raise not_found(error, values.get("data_argument") or ()) from None
+            return run(*({name: texts for name, texts in table if texts} for table in found))
 
         call.__doc__ = run.__doc__
         call.__signature__ = Signature(  # type: ignore[attr-defined]

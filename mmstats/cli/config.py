@@ -10,9 +10,11 @@ from mmstats.answer import encode
 from mmstats.api_keys import KEYS_VARIABLE, keys_file
 from mmstats.cache import CACHE_VARIABLE, SIZE_VARIABLE, configured_cache
 from mmstats.cli.options import CONFIG_SHOW
+from mmstats.cli.output import choose_sink, tells_format
 from mmstats.cli.terminal import show_report
 from mmstats.engine_address import TOKEN_VARIABLE
 from mmstats.options import Texts, read_options
+from mmstats.render import DESCRIPTION_FORMATS
 from mmstats.serve.options import KEY_VARIABLE
 from mmstats.settings import CONFIG_VARIABLE, SETTINGS, Settings, own_file, settings_here
 
@@ -33,7 +35,8 @@ _NO_SECRETS = frozenset(
 
 def show(texts: Texts) -> None:
     """Write every setting with its value and where it is set: as a table or as JSON."""
-    values = read_options(CONFIG_SHOW, texts)
+    values = read_options(CONFIG_SHOW, texts, [tells_format(DESCRIPTION_FORMATS)])
+    sink = choose_sink(values)
     settings = settings_here(os.environ)
     rows = [*_of_settings(settings), *_of_environment(os.environ)]
     fields = [{"name": name, "value": value, "from": origin} for name, value, origin in rows]
@@ -43,7 +46,7 @@ def show(texts: Texts) -> None:
 
         print_settings([(name, _text(value), origin) for name, value, origin in rows], console)
 
-    show_report(encode({"version": VERSION, "settings": fields}), print_page, values, settings)
+    show_report(encode({"version": VERSION, "settings": fields}), print_page, values, settings, sink)
 
 
 Row = tuple[str, Any, str]  # the name, the value as JSON has it, and where it is set

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from mmstats.cli import ExitCode
 from mmstats.cli.completion import save_event_names
 from mmstats.cli.options import DESCRIBE, IMPORT
+from mmstats.cli.output import choose_sink, tells_format
 from mmstats.cli.terminal import Progress, note, show_report, warn
 from mmstats.dataset import SAMPLE_ALONE
 from mmstats.errors import InvalidParams
 from mmstats.interrupts import raised
 from mmstats.options import Texts, read_options, read_texts
+from mmstats.render import DESCRIPTION_FORMATS
 from mmstats.resources import fit_address_space
 from mmstats.settings import choose_dataset, settings_here
 from mmstats.wording import plural, visible
@@ -25,11 +27,12 @@ _USAGE = "mmstats import events/ --to store; --sample imports the bundled sample
 
 def describe(texts: Texts) -> ExitCode:
     """Describe a dataset, and save its event names for completion."""
-    values = read_options(DESCRIBE, texts, [SAMPLE_ALONE])
+    values = read_options(DESCRIBE, texts, [SAMPLE_ALONE, tells_format(DESCRIPTION_FORMATS)])
     settings = settings_here(os.environ)
     dataset = choose_dataset(values, settings)
     if not (values["sample"] or values["data"]) and dataset.is_sample:
         note("this is the bundled sample; --data names yours")
+    sink = choose_sink(values, dataset.locations)
 
     fit_address_space()
     from mmstats.engines.local import describe  # after validation: wrong options load no engine
@@ -45,7 +48,7 @@ def describe(texts: Texts) -> ExitCode:
         names = ["the bundled sample"] if dataset.is_sample else dataset.locations
         print_description(description, names, console)
 
-    show_report(description.to_json(), print_page, values, settings)
+    show_report(description.to_json(), print_page, values, settings, sink)
     return ExitCode.ANSWERED if description.holds else ExitCode.DOES_NOT_HOLD
 
 

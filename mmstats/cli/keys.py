@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from mmstats.answer import encode
 from mmstats.api_keys import KeyFile, StoredKey, keys_file, new_key, read_key, read_prefix
 from mmstats.cli.options import KEYS_CREATE, KEYS_LIST
+from mmstats.cli.output import choose_sink, tells_format
 from mmstats.cli.parsing import WrongUsage
 from mmstats.cli.terminal import ClosedPipe, note, show_report, write_text
 from mmstats.errors import OutputError
 from mmstats.interrupts import raised
 from mmstats.options import Texts, read_options
+from mmstats.render import DESCRIPTION_FORMATS
 from mmstats.settings import settings_here
 from mmstats.wording import did_you_mean, visible
 
@@ -45,7 +47,8 @@ def create(texts: Texts) -> None:
 
 def show_all(texts: Texts) -> None:
     """Write the keys that are known here, as a table or as JSON, without what they are known by."""
-    values = read_options(KEYS_LIST, texts)
+    values = read_options(KEYS_LIST, texts, [tells_format(DESCRIPTION_FORMATS)])
+    sink = choose_sink(values)
     keys = KeyFile(keys_file(os.environ)).read()
     rows = [{"prefix": key.prefix, "name": key.name, "created": key.created} for key in keys]
 
@@ -54,7 +57,7 @@ def show_all(texts: Texts) -> None:
 
         print_keys(keys, console)
 
-    show_report(encode({"keys": rows}), print_page, values, settings_here(os.environ))
+    show_report(encode({"keys": rows}), print_page, values, settings_here(os.environ), sink)
 
 
 def revoke(text: str) -> None:

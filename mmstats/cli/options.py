@@ -13,7 +13,7 @@ from mmstats.cli import completion
 from mmstats.dataset import DATA, SOURCE
 from mmstats.engine_address import read_engine
 from mmstats.options import Form, Option, add_text, switch
-from mmstats.render import DESCRIPTION_FORMATS, FORMATS
+from mmstats.render import DESCRIPTION_FORMATS, FILE_FORMATS
 from mmstats.serve.options import OPTIONS as SERVER
 from mmstats.settings import COLORS, FORMAT_WORDS
 from mmstats.wording import read_size
@@ -36,6 +36,14 @@ def _show(what: str, formats: tuple[str, ...]) -> Table:
             default_text=default,
             short="f",
             choice_flags=tuple(one for one in ("json", "csv") if one in formats),
+        ),
+        Option(
+            "output",
+            "Write it to this file, whole or not at all; its name tells the format where --format does not.",
+            lambda path: None if path == "-" else path,
+            metavar="FILE",
+            nonempty=True,
+            short="o",
         ),
         Option("color", "Whether to colour tables", choices=COLORS, default_text="auto"),
         switch("no_pager", "Show what is longer than the terminal without a pager ($PAGER, else less)."),
@@ -66,7 +74,7 @@ QUERY: Table = (
         implied="summary",
     ),
     switch("stats", "Say on stderr what was read and how long it took."),
-    *_show("the answer", FORMATS),
+    *_show("the answer", FILE_FORMATS),
 )
 DESCRIBE: Table = (
     switch("check", "Check every row of every file: list what cannot be read, and exit with 1 if there is any."),

@@ -1,8 +1,9 @@
 """What the parser refuses, and what it would let pass, in the words and the form that all our errors have."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from typer._click.core import Context
@@ -18,6 +19,8 @@ from mmstats.options import suggest_option
 from mmstats.question.parameters import QUOTE_EVENT
 from mmstats.question.words import PARAMETERS
 from mmstats.wording import did_you_mean, spelt, visible
+
+_STRAY = f"{__name__}.stray"  # where a context has the files that follow the value of a flag
 
 
 class WrongUsage(InvalidQuestion):
@@ -77,21 +80,35 @@ class Command(TyperCommand):
             error.ctx = error.ctx or ctx
             raise
         if not ctx.resilient_parsing:
-            seen = set()
-            for parameter in order:
-                if parameter.name in seen and not parameter.multiple and parameter.param_type_name == "option":
-                    raise WrongUsage(f"{parameter.opts[0]} may be given only once")
-                seen.add(parameter.name)
-            flags = _flags(ctx)
-            for parameter in parameters:
-                written = values.get(parameter.name or "") if parameter.param_type_name == "option" else None
-                value = next(
-                    (one for one in (written if isinstance(written, list) else [written]) if one in flags), None
-                )
-                if value:
-                    hint = QUOTE_EVENT if parameter.name == "event" else _see_help(ctx)
-                    raise WrongUsage(f"{parameter.opts[0]} needs a value, not the flag {value}", hint=hint)
+            _refuse_repeated(order)
+            self._refuse_flags_for_values(ctx, values)
+            files = values.get("data_argument") or ()
+            ctx.meta[_STRAY] = [
+                word
+                for before, word in pairwise(args)
+                if word in files and before not in files and not before.startswith("-")
+            ]
         return super().parse_args(ctx, args)
+
+    def _refuse_flags_for_values(self, ctx: Context, values: Mapping[str, Any]) -> None:
+        parameters: list[Any] = self.get_params(ctx)
+        flags = _flags(ctx)
+        for parameter in parameters:
+            written = values.get(parameter.name) if parameter.param_type_name == "option" else None
+            value = next((one for one in (written if isinstance(written, list) else [written]) if one in flags), None)
+            if value:
+                hint = QUOTE_EVENT if parameter.name == "event" else _see_help(ctx)
+                raise WrongUsage(f"{parameter.opts[0]} needs a value, not the flag {value}", hint=hint)
+
+    def invoke(self, ctx: Context) -> Any:
+        """Run the command; where a file is not there that follows the value of a flag, the hint says why it is read."""
+        try:
+            return super().invoke(ctx)
+        except NotEvents as error:
+            for word in map(visible, ctx.meta[_STRAY]):
+                if not error.hint and error.message.startswith(f"{word}: "):
+                    error.hint = f"{word} is read as a file; a value with blanks must be quoted"
+            raise
 
     def make_parser(self, ctx: Context) -> _OptionParser:
         """The parser of the command's options and arguments."""
@@ -113,6 +130,14 @@ class Command(TyperCommand):
         formatter.write("\n" + (self.epilog or ""))
 
 
+def _refuse_repeated(order: Iterable[Any]) -> None:
+    seen = set()
+    for parameter in order:
+        if parameter.name in seen and not parameter.multiple and parameter.param_type_name == "option":
+            raise WrongUsage(f"{parameter.opts[0]} may be given only once")
+        seen.add(parameter.name)
+
+
 class Group(TyperGroup):
     """Commands in the order in which they are written."""
 
@@ -128,14 +153,6 @@ class Group(TyperGroup):
     def format_epilog(self, ctx: Context, formatter: Any) -> None:  # noqa: ARG002 - the library's signature
         """Write the examples as they stand, where the library would fill paragraphs."""
         formatter.write("\n" + (self.epilog or ""))
-
-
-def not_found(error: NotEvents, arguments: Iterable[str]) -> NotEvents:
-    """The error for a location that is not there, with a hint where it looks like the second word of a value."""
-    stray = [word for word in arguments if word.isalnum() and error.message.startswith(f"{word}: ")]
-    if stray and not error.hint:
-        error.hint = f"{stray[0]} is read as a file; a value with blanks must be quoted"
-    return error
 
 
 def wrong_usage(error: ClickException) -> WrongUsage:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mmstats.answer import Stats
 from mmstats.cache import Cache, user_cache
 from mmstats.cli.options import QUERY
+from mmstats.cli.output import choose_sink, tells_format
 from mmstats.cli.terminal import Progress, note, say, show, show_report
 from mmstats.dataset import SAMPLE_ALONE, Dataset
 from mmstats.engine_address import EngineAddress
@@ -15,7 +16,7 @@ from mmstats.memory import bounded
 from mmstats.options import Texts, excludes, read_texts
 from mmstats.question.query import StatsQuery
 from mmstats.question.read import read_question
-from mmstats.render import DESCRIPTION_FORMATS
+from mmstats.render import DESCRIPTION_FORMATS, FILE_FORMATS
 from mmstats.reports import Explanation, Profile
 from mmstats.settings import choose_dataset, settings_here
 
@@ -28,7 +29,7 @@ _EXPLAIN_ALONE = excludes("stats", "explain", "cannot be given with --explain, w
 
 def query(question_texts: Texts, texts: Texts) -> None:
     """Answer the question; everything that is wrong with its options is raised at once, before any data is read."""
-    values, faults = read_texts(QUERY, texts, [SAMPLE_ALONE, _EXPLAIN_ALONE])
+    values, faults = read_texts(QUERY, texts, [SAMPLE_ALONE, _EXPLAIN_ALONE, tells_format(FILE_FORMATS)])
     if values["explain"] and not set(texts.get("format", ())) <= set(DESCRIPTION_FORMATS):
         faults["format"] = [f"must be one of {', '.join(DESCRIPTION_FORMATS)} with --explain"]
     question = read_question(question_texts, faults=faults)
@@ -36,13 +37,14 @@ def query(question_texts: Texts, texts: Texts) -> None:
     dataset = choose_dataset(values, settings)
     if not (values["sample"] or values["data"]) and dataset.is_sample:
         note("this is the bundled sample; --data names yours")
+    sink = choose_sink(values, dataset.locations)
     cache = None if values["no_cache"] else user_cache(os.environ)
     max_memory = values["max_memory"] or settings.max_memory
     engine = values["engine"] or settings.engine
     if values["explain"]:
         explanation = _explain(question, dataset, engine, cache, max_memory)
         print_page = partial(_print_explanation, explanation, values["explain"])
-        show_report(explanation.to_json(), print_page, values, settings)
+        show_report(explanation.to_json(), print_page, values, settings, sink)
         return
 
     def compute() -> Stats:
@@ -63,7 +65,7 @@ def query(question_texts: Texts, texts: Texts) -> None:
         else:
             stats = compute()
     with profile.phase("show"):
-        show(stats, question, dataset, values, settings)
+        show(stats, question, dataset, values, settings, sink)
     if values["stats"]:
         from mmstats.render.pages import profile_sentences
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from mmstats.dataset import Dataset
 from mmstats.errors import InvalidParams, MmstatsError, OutputError
 from mmstats.interrupts import before_end
 from mmstats.question.query import StatsQuery
-from mmstats.render import WRITERS
+from mmstats.render import EXTENSIONS, WRITERS, to_parquet
 from mmstats.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,14 +32,42 @@ class ClosedPipe(Exception):
     """Whoever read our output has seen enough."""
 
 
-def write_text(text: str, encoding: str = "utf-8") -> None:
-    """Write text; what the encoding lacks is written as escapes.
+_UNKNOWN_SIZE = (100, 24)  # of a file or pipe that a page is sent to, in columns and lines
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Where output goes: what writes bytes there, its width and encoding, and where a person reads it, its height."""
+
+    write: Callable[[bytes], None]
+    columns: int = _UNKNOWN_SIZE[0]
+    lines: int | None = None
+    encoding: str = "utf-8"
+
+
+def standard_output() -> Sink:
+    """Stdout, of the size of the terminal where it is one."""
+    size = shutil.get_terminal_size(_UNKNOWN_SIZE)
+    encoding = (sys.stdout and sys.stdout.encoding) or "utf-8"
+    return Sink(_write, size.columns, size.lines if is_terminal() else None, encoding)
+
+
+def write_text(text: str) -> None:
+    """Write text to stdout as UTF-8, and what that lacks as escapes.
 
     Raises ClosedPipe when the reader is gone, OutputError when the output cannot be written.
     """
+    _write(_encode(text))
+
+
+def _encode(text: str, encoding: str = "utf-8") -> bytes:
+    return text.encode(encoding, "backslashreplace")
+
+
+def _write(content: bytes) -> None:
     try:
         stream = sys.stdout.buffer
-        stream.write(text.encode(encoding, "backslashreplace"))
+        stream.write(content)
         stream.flush()
     except BrokenPipeError:
         discard_stdout()
@@ -92,40 +122,37 @@ def say(kind: str, sentence: str) -> None:
         sys.stderr.flush()
 
 
-_UNKNOWN_SIZE = (100, 24)  # of a file or pipe that a page is sent to, in columns and lines
 _NO_COMMAND = 127  # what a shell ends with that does not find a command
 
 
-def write_page(print_page: "Callable[[Console], None]", color: str, *, pager: bool = True) -> None:
+def write_page(
+    print_page: "Callable[[Console], None]", color: str, *, pager: bool = True, sink: Sink | None = None
+) -> None:
     """Write what `print_page` prints, with colours when `color` is `always`, or `auto` and a person reads it.
 
     What is longer than a terminal goes through the user's pager, unless it may not. Raises as `write_text` does.
     """
     from rich.console import Console
 
-    page = _Page()
-    colored = color == "always" or (color == "auto" and is_terminal() and not os.environ.get("NO_COLOR"))
-    size = shutil.get_terminal_size(_UNKNOWN_SIZE)
+    sink = sink or standard_output()
+    page = _Page(sink.encoding)
+    colored = color == "always" or (color == "auto" and sink.lines is not None and not os.environ.get("NO_COLOR"))
     print_page(
         Console(
             file=page,
-            width=size.columns,
-            height=size.lines,  # with both given the library does not take a dumb terminal for one of 80 columns
+            width=sink.columns,
+            # With both given, the library does not take a dumb terminal for one of 80 columns.
+            height=sink.lines or _UNKNOWN_SIZE[1],
             force_terminal=colored,
             color_system=("standard" if color == "always" else "auto") if colored else None,
             no_color=not colored,
             legacy_windows=False,
         )
     )
-    text, lines = page.getvalue(), screen_lines()
-    command = _pager() if pager and lines and text.count("\n") >= lines else ""
-    if not (command and _write_to_pager(command, text.encode(page.encoding, "backslashreplace"))):
-        write_text(text, page.encoding)
-
-
-def screen_lines() -> int | None:
-    """The height of the terminal that stdout is; None where it is none."""
-    return shutil.get_terminal_size(_UNKNOWN_SIZE).lines if is_terminal() else None
+    content = _encode(page.getvalue(), sink.encoding)
+    command = _pager() if pager and sink.lines and content.count(b"\n") >= sink.lines else ""
+    if not (command and _write_to_pager(command, content)):
+        sink.write(content)
 
 
 def _pager() -> str:
@@ -151,19 +178,25 @@ def _write_to_pager(command: str, content: bytes) -> bool:
 
 
 class _Page(io.StringIO):
-    """Text that will be written to stdout, and so may hold what stdout can encode."""
+    """Text that will be written in an encoding, and so may hold what that can encode."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__()
+        self._encoding = encoding
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """The encoding of stdout."""
-        return (sys.stdout and sys.stdout.encoding) or "utf-8"
+        """The encoding that it will be written in."""
+        return self._encoding
 
 
 _MORE = "--limit or --all answers more"
 
 
-def show(stats: Stats, query: StatsQuery, dataset: Dataset, values: Mapping[str, Any], settings: Settings) -> None:
-    """Write the answer to stdout, then what there is to say of it to stderr.
+def show(
+    stats: Stats, query: StatsQuery, dataset: Dataset, values: Mapping[str, Any], settings: Settings, sink: Sink
+) -> None:
+    """Write the answer to a sink, then what there is to say of it to stderr.
 
     Raises ClosedPipe when the reader of stdout is gone, OutputError when it cannot be written.
     """
@@ -173,34 +206,39 @@ def show(stats: Stats, query: StatsQuery, dataset: Dataset, values: Mapping[str,
 
         caption = Caption(query.start, query.end, query.event, query.interval, _MORE, dataset.named_elsewhere)
         write_page(
-            lambda console: print_table(stats, caption, console, screen_lines()),
+            lambda console: print_table(stats, caption, console, sink.lines),
             values["color"] or settings.color,
             pager=not values["no_pager"],
+            sink=sink,
         )
+    elif form == "parquet":
+        sink.write(to_parquet(stats))
     else:
-        write_text(WRITERS[form](stats))
+        sink.write(_encode(WRITERS[form](stats)))
     for sentence in stats.notices:
         warn(sentence)
     # Whoever sees the table and stderr on one screen has read it below the table.
-    if stats.truncated and not (form == "table" and is_terminal() and sys.stderr is not None and sys.stderr.isatty()):
+    if stats.truncated and not (form == "table" and sink.lines and sys.stderr is not None and sys.stderr.isatty()):
         note(f"{len(stats.rows):,} of {stats.groups:,} rows; {_MORE}")
 
 
 def show_report(
-    json: str, print_page: "Callable[[Console], None]", values: Mapping[str, Any], settings: Settings
+    json: str, print_page: "Callable[[Console], None]", values: Mapping[str, Any], settings: Settings, sink: Sink
 ) -> None:
-    """Write a report to stdout: as JSON, or as the page that `print_page` prints.
+    """Write a report to a sink: as JSON, or as the page that `print_page` prints.
 
     Raises ClosedPipe when the reader of stdout is gone, OutputError when it cannot be written.
     """
     if _format(values, settings) == "json":
-        write_text(json + "\n")
+        sink.write(_encode(json + "\n"))
     else:
-        write_page(print_page, values["color"] or settings.color, pager=not values["no_pager"])
+        write_page(print_page, values["color"] or settings.color, pager=not values["no_pager"], sink=sink)
 
 
 def _format(values: Mapping[str, Any], settings: Settings) -> str:
-    """The format of the option, else on a terminal that of the settings or a table, else JSON."""
+    """The option's format, else that of the output's name, else on a terminal the settings' or a table, else JSON."""
+    if values["output"] and not values["format"]:
+        return EXTENSIONS[Path(values["output"]).suffix.lower()]
     return values["format"] or ((settings.format or "table") if is_terminal() else "json")
 
 

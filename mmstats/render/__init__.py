@@ -6,7 +6,7 @@
 from collections.abc import Callable
 
 from mmstats.answer import Stats
-from mmstats.render.records import to_csv, to_json_line, to_markdown, to_ndjson
+from mmstats.render.records import to_csv, to_json_line, to_markdown, to_ndjson, to_parquet
 
 WRITERS: dict[str, Callable[[Stats], str]] = {
     "json": to_json_line,
@@ -15,4 +15,16 @@ WRITERS: dict[str, Callable[[Stats], str]] = {
     "markdown": to_markdown,
 }
 FORMATS = ("table", *WRITERS)
+FILE_FORMATS = (*FORMATS, "parquet")  # bytes, and so for a file alone
 DESCRIPTION_FORMATS = ("table", "json")
+EXTENSIONS = {
+    ".json": "json",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".csv": "csv",
+    ".md": "markdown",
+    ".txt": "table",
+    ".parquet": "parquet",
+}
+
+__all__ = ["DESCRIPTION_FORMATS", "EXTENSIONS", "FILE_FORMATS", "FORMATS", "WRITERS", "to_parquet"]

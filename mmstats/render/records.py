@@ -1,4 +1,4 @@
-r"""An answer as text, record by record: JSON, NDJSON, CSV and Markdown.
+r"""An answer record by record: as JSON, NDJSON, CSV and Markdown text, and as a Parquet file.
 
 In Markdown a backslash goes before every character that could be read as markup, links without brackets included.
 Left alone are `_` inside a word and `:` inside a number, which mean nothing there, so that `sign_up` and
@@ -6,6 +6,7 @@ Left alone are `_` inside a word and `:` inside a number, which mean nothing the
 mail addresses, draws `:smile:`, and like all HTML shows several blanks as one.
 """
 
+import io
 import re
 
 from mmstats.answer import Stats, encode
@@ -61,6 +62,17 @@ def to_markdown(stats: Stats) -> str:
         *([*(_markdown_cell(row[name]) for name in stats.labels), str(row["value"])] for row in stats.rows),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def to_parquet(stats: Stats) -> bytes:
+    """A Parquet file: `bucket` a timestamp in UTC to the microsecond, labels strings, `value` a 64-bit integer."""
+    frame = stats.to_polars()
+    if "bucket" in stats.labels:
+        buckets = frame["bucket"].str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", time_zone="UTC")
+        frame = frame.with_columns(buckets)
+    file = io.BytesIO()
+    frame.write_parquet(file)
+    return file.getvalue()
 
 
 def _markdown_cell(label: str | int | None) -> str:
