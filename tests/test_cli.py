@@ -183,7 +183,9 @@ def test_errors_cross_processes(wrong: dict[str, Any]) -> None:
     assert vars(pickle.loads(pickle.dumps(raised.value))) == vars(raised.value)
 
 
-def on_terminal(arguments: list[str], columns: int = 80, *, with_stderr: bool = False, **environment: str) -> str:
+def on_terminal(
+    arguments: list[str], columns: int = 80, *, with_stderr: bool = False, code: int = 0, **environment: str
+) -> str:
     """What a command writes to a terminal of so many columns, by default without a pager.
 
     A slow machine would see how far the reading is, which goes to stderr.
@@ -204,7 +206,7 @@ def on_terminal(arguments: list[str], columns: int = 80, *, with_stderr: bool = 
             break
         written += some
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == code
     return written.decode().replace("\r\n", "\n")
 
 
@@ -226,6 +228,48 @@ def test_colour_can_be_declined(arguments: list[str], environment: dict[str, str
     """`NO_COLOR`, `--color never` and a dumb terminal get no escape sequences."""
     shown = on_terminal(["query", "--sample", "--group-by", "country", *arguments], **environment)
     assert "\x1b" not in shown
+
+
+RED, CYAN, YELLOW, DIM = "\x1b[1;31m", "\x1b[36m", "\x1b[33m", "\x1b[2m"
+PLAIN = "error: no such option: --evnt\nhint: did you mean --event?\n"
+
+
+def test_messages_are_coloured_on_a_terminal() -> None:
+    """On a terminal the first word of a message has a colour, the rest has none."""
+    shown = on_terminal(["query", "--evnt", "x"], with_stderr=True, code=2)
+    assert shown == (f"{RED}error:\x1b[0m no such option: --evnt\n{CYAN}hint:\x1b[0m did you mean --event?\n")
+    shown = on_terminal(["query", "--event", "sign_up", "--json"], with_stderr=True)
+    assert f"{DIM}note:\x1b[0m this is the bundled sample" in shown
+    assert f"{YELLOW}warning:\x1b[0m the data has no event" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        ([], {"NO_COLOR": "1"}),
+        (["--color", "never"], {}),
+        (["--color=never"], {}),
+        ([], {"TERM": "dumb"}),
+        ([], {"MMSTATS_CONFIG": "own.toml"}),
+        (["--color", "auto"], {"NO_COLOR": "1"}),
+    ],
+    ids=str,
+)
+def test_colours_of_messages_can_be_declined(arguments: list[str], environment: dict[str, str], tmp_path: Path) -> None:
+    """`NO_COLOR`, `--color never` wherever it stands, the settings and a dumb terminal leave messages plain."""
+    (tmp_path / "own.toml").write_text('color = "never"')
+    assert on_terminal(["query", "--evnt", "x", *arguments], with_stderr=True, code=2, **environment) == PLAIN
+    assert on_terminal(["query", *arguments, "--evnt"], with_stderr=True, code=2, **environment) == PLAIN
+
+
+def test_messages_in_a_pipe_are_plain(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a pipe or a file messages have no colours, unless `--color always` asks for them."""
+    assert run(["query", "--evnt", "x"]) == 2
+    assert capsys.readouterr().err == PLAIN
+    assert run(["query", "--evnt", "x", "--color", "always"]) == 2
+    assert capsys.readouterr().err.startswith(f"{RED}error:\x1b[0m ")
+    assert run(["query", "--evnt", "x"]) == 2
+    assert capsys.readouterr().err == PLAIN
 
 
 def test_colour_can_be_forced(capsys: pytest.CaptureFixture[str]) -> None:

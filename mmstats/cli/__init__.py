@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 from mmstats import interrupts
-from mmstats.cli.terminal import ClosedPipe, discard_stdout, report_error, say
+from mmstats.cli.terminal import ClosedPipe, color_messages, discard_stdout, report_error, say
 from mmstats.errors import (
     InvalidQuestion,
     InvalidSettings,
@@ -58,6 +58,7 @@ _UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF)
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; nothing the user can cause shows a traceback."""
+    color_messages(arguments)
     try:
         return _run(arguments)
     except (ClosedPipe, BrokenPipeError):

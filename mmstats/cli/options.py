@@ -45,7 +45,7 @@ def _show(what: str, formats: tuple[str, ...]) -> Table:
             nonempty=True,
             short="o",
         ),
-        Option("color", "Whether to colour tables", choices=COLORS, default_text="auto"),
+        Option("color", "Whether to colour tables and messages", choices=COLORS, default_text="auto"),
         switch("no_pager", "Show what is longer than the terminal without a pager ($PAGER, else less)."),
     )
 

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from mmstats.errors import InvalidParams, MmstatsError, OutputError
 from mmstats.interrupts import before_end
 from mmstats.question.query import StatsQuery
 from mmstats.render import EXTENSIONS, WRITERS, to_parquet
-from mmstats.settings import Settings
+from mmstats.settings import COLORS, Settings, settings_here
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -111,12 +112,47 @@ def note(sentence: str) -> None:
     say("note", sentence)
 
 
+_STYLES = {"error": "1;31", "hint": "36", "warning": "33", "note": "2", "stats": "2"}  # bold red, cyan, yellow, dim
+
+
+class _Messages:
+    """How messages are shown: `color` is what the command line says of it, None for nothing."""
+
+    color: str | None = None
+
+    def are_colored(self) -> bool:
+        """Whether the first word of a message has a colour: by the command line, else on a terminal that shows them."""
+        if self.color:
+            return self.color == "always" or (self.color == "auto" and _takes_colors())
+        if not _takes_colors():
+            return False
+        with contextlib.suppress(MmstatsError):  # settings that cannot be read are what this message is about
+            return settings_here(os.environ).color != "never"
+        return True
+
+
+_messages = _Messages()
+
+
+def _takes_colors() -> bool:
+    is_dumb = os.environ.get("TERM") in ("dumb", "unknown") or os.environ.get("NO_COLOR")
+    return not is_dumb and sys.stderr is not None and sys.stderr.isatty()
+
+
+def color_messages(arguments: Sequence[str]) -> None:
+    """Colour messages as `--color` says wherever it stands: a command line that cannot be parsed has it too."""
+    chosen = [word.removeprefix("--color=") for word in arguments if word.startswith("--color=")]
+    chosen += [word for flag, word in pairwise(arguments) if flag == "--color"]
+    _messages.color = chosen[0] if chosen and chosen[0] in COLORS else None
+
+
 def say(kind: str, sentence: str) -> None:
     """One line of a kind; a stderr that is gone or full is no reason to fail."""
     with contextlib.suppress(OSError, ValueError):
         if sys.stderr is None:
             return
-        line = f"{kind}: {' '.join(sentence.splitlines())}\n"
+        word = f"\x1b[{_STYLES[kind]}m{kind}:\x1b[0m" if _messages.are_colored() else f"{kind}:"
+        line = f"{word} {' '.join(sentence.splitlines())}\n"
         encoding = sys.stderr.encoding or "utf-8"
         sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
         sys.stderr.flush()
