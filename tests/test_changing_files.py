@@ -142,3 +142,10 @@ def test_few_open_files_are_said(sound: Path, files: int) -> None:
         lack = f"the system grants no more open files, whose limit is {files}"
         assert done.stderr.endswith(f"error: {lack}\nhint: raise the limit with ulimit -n\n")
         assert sound.name not in done.stderr
+
+
+def test_a_service_without_a_home_reads_every_format(sound: Path) -> None:
+    """Neither HOME nor USER need be set, as they are not for many services."""
+    command = [sys.executable, "-m", "mmstats", "query", "--data", str(sound), "--no-cache"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={}, timeout=120)
+    assert (done.returncode, done.stdout) == (0, '{"metric":"count","rows":[{"value":50000}]}\n')

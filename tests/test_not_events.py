@@ -20,9 +20,9 @@ PAGES = {
 HEADERS = {
     "no timestamp": (b"event_name,country\n", "no column 'timestamp'"),
     "no event": (b"timestamp,country\n", "no column 'event_name'"),
-    "neither, and no line end": (b"id,country", "no column 'timestamp'"),
-    "with rows": (b"id,country\n1,DE\n", "no column 'timestamp'"),
-    "plain text": (b"upstream connect error or disconnect", "no column 'timestamp'"),
+    "neither, and no line end": (b"id,country", "no column 'timestamp' and no column 'event_name'"),
+    "with rows": (b"id,country\n1,DE\n", "no column 'timestamp' and no column 'event_name'"),
+    "plain text": (b"upstream connect error or disconnect", "no column 'timestamp' and no column 'event_name'"),
 }
 COMMANDS = {
     "query": ["query", "--data"],
@@ -98,5 +98,6 @@ def test_json_of_something_else_says_what_it_has(ask: Ask, tmp_path: Path, conte
     """JSON objects that are no events are refused, and the hint says which keys they have."""
     (tmp_path / "a.json").write_bytes(content)
     ran = ask("a.json")
-    assert (ran.code, ran.error) == (3, "a.json: no column 'timestamp'")
-    assert ran.err.splitlines()[1] == "hint: it has error, status; --map timestamp=COLUMN names the one that is"
+    assert (ran.code, ran.error) == (3, "a.json: no column 'timestamp' and no column 'event_name'")
+    flags = "--map timestamp=COLUMN --map event_name=COLUMN"
+    assert ran.err.splitlines()[1] == f"hint: it has error, status; {flags} names what serves"

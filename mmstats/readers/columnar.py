@@ -1,8 +1,10 @@
 """Parquet and Arrow IPC: files of one schema as one scan of the engine, and the events selected of it."""
 
+import os
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -314,7 +316,22 @@ def _scan(files: Sequence[EventFile], **how: Any) -> pl.LazyFrame:
     if files[0].format.name == "parquet":
         return pl.scan_parquet(paths, **how, **files[0].storage.scan_options)
     # The engine reads a URL; it would map a path, and a mapped file that shrinks ends the process.
-    return pl.scan_ipc([Path(path).as_uri() for path in paths], **how)
+    return pl.scan_ipc([Path(path).as_uri() for path in paths] if _reads_urls() else paths, **how)
+
+
+@cache
+def _reads_urls() -> bool:
+    """Whether the engine can read URLs of files: it panics where it can make no folder for temporary files.
+
+    It would look for one by HOME or USER, which a service may lack, and puts nothing there for a file on disk.
+    """
+    try:
+        folder = Path(tempfile.gettempdir(), f"mmstats-{getattr(os, 'getuid', int)()}")
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError:
+        return False
+    os.environ.setdefault("POLARS_TEMP_DIR", str(folder))
+    return os.access(os.environ["POLARS_TEMP_DIR"], os.W_OK)
 
 
 def _scanned_path(file: EventFile) -> str:
