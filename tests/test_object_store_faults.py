@@ -277,7 +277,7 @@ def test_a_password_in_a_location_is_refused(ask: Ask, s3: Seaweed) -> None:
 @pytest.mark.parametrize("extension", FORMATS)
 def test_an_object_that_goes_while_it_is_read(ask: Ask, s3: Seaweed, proxy: Proxy, name: str, extension: str) -> None:
     """Exit code 4, as it was there, be it asked for by its name or its folder and whichever request it goes before."""
-    key = f"broken/{name}/gone.{extension}"
+    key = f"broken/{name}/{extension}/gone.{extension}"  # alone in its folder: others there would be answered
     for turn in count(1):
         there = s3.put(key, WRITERS[extension](ROWS))
         left = turn
