@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 
-from mmstats.errors import OutOfResources, Unreadable
+from mmstats.errors import MmstatsError, OutOfResources, Unreadable
 from mmstats.wording import size_text, visible
 
 # What questions over a million rows were seen to map on two cores, most of it unused. With less the engine fails as
@@ -47,12 +47,15 @@ _RESOURCES = (
 
 
 def lack_in(error: BaseException) -> OutOfResources | None:
-    """The lack of memory, threads or open files that an error of Python, a library or the engine comes from, if any."""
-    if isinstance(error, OutOfResources):
-        return error
+    """The lack of memory, threads or open files that an error of Python, a library or the engine comes from, if any.
+
+    An error of our own says what it means already, and a number what it is: the texts of both may hold names of files.
+    """
+    if isinstance(error, MmstatsError):
+        return error if isinstance(error, OutOfResources) else None
     number, text = getattr(error, "errno", None), str(error)
     for resource in _RESOURCES:
-        if number in resource.errnos or re.search(resource.pattern, text):
+        if number in resource.errnos if number is not None else re.search(resource.pattern, text):
             return _lack(resource)
     return _lack(_RESOURCES[-1]) if isinstance(error, MemoryError) else None
 

@@ -144,6 +144,22 @@ def test_few_open_files_are_said(sound: Path, files: int) -> None:
         assert sound.name not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words", ["Too many open", "Cannot allocate memory", "(os error 12)", "can't start new thread"]
+)
+@pytest.mark.parametrize("extension", ["csv", "ndjson", "parquet", "arrow"])
+def test_a_name_like_a_lack_is_only_a_name(ask: Ask, tmp_path: Path, extension: str, words: str) -> None:
+    """A file whose name reads like an error of the system is blamed for what is wrong with itself."""
+    path = tmp_path / words / f"{words}.{extension}"
+    ran = ask(path)
+    assert (ran.code, ran.error) == (3, f"{path}: no such file or folder")
+    path.parent.mkdir()
+    path.write_bytes(b"broken\x00")
+    ran = ask(path, "--group-by", "source")
+    assert ran.code in (3, 4)
+    assert ran.error.startswith(f"{path}: ")
+
+
 def test_a_service_without_a_home_reads_every_format(sound: Path) -> None:
     """Neither HOME nor USER need be set, as they are not for many services."""
     command = [sys.executable, "-m", "mmstats", "query", "--data", str(sound), "--no-cache"]
