@@ -15,6 +15,10 @@ PATTERN = (
 _INSTANT = re.compile(PATTERN.removesuffix("$") + r"\Z")
 _LOST_PLUS = re.compile(r"^[0-9-]{10}[T ][0-9:.,]+ [0-9]{2}(:?[0-9]{2})?\Z")
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
+# The unit of an epoch is told by its magnitude: below so much it is this one, and nanoseconds beyond the last.
+EPOCH_BELOW = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
+# Microseconds in one unit, and how many decimal digits of a fraction of it are microseconds.
+EPOCH_MICROS = {"s": (1_000_000, 6), "ms": (1_000, 3), "us": (1, 0)}
 EXAMPLE = "2026-05-01 or 2026-05-01T00:00:00Z"
 
 

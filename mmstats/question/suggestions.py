@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
-from mmstats.question.instants import match_instant
+from mmstats.question.instants import EPOCH_BELOW, EPOCH_MICROS, match_instant
 
 _UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DAYS_FROM_TODAY = {"yesterday": -1, "today": 0, "tomorrow": 1}
@@ -76,10 +76,8 @@ def _day_or_month_first(first: str, second: str, year: str) -> str:
 def _epoch(digits: str) -> str:
     """An epoch, its unit told by its size as that of the data's timestamps is."""
     number = int(digits)
-    per_second = next(
-        (unit for limit, unit in ((10**11, 1), (10**14, 10**3), (10**17, 10**6)) if number < limit), 10**9
-    )
-    micros = number * 10**6 // per_second
+    unit = next((unit for limit, unit in EPOCH_BELOW if number < limit), "ns")
+    micros = number // 1000 if unit == "ns" else number * EPOCH_MICROS[unit][0]
     return f"did you mean {(datetime(1970, 1, 1) + timedelta(microseconds=micros)).isoformat()}Z?"  # noqa: DTZ001
 
 

@@ -12,13 +12,10 @@ from functools import partial
 
 import polars as pl
 
-from mmstats.question.instants import PATTERN
+from mmstats.question.instants import EPOCH_BELOW, EPOCH_MICROS, PATTERN
 
 TIMESTAMP = pl.Datetime("us")
 
-_BELOW = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))
-# Microseconds in one unit, and how many decimal digits of a fraction of it are microseconds.
-_MICROS = {"s": (1_000_000, 6), "ms": (1_000, 3), "us": (1, 0)}
 _INT64 = 2**63 - 1
 _FIRST, _LAST = (
     pl.lit(day, TIMESTAMP)
@@ -101,7 +98,7 @@ def _epoch(text: pl.Expr, unit: str | None) -> pl.Expr:
         if unit == "ns":
             size, rest = whole // 1000, (whole % 1000 != 0) | digits.fill_null("").str.contains("[1-9]")
         else:
-            scale, places = _MICROS[unit]
+            scale, places = EPOCH_MICROS[unit]
             size = _fitting(whole, scale) * scale + _fraction(digits, places)
             rest = digits.fill_null("").str.slice(places).str.contains("[1-9]")
         # Floored: a negative number with anything beyond the microsecond lies one below its truncation.
@@ -116,7 +113,7 @@ def from_integers(value: pl.Expr, unit: str | None = None) -> pl.Expr:
     def micros(unit: str) -> pl.Expr:
         if unit == "ns":
             return value // 1000
-        scale = _MICROS[unit][0]
+        scale = EPOCH_MICROS[unit][0]
         return _fitting(value, scale) * scale
 
     return in_years(_by_magnitude(value, micros, unit).cast(TIMESTAMP))
@@ -132,7 +129,7 @@ def _by_magnitude(value: pl.Expr, micros: Callable[[str], pl.Expr], unit: str | 
     if unit:
         return micros(unit)
     instant = micros("ns")
-    for bound, larger in reversed(_BELOW):
+    for bound, larger in reversed(EPOCH_BELOW):
         small = value.is_between(-bound, bound, closed="none")
         instant = pl.when(small).then(micros(larger)).otherwise(instant)
     return instant

@@ -6,10 +6,12 @@ A range becomes ranges of the column's own integers, to be compared with a row g
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import polars as pl
 
 from mmstats.errors import Unreadable
+from mmstats.question.instants import EPOCH_BELOW
 from mmstats.readers.projection import Selection
 from mmstats.readers.timestamps import TIMESTAMP, from_integers, in_years, parse_text
 from mmstats.wording import visible
@@ -20,7 +22,9 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive means UTC here
 _NANOS = {"d": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _YEARS = (-62_135_596_800, 253_402_300_800)  # the years 1 to 9999 in seconds
 _BEYOND = 2**63
-_MAGNITUDES = (("s", 0, 10**11), ("ms", 10**11, 10**14), ("us", 10**14, 10**17), ("ns", 10**17, _BEYOND))
+_EPOCH_RANGES = tuple(
+    (unit, least, below) for (least, _), (below, unit) in pairwise(((0, ""), *EPOCH_BELOW, (_BEYOND, "ns")))
+)
 
 
 def is_instant(dtype: pl.DataType) -> bool:
@@ -87,7 +91,7 @@ def _epoch_ranges(unit: str | None, start: int, end: int) -> list[IntegerRange]:
         low, high = _scaled(start, end, unit)
         return [(max(low, -_BEYOND), min(high, _BEYOND))]  # instants are read as signed integers of 64 bits
     ranges = []
-    for named, small, large in _MAGNITUDES:
+    for named, small, large in _EPOCH_RANGES:
         low, high = _scaled(start, end, named)
         ranges.append((max(low, small), min(high, large)))
         least = -large if large == _BEYOND else 1 - large  # 64 bits hold one negative integer more

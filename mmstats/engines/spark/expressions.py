@@ -14,7 +14,7 @@ import polars as pl
 from pyspark.sql.column import Column
 from pyspark.sql.connect import functions as F
 
-from mmstats.question.instants import PATTERN
+from mmstats.question.instants import EPOCH_BELOW, EPOCH_MICROS, PATTERN
 from mmstats.readers.projection import Selection
 from mmstats.readers.types import is_instant, stored_ranges
 
@@ -24,8 +24,6 @@ _EPOCH, _MICROSECOND = datetime(1970, 1, 1), timedelta(microseconds=1)  # noqa: 
 _ISO = re.sub(r"\?P<[a-z]+>", "", PATTERN).removesuffix("$") + r"\z"
 _INTEGER = r"^-?[0-9]{1,19}\z"
 _NUMBER = r"^-?[0-9]{1,19}(?:\.[0-9]*)?\z"
-_MAGNITUDES = ((10**11, "s"), (10**14, "ms"), (10**17, "us"))  # epochs below so much are of this unit
-_UNITS = {"s": (1_000_000, 6), "ms": (1_000, 3), "us": (1, 0)}  # microseconds, and decimal places of one
 _INT64 = 2**63 - 1
 
 
@@ -115,7 +113,7 @@ def _from_integers(value: Column, unit: str | None) -> Column:
     def micros(unit: str) -> Column:
         if unit == "ns":
             return _floor_div(value, 1000)
-        scale = _UNITS[unit][0]
+        scale = EPOCH_MICROS[unit][0]
         return _fitting(value, scale) * _long(scale)
 
     return _by_magnitude(value, micros, unit)
@@ -130,7 +128,7 @@ def _from_decimals(text: Column, unit: str | None) -> Column:
         if unit == "ns":
             size, rest = _floor_div(value, 1000), (F.pmod(value, _long(1000)) != 0) | digits.rlike("[1-9]")
         else:
-            scale, places = _UNITS[unit]
+            scale, places = EPOCH_MICROS[unit]
             size = _fitting(value, scale) * _long(scale) + _fraction(digits, places)
             rest = F.substring(digits, places + 1, 1_000_000).rlike("[1-9]")
         return F.when(text.startswith("-"), -size - rest.cast("bigint")).otherwise(size)
@@ -148,7 +146,7 @@ def _by_magnitude(value: Column, micros: Callable[[str], Column], unit: str | No
     if unit:
         return micros(unit)
     found = micros("ns")
-    for bound, smaller in reversed(_MAGNITUDES):
+    for bound, smaller in reversed(EPOCH_BELOW):
         found = F.when(value.between(_long(1 - bound), _long(bound - 1)), micros(smaller)).otherwise(found)
     return found
 
