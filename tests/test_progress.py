@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mmstats.answer import Stats
 from mmstats.cache import Cache
-from mmstats.cli.terminal import Progress
+from mmstats.cli.progress import Progress
 from mmstats.dataset import Dataset
 from mmstats.engines.local.engine import answer
 from mmstats.limits import Limits

@@ -8,7 +8,8 @@ from mmstats.cli import ExitCode
 from mmstats.cli.completion import save_event_names
 from mmstats.cli.options import DESCRIBE, IMPORT
 from mmstats.cli.output import choose_sink, tells_format
-from mmstats.cli.terminal import Progress, note, show_report, warn
+from mmstats.cli.progress import Progress
+from mmstats.cli.terminal import note, show_report, warn
 from mmstats.dataset import SAMPLE_ALONE
 from mmstats.errors import InvalidParams
 from mmstats.interrupts import raised

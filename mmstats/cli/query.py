@@ -8,7 +8,8 @@ from mmstats.answer import Stats
 from mmstats.cache import Cache, user_cache
 from mmstats.cli.options import QUERY
 from mmstats.cli.output import choose_sink, tells_format
-from mmstats.cli.terminal import Progress, note, say, show, show_report
+from mmstats.cli.progress import Progress
+from mmstats.cli.terminal import note, say, show, show_report
 from mmstats.dataset import SAMPLE_ALONE, Dataset
 from mmstats.engine_address import EngineAddress
 from mmstats.interrupts import raised

@@ -1,4 +1,4 @@
-"""The terminal: how answers, pages as wide as it is, messages and progress are written to stdout and stderr."""
+"""The terminal: how answers, pages as wide as it is, and messages are written to stdout and stderr."""
 
 import contextlib
 import io
@@ -7,26 +7,21 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from mmstats.answer import Stats
 from mmstats.dataset import Dataset
 from mmstats.errors import InvalidParams, MmstatsError, OutputError
-from mmstats.interrupts import before_end
 from mmstats.question.query import StatsQuery
 from mmstats.render import EXTENSIONS, WRITERS, to_parquet
 from mmstats.settings import COLORS, Settings, settings_here
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress as Display
-    from rich.progress import ProgressColumn, TaskID
 
 
 class ClosedPipe(Exception):
@@ -135,8 +130,17 @@ _messages = _Messages()
 
 
 def _takes_colors() -> bool:
-    is_dumb = os.environ.get("TERM") in ("dumb", "unknown") or os.environ.get("NO_COLOR")
-    return not is_dumb and sys.stderr is not None and sys.stderr.isatty()
+    return is_stderr_terminal() and not is_dumb() and not os.environ.get("NO_COLOR")
+
+
+def is_stderr_terminal() -> bool:
+    """Whether a person reads stderr on a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def is_dumb() -> bool:
+    """Whether the terminal knows neither colours nor the way back on a line."""
+    return os.environ.get("TERM") in ("dumb", "unknown")
 
 
 def color_messages(arguments: Sequence[str]) -> None:
@@ -254,7 +258,7 @@ def show(
     for sentence in stats.notices:
         warn(sentence)
     # Whoever sees the table and stderr on one screen has read it below the table.
-    if stats.truncated and not (form == "table" and sink.lines and sys.stderr is not None and sys.stderr.isatty()):
+    if stats.truncated and not (form == "table" and sink.lines and is_stderr_terminal()):
         note(f"{len(stats.rows):,} of {stats.groups:,} rows; {_MORE}")
 
 
@@ -276,91 +280,3 @@ def _format(values: Mapping[str, Any], settings: Settings) -> str:
     if values["output"] and not values["format"]:
         return EXTENSIONS[Path(values["output"]).suffix.lower()]
     return values["format"] or ((settings.format or "table") if is_terminal() else "json")
-
-
-_SHORTEST_BAR, _LONGEST_BAR = 10, 40
-_BESIDE_BAR = 55  # columns for what stands beside the bar
-
-
-class Progress:
-    """Shows, after a `delay` in seconds and where stderr is a terminal, how much has been read and for how long.
-
-    A dumb terminal, which could not take a line back, is shown nothing.
-
-    Once it is known how much there is to read, also how fast it goes and how long it will take. Used as a context
-    manager; `advance` may be called from any thread.
-    """
-
-    def __init__(self, delay: float = 1.0) -> None:
-        self._bytes = 0
-        self._work, self._total = "reading", 0
-        self._display: Display | None = None
-        self._task: TaskID
-        self._done = False
-        self._lock = threading.Lock()
-        self._timer = threading.Timer(delay, self._begin)
-        self._timer.daemon = True
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether somebody may see it."""
-        terminal = sys.stderr is not None and sys.stderr.isatty()
-        return terminal and os.environ.get("TERM") not in ("dumb", "unknown")
-
-    def advance(self, size: int) -> None:
-        """So many more bytes have been read."""
-        self._bytes += size
-        if self._display:
-            # A file may have grown meanwhile.
-            self._display.update(self._task, completed=min(self._bytes, self._total or self._bytes))
-
-    def expect(self, work: str, total: int) -> None:
-        """Work of another kind begins, which will read so many bytes."""
-        with self._lock:
-            self._work, self._total, self._bytes = work, total, 0
-            if self._display:
-                self._display.columns = self._columns(self._display.console.width)
-                self._display.remove_task(self._task)
-                self._task = self._display.add_task(work, total=total)
-
-    def __enter__(self) -> "Progress":
-        if self.is_shown:
-            self._timer.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._timer.cancel()
-        with self._lock:
-            if self._display:
-                self._display.stop()
-            self._done = True
-
-    def _begin(self) -> None:
-        from rich.console import Console
-        from rich.progress import Progress as Display
-
-        with self._lock:
-            if self._done:
-                return
-            console = Console(stderr=True)
-            display = Display(*self._columns(console.width), console=console, transient=True)
-            self._task = display.add_task(self._work, total=self._total or None, completed=self._bytes)
-            before_end(display.stop)
-            display.start()
-            self._display = display
-
-    def _columns(self, width: int) -> "tuple[ProgressColumn, ...]":
-        """What there is to show on a terminal of so many columns."""
-        from rich import progress
-
-        begin = (progress.SpinnerColumn(), progress.TextColumn("{task.description}"))
-        if not self._total:
-            read = (progress.FileSizeColumn(),) if self._bytes else ()
-            return (*begin, *read, progress.TimeElapsedColumn())
-        bar = progress.BarColumn(bar_width=min(max(width - _BESIDE_BAR, _SHORTEST_BAR), _LONGEST_BAR))
-        share, left = progress.TaskProgressColumn(), progress.TimeRemainingColumn()
-        if width < _SHORTEST_BAR + _BESIDE_BAR:
-            return (*begin, bar, share, left)
-        return (*begin, bar, share, progress.DownloadColumn(), progress.TransferSpeedColumn(), left)

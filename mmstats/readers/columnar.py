@@ -1,28 +1,29 @@
 """Parquet and Arrow IPC: files of one schema as one scan of the engine, and the events selected of it."""
 
-import os
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from pathlib import Path
-from typing import Any
+from functools import cached_property
 
 import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS
-from mmstats.errors import DatasetError, Unreadable
+from mmstats.errors import DatasetError
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.readers import types
+from mmstats.readers.columnar_file import (
+    ENGINE_FAULTS,
+    is_stream,
+    read_schema,
+    read_stream,
+    scan_files,
+    scanned_path,
+    unreadable,
+)
 from mmstats.readers.position import Position
 from mmstats.readers.projection import VISITOR, Projection, hashed
-from mmstats.resources import lack_in, refused
 from mmstats.storage import Storage
 from mmstats.storage.errors import failed_path, is_store_error, store_error
-from mmstats.wording import is_encodable, visible
 
-# What the engine raises when it cannot decode a file; a panic is one, though no Exception.
-ENGINE_FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 FILE = "file"  # the number of the file that an event is from
 
 # Up to so many different words of folders are constants of a scan each; more are looked up by the path of a row.
@@ -88,17 +89,22 @@ class ColumnarFiles:
     def scan(self, *, with_origin: bool = False) -> pl.LazyFrame:
         """All raw columns of the files, lazily; where it is asked for also the path of the file that a row is from."""
         if is_stream(self.files[0]):
-            return pl.concat(self._with_constants(_read_stream(file).lazy(), file) for file in self.files)
+            return pl.concat(self._with_constants(read_stream(file).lazy(), file) for file in self.files)
         origin = self._origin if self._varying or with_origin else None
-        number = self._unused("number of the row") if self.position else None
+        number = self._row_number if self.position else None
         how = {"schema": self.schema} if self.files[0].format.name == "parquet" else {}
-        scan = _scan(self.files, include_file_paths=origin, row_index_name=number, **how)
+        scan = scan_files(self.files, include_file_paths=origin, row_index_name=number, **how)
         return scan.with_columns(self._looked_up(name) for name in self._varying) if self._varying else scan
 
     @property
     def _origin(self) -> str:
         """The name of the column of paths."""
         return self._unused("path of the file")
+
+    @property
+    def _row_number(self) -> str:
+        """The name of the column of row numbers."""
+        return self._unused("number of the row")
 
     def _unused(self, name: str) -> str:
         """A name like this one that no column has."""
@@ -114,14 +120,14 @@ class ColumnarFiles:
 
     def _number(self, numbers: Mapping[str, int]) -> pl.Expr:
         """The number of the file that a row is from; `numbers` counts from 0 in its order."""
-        scanned = {file.path: _scanned_path(file) for file in self.files}
+        scanned = {file.path: scanned_path(file) for file in self.files}
         names = [scanned.get(path, path) for path in numbers]
         if self.files[0].format.name == "arrow":  # scanned by its URL, which the engine tells as such or as a path
             names += [f"file://{name}" for name in names]
         return pl.col(self._origin).cast(pl.Enum(names)).to_physical().cast(pl.UInt32) % len(numbers)
 
     def _with_constants(self, scan: pl.LazyFrame, file: EventFile) -> pl.LazyFrame:
-        constants = {self._origin: _scanned_path(file), **{name: file.partition[name] for name in self._varying}}
+        constants = {self._origin: scanned_path(file), **{name: file.partition[name] for name in self._varying}}
         return scan.with_columns(pl.lit(value, pl.String).alias(name) for name, value in constants.items())
 
     def bad_rows(self) -> pl.LazyFrame:
@@ -162,7 +168,7 @@ class ColumnarFiles:
             columns[FILE] = self._number(numbers)
         if self.position:
             first, value = next(iter(columns.items()))
-            columns[first] = self.position.told_by(value, pl.col(self._unused("number of the row")))
+            columns[first] = self.position.told_by(value, pl.col(self._row_number))
         named = [columns[name].alias(name) for name in columns]
         # Not one select, which would be a single row where folders say all that is selected.
         return scan.filter(*predicates).with_columns(named).select(*columns)
@@ -280,86 +286,6 @@ def _prefetch(files: Iterable[EventFile]) -> None:
         storage.prefetch(paths)
 
 
-def read_schema(file: EventFile) -> pl.Schema:
-    """The columns of a file and their types.
-
-    Raises Unreadable, naming the file, when it cannot be opened or is not what its name says.
-    """
-    if not file.path.isascii() and not is_encodable(file.path):
-        raise Unreadable(f"{file}: the name is not valid UTF-8", hint="rename the file or its folder")
-    try:
-        if file.format.name == "parquet":
-            footer = file.storage.footer(file.path)
-            return pl.scan_parquet(footer, glob=False, hive_partitioning=False).collect_schema()
-        if is_stream(file):
-            return _read_stream(file).schema
-        return _scan([file]).collect_schema()
-    except (*ENGINE_FAULTS, OSError) as error:
-        raise unreadable(file, error) from None
-
-
-def count_rows(file: EventFile) -> int:
-    """How many rows a Parquet file has, as its footer tells or a store's manifest.
-
-    Raises what the engine raises for a footer that cannot be read.
-    """
-    if file.stored:
-        return file.stored.file.rows
-    footer = pl.scan_parquet(file.storage.footer(file.path), glob=False, hive_partitioning=False)
-    rows: int = footer.select(pl.len()).collect().item()
-    return rows
-
-
-def _scan(files: Sequence[EventFile], **how: Any) -> pl.LazyFrame:
-    """A scan of files of one storage and format."""
-    paths, how = list(map(_scanned_path, files)), {"glob": False, "hive_partitioning": False, **how}
-    if files[0].format.name == "parquet":
-        return pl.scan_parquet(paths, **how, **files[0].storage.scan_options)
-    # The engine reads a URL; it would map a path, and a mapped file that shrinks ends the process.
-    return pl.scan_ipc([Path(path).as_uri() for path in paths] if _reads_urls() else paths, **how)
-
-
-@cache
-def _reads_urls() -> bool:
-    """Whether the engine can read URLs of files: it panics where it can make no folder for temporary files.
-
-    It would look for one by HOME or USER, which a service may lack, and puts nothing there for a file on disk.
-    """
-    try:
-        folder = Path(tempfile.gettempdir(), f"mmstats-{getattr(os, 'getuid', int)()}")
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError:
-        return False
-    os.environ.setdefault("POLARS_TEMP_DIR", str(folder))
-    return os.access(os.environ["POLARS_TEMP_DIR"], os.W_OK)
-
-
-def _scanned_path(file: EventFile) -> str:
-    """Where the engine scans a file, as it calls it: of remote Arrow IPC a copy, as it would fetch all for each scan.
-
-    Raises Unreadable when it cannot be had.
-    """
-    return file.path if file.format.name == "parquet" else str(Path(file.storage.local_copy(file.path)).absolute())
-
-
-def is_stream(file: EventFile) -> bool:
-    """Whether an Arrow file is a stream, which has no footer to seek by."""
-    if file.format.name != "arrow":
-        return False
-    try:
-        return file.storage.read_head(file.path, 4) == b"\xff\xff\xff\xff"
-    except OSError as error:
-        raise refused(file, error) from None
-
-
-def _read_stream(file: EventFile) -> pl.DataFrame:
-    """All of an Arrow stream; raises Unreadable, naming the file, when it cannot be decoded."""
-    try:
-        return pl.read_ipc_stream(_scanned_path(file))
-    except (*ENGINE_FAULTS, OSError) as error:
-        raise unreadable(file, error) from None
-
-
 def find_undecodable(files: Iterable[EventFile], projection: Projection, error: BaseException) -> DatasetError | None:
     """What an error of the engine comes from: a store, or the first file that cannot be decoded; None for neither.
 
@@ -378,19 +304,3 @@ def find_undecodable(files: Iterable[EventFile], projection: Projection, error: 
             except (*ENGINE_FAULTS, OSError) as fault:
                 return unreadable(each.files[0], fault)
     return None
-
-
-def unreadable(file: EventFile, error: BaseException) -> DatasetError:
-    """The error for a file that the engine could not decode, in one line."""
-    kind = "Parquet" if file.format.name == "parquet" else "Arrow IPC"
-    if lack := lack_in(error):
-        return lack
-    if is_store_error(error):
-        return store_error(str(file), error, found=True)
-    try:
-        if not file.storage.read_head(file.path, 1):  # the system says best why it does not open a file
-            return Unreadable(f"{file}: an empty file is not {kind}")
-    except OSError as fault:
-        return refused(file, fault)
-    why = visible(" ".join(str(error).split()))[:200]
-    return Unreadable(f"{file}: cannot be read as {kind} ({why})", hint="was it written and copied whole?")

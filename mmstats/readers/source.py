@@ -1,14 +1,10 @@
 """A dataset opened for one question: its files found, fingerprinted and pruned, then scanned; a bad file is named."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from threading import Lock
 from typing import TypeVar
-
-import polars as pl
-from polars.io.plugins import register_io_source
 
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
@@ -16,15 +12,13 @@ from mmstats.errors import Changed, DatasetError, Unreadable
 from mmstats.files.discovery import FileList, current_file, find_files, relisted, special_files
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import check_found, check_unchanged, file_fingerprints, is_pipe
-from mmstats.readers.bad_rows import count_bad_rows
-from mmstats.readers.columnar import ENGINE_FAULTS, FILE, ColumnarFiles, count_rows, find_undecodable, group_by_schema
-from mmstats.readers.integrity import check_stored
-from mmstats.readers.position import MOST_ROWS, Position
-from mmstats.readers.projection import VISITOR, Projection, Selection, hashed
+from mmstats.readers.columnar import find_undecodable
+from mmstats.readers.columnar_file import ENGINE_FAULTS, count_rows
+from mmstats.readers.position import MOST_ROWS
+from mmstats.readers.projection import Projection, Selection
 from mmstats.readers.pruning import FileRange, Overlap, RangeCache, lies_outside, overlap_of, overlaps
 from mmstats.readers.report import FileReport, InstantRange, ReadOptions, ReadReport, merged
-from mmstats.readers.statistics import FooterSummary, UnknownFooter, count_by_statistics, summarize_footers
-from mmstats.readers.text_files import read_texts
+from mmstats.readers.scan import Scan
 from mmstats.resources import lack_in
 from mmstats.storage.errors import is_store_error
 from mmstats.wording import plural
@@ -147,7 +141,7 @@ class Source:
                 self.options = replace(self.options, rows=rows)
         return sum(file.size for file in files if file.format.is_text or file.path in self.options.rows)
 
-    def scan(self, files: Sequence[EventFile] | None = None, *, whole: bool = False, judge: bool = True) -> "Scan":
+    def scan(self, files: Sequence[EventFile] | None = None, *, whole: bool = False, judge: bool = True) -> Scan:
         """The events selected of some of the files, or of all; of `whole` files the range need not be asked.
 
         Those that were judged already, or are only planned with, need not be judged.
@@ -217,128 +211,3 @@ def _one_at_a_time(advance: Callable[[int], None]) -> Callable[[int], None]:
             advance(count)
 
     return locked
-
-
-def _followed(group: ColumnarFiles, options: ReadOptions) -> ColumnarFiles:
-    """The same files, with a position where it is known how many rows each of them has."""
-    counts = [options.rows[file.path] for file in group.files if file.path in options.rows]
-    if len(counts) < len(group.files):
-        return group
-    return replace(group, position=Position(group.files, counts, options.advance))
-
-
-class Scan:
-    """The events that one question selects of some files.
-
-    Opening it reads schemas and judges the rows of columnar files, unless they were judged already or nothing is going
-    to be read (`judge`); text files are read when the frame is collected.
-    """
-
-    def __init__(
-        self, files: Sequence[EventFile], projection: Projection, options: ReadOptions, *, judge: bool = True
-    ) -> None:
-        self.files, self._projection, self._options = files, projection, options
-        self._judge = judge
-        self._texts = [file for file in files if file.format.is_text]
-        self._reports: dict[str, FileReport] = {}
-        # Each with whether it has rows to leave out: a filter that the good case does not pay for.
-        self._groups: list[tuple[ColumnarFiles, bool]] = []
-        if len(self._texts) == len(files):
-            return
-        for group in group_by_schema([file for file in files if not file.format.is_text], projection):
-            judging = judge and not group.files[0].stored
-            bad = count_bad_rows(group, skip=options.skip_bad_rows) if judging else {}
-            self._groups.append((_followed(group, options), any(bad.values())))
-            self._reports |= {file.path: FileReport(group.found, bad.get(file.path, 0)) for file in group.files}
-
-    def frame(self, as_categories: Collection[str] = ()) -> pl.LazyFrame:
-        """The selected columns of the selected events, lazily.
-
-        Columns of `as_categories` that are Categorical in all the files are delivered as such.
-        """
-        names = [name for name in as_categories if self._has_categories(name)]
-        self._check_stored()
-        return self._with_texts([group.events(leave_out_bad=bad, as_categories=names) for group, bad in self._groups])
-
-    def numbered(self, as_categories: Collection[str] = ()) -> pl.LazyFrame:
-        """The frame with the number of the file that an event is from, its place in `files`, as the column FILE."""
-        numbers = {file.path: number for number, file in enumerate(self.files)}
-        names = [name for name in as_categories if self._has_categories(name)]
-        self._check_stored()
-        scans = [group.events(leave_out_bad=bad, as_categories=names, numbers=numbers) for group, bad in self._groups]
-        return self._with_texts(scans, numbers)
-
-    def _check_stored(self) -> None:
-        selection = self._projection.selection
-        for group, _ in self._groups if self._judge else ():
-            check_stored(group, (*selection.columns, *selection.filters))
-
-    def _has_categories(self, column: str) -> bool:
-        return bool(self._groups) and not self._texts and all(one.has_categories(column) for one, _ in self._groups)
-
-    def for_each_batch(self, take: Callable[[pl.DataFrame], None]) -> None:
-        """Give all the selected events to `take`, a bounded number at a time, and read on when it has returned."""
-        for group, bad in self._groups:
-            group.events(leave_out_bad=bad).sink_batches(take, engine="streaming")
-        for frame in self._read_texts(None, None, None, None, None):
-            take(frame)
-
-    def count_by_statistics(self) -> tuple[int, pl.LazyFrame]:
-        """How many of the selected events statistics prove, without reading them, and the rest to be counted."""
-        known, frames, selection = 0, [], self._projection.selection
-        for group, bad in self._groups:
-            size = sum(file.size for file in group.files)
-            # Without a range or event the engine counts by the footers itself; of few bytes it is sooner read.
-            pays = (selection.bounded or selection.event) and size >= self._projection.limits.statistics_bytes
-            if bad or not pays or group.files[0].format.name != "parquet":
-                proven, rest = 0, [group.events(leave_out_bad=bad)]
-            else:
-                proven, rest = count_by_statistics(group)
-            if rest and self._judge:
-                check_stored(group, selection.filters)
-            known += proven
-            frames += rest
-        return known, self._with_texts(frames)
-
-    def beside_footers(self, columns: Collection[str]) -> Iterator[tuple[FooterSummary, pl.LazyFrame]]:
-        """What the footers of Parquet files tell of some columns, and the events with their name and the others."""
-        for group, _ in self._groups:
-            known = FooterSummary(0, {}, None)
-            with suppress(UnknownFooter):
-                known = summarize_footers(group, columns)
-            unknown = [name for name in columns if name != "timestamp" and name not in known.nulls]
-            timestamp = [] if known.range else ["timestamp"]
-            selection = Selection(tuple(dict.fromkeys(("event_name", *unknown, *timestamp))))
-            narrow = replace(group, projection=replace(group.projection, selection=selection))
-            check_stored(narrow, selection.columns)
-            yield known, narrow.events()
-
-    def report(self) -> ReadReport:
-        """What reading found out so far; of text files once the frame is collected."""
-        return ReadReport(self._reports, tuple(self.files))
-
-    def _with_texts(self, frames: list[pl.LazyFrame], numbers: Mapping[str, int] | None = None) -> pl.LazyFrame:
-        selection = self._projection.selection
-        if self._texts or not frames:
-            schema = {**selection.schema, **({FILE: pl.UInt32()} if numbers is not None else {})}
-            text = register_io_source(partial(self._read_texts, numbers), schema=pl.Schema(schema))
-            frames = [*frames, text.with_columns(hashed(pl.col(VISITOR))) if selection.hashed else text]
-        return pl.concat(frames)
-
-    def _read_texts(
-        self,
-        numbers: Mapping[str, int] | None,
-        columns: list[str] | None,
-        predicate: pl.Expr | None,
-        _rows: int | None,
-        _batch: int | None,
-    ) -> Iterator[pl.DataFrame]:
-        """The events of the text files, in their order, as the engine asks for them."""
-        for file, found in read_texts(self._texts, self._projection, self._options):
-            if isinstance(found, FileReport):
-                self._reports[file.path] = found
-                continue
-            number = pl.lit(None if numbers is None else numbers[file.path], pl.UInt32).alias(FILE)
-            numbered = found if numbers is None else found.with_columns(number)
-            selected = numbered if predicate is None else numbered.filter(predicate)
-            yield selected if columns is None else selected.select(columns)

@@ -10,7 +10,8 @@ import polars as pl
 from mmstats.files.checksums import check_file
 from mmstats.files.event_file import EventFile
 from mmstats.readers import types
-from mmstats.readers.columnar import ColumnarFiles, unreadable
+from mmstats.readers.columnar import ColumnarFiles
+from mmstats.readers.columnar_file import unreadable
 from mmstats.readers.report import InstantRange
 from mmstats.storage.disk import DISK
 

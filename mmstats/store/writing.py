@@ -12,7 +12,8 @@ from mmstats.errors import OutputError, Unreadable
 from mmstats.files.checksums import RowGroup, append_checksums, check_file
 from mmstats.files.manifest import RESTORE, VERSION, StoreFile
 from mmstats.limits import Limits
-from mmstats.readers.columnar import ENGINE_FAULTS, IMPORTED_FROM, INSTANT, STORE_SCHEMA, VISITOR_HASH
+from mmstats.readers.columnar import IMPORTED_FROM, INSTANT, STORE_SCHEMA, VISITOR_HASH
+from mmstats.readers.columnar_file import ENGINE_FAULTS
 from mmstats.readers.integrity import first_page
 from mmstats.readers.projection import hashed
 from mmstats.store import Store

@@ -21,7 +21,8 @@ from mmstats.question.query import StatsQuery
 from mmstats.readers.columnar import FILE
 from mmstats.readers.pruning import Overlap
 from mmstats.readers.report import FileReport, ReadReport, merged
-from mmstats.readers.source import Scan, Source
+from mmstats.readers.scan import Scan
+from mmstats.readers.source import Source
 from mmstats.save_pace import SavePace
 
 

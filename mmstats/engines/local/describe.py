@@ -17,11 +17,12 @@ from mmstats.files.discovery import current_file, is_listed
 from mmstats.files.event_file import EventFile
 from mmstats.question.instants import micros_text
 from mmstats.readers.bad_rows import find_bad_rows
-from mmstats.readers.columnar import ENGINE_FAULTS, unreadable
+from mmstats.readers.columnar_file import ENGINE_FAULTS, unreadable
 from mmstats.readers.integrity import check_all
 from mmstats.readers.projection import Selection
 from mmstats.readers.report import FileReport, FoundBadRow, InstantRange, ReadReport
-from mmstats.readers.source import Scan, Source, read_source
+from mmstats.readers.scan import Scan
+from mmstats.readers.source import Source, read_source
 from mmstats.reports import MAX_EVENT_NAMES, MAX_FAULTS, Check, ColumnUse, Description, Fault, FormatUse
 
 Advance = Callable[[int], None]

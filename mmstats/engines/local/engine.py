@@ -13,10 +13,10 @@ from mmstats.engines import Engine
 from mmstats.engines.local.aggregation import TextGroups, aggregate_of, with_bucket
 from mmstats.engines.local.by_file import ByFile
 from mmstats.engines.local.explain import file_uses
+from mmstats.engines.local.no_events import reasons
 from mmstats.engines.local.packing import TooWide
 from mmstats.engines.local.partial_cache import PartialCache
 from mmstats.engines.local.strategy import ReadPlan, Strategy, plan_read, read_together
-from mmstats.engines.no_events import reasons
 from mmstats.engines.stages import VALUE, Rows, selection_of, stats_of
 from mmstats.files.event_file import EventFile
 from mmstats.question.query import StatsQuery

@@ -23,7 +23,8 @@ from mmstats.engines.spark.scan import NO_TEXT, ParquetScan, union_all
 from mmstats.files.event_file import EventFile
 from mmstats.readers.projection import Projection
 from mmstats.readers.report import ReadOptions
-from mmstats.readers.source import Scan, Source
+from mmstats.readers.scan import Scan
+from mmstats.readers.source import Source
 from mmstats.wording import plural
 
 _BATCH = 16  # scans that are counted in one query

@@ -13,7 +13,8 @@ from mmstats.engines.spark.expressions import is_string, quoted
 from mmstats.engines.spark.scan import Bounds, ParquetScan, read_parquet
 from mmstats.engines.spark.session import Session
 from mmstats.files.event_file import EventFile
-from mmstats.readers.columnar import ColumnarFiles, group_by_schema, unreadable
+from mmstats.readers.columnar import ColumnarFiles, group_by_schema
+from mmstats.readers.columnar_file import unreadable
 from mmstats.readers.projection import Projection
 from mmstats.wording import visible
 

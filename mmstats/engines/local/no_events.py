@@ -17,7 +17,8 @@ from mmstats.errors import DatasetError
 from mmstats.files.event_file import EventFile
 from mmstats.question.instants import micros_text
 from mmstats.question.query import StatsQuery
-from mmstats.readers.columnar import ENGINE_FAULTS, group_by_schema
+from mmstats.readers.columnar import group_by_schema
+from mmstats.readers.columnar_file import ENGINE_FAULTS
 from mmstats.readers.projection import Selection
 from mmstats.readers.pruning import FileRange, Overlap, estimate_reads, overlap_of
 from mmstats.readers.report import InstantRange, ReadOptions, ReadReport, union_range
