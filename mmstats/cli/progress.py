@@ -41,10 +41,9 @@ class Progress:
 
     def advance(self, size: int) -> None:
         """So many more bytes have been read."""
-        self._bytes += size
-        if self._display:
-            # A file may have grown meanwhile.
-            self._display.update(self._task, completed=min(self._bytes, self._total or self._bytes))
+        with self._lock:
+            self._bytes += size
+            self._update()
 
     def expect(self, work: str, total: int) -> None:
         """Work of another kind begins, which will read so many bytes."""
@@ -78,10 +77,23 @@ class Progress:
                 return
             console = Console(stderr=True)
             display = Display(*self._columns(console.width), console=console, transient=True)
-            self._task = display.add_task(self._work, total=self._total or None, completed=self._bytes)
+            self._task = display.add_task(self._work, total=self._total or None)
             before_end(display.stop)
             display.start()
             self._display = display
+            self._update()
+
+    def _update(self) -> None:
+        """Shows how much has been read."""
+        if not self._display:
+            return
+        from rich.filesize import decimal
+
+        if self._total:
+            # A file may have grown meanwhile.
+            self._display.update(self._task, completed=min(self._bytes, self._total))
+        elif self._bytes:
+            self._display.update(self._task, description=f"{self._work} {decimal(self._bytes)}")
 
     def _columns(self, width: int) -> "tuple[ProgressColumn, ...]":
         """What there is to show on a terminal of so many columns."""
@@ -89,8 +101,7 @@ class Progress:
 
         begin = (progress.SpinnerColumn(), progress.TextColumn("{task.description}"))
         if not self._total:
-            read = (progress.FileSizeColumn(),) if self._bytes else ()
-            return (*begin, *read, progress.TimeElapsedColumn())
+            return (*begin, progress.TimeElapsedColumn())
         bar = progress.BarColumn(bar_width=min(max(width - _BESIDE_BAR, _SHORTEST_BAR), _LONGEST_BAR))
         share, left = progress.TaskProgressColumn(), progress.TimeRemainingColumn()
         if width < _SHORTEST_BAR + _BESIDE_BAR:
