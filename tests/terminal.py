@@ -15,7 +15,7 @@ import polars as pl
 
 from mmstats.dataset import sample_folder
 
-_LINES, _COLUMNS = 40, 80
+_LINES = 40
 
 
 class Terminal:
@@ -24,7 +24,8 @@ class Terminal:
     `events/` has the sample's 28 days, a Parquet file each; the files beside it have the first of them.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, columns: int = 80, **environment: str) -> None:
+        self._columns = columns
         self.folder = home / "work"
         events = self.folder / "events"
         events.mkdir(parents=True)
@@ -41,12 +42,13 @@ class Terminal:
             "MMSTATS_CACHE_DIR": str(home / "cache"),
             "LANG": "C.UTF-8",
             "TERM": "dumb",  # no colours, no progress
+            **environment,
         }
 
     def run(self, script: str) -> tuple[int, str]:
         """The exit code of a script of the shell, and all that the terminal shows of it."""
         ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, _COLUMNS, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, self._columns, 0, 0))
         process = subprocess.Popen(
             ["sh", "-e", "-c", script],
             cwd=self.folder,
