@@ -36,7 +36,7 @@ class Limits:
     batch_files: int = 64  # files that are read before that is looked at, doubled as long as they take less time
     batch_bytes: int = 1 << 26  # likewise
 
-    # How far Parquet files are read is told of so many bytes in all, and so many a file on the average: of fewer the
+    # How far columnar files are read is told of so many bytes in all, and so many a file on the average: of fewer the
     # answer is there before anybody looks, or counting the rows of each takes too long.
     followed_bytes: int = 32 << 20
     followed_file_bytes: int = 1 << 20

@@ -61,6 +61,17 @@ def size_of(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.iterdir())
 
 
+@pytest.fixture(scope="module", params=["parquet", "arrow"])
+def columnar(request: pytest.FixtureRequest, daily: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same three days as Parquet, and as Arrow IPC."""
+    if request.param == "parquet":
+        return daily
+    folder = tmp_path_factory.mktemp("arrow")
+    for file in daily.iterdir():
+        pl.read_parquet(file).write_ipc(folder / f"{file.stem}.arrow", compression="zstd", record_batch_size=ROWS // 4)
+    return folder
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -73,14 +84,14 @@ def size_of(folder: Path) -> int:
     ids=str,
 )
 @pytest.mark.parametrize("with_cache", [False, True])
-def test_parquet_is_told_of_from_beginning_to_end(
-    daily: Path, tmp_path: Path, query: StatsQuery, with_cache: bool
+def test_columnar_files_are_told_of_from_beginning_to_end(
+    columnar: Path, tmp_path: Path, query: StatsQuery, with_cache: bool
 ) -> None:
-    """Whatever a question selects of Parquet files, it is told step by step that all of their bytes are passed."""
+    """Whatever a question selects of columnar files, it is told step by step that all of their bytes are passed."""
     cache = Cache(tmp_path / "cache") if with_cache else None
-    stats, expected, told = watched(query, daily, cache)
-    assert stats == answer(query, Dataset((str(daily),)))
-    assert expected == [size_of(daily)]
+    stats, expected, told = watched(query, columnar, cache)
+    assert stats == answer(query, Dataset((str(columnar),)))
+    assert expected == [size_of(columnar)]
     assert len(told) >= 6
     assert told[0] < expected[0] / 2
     assert expected[0] * 0.98 < told[-1] <= expected[0]

@@ -38,14 +38,17 @@ def read_schema(file: EventFile) -> pl.Schema:
 
 
 def count_rows(file: EventFile) -> int:
-    """How many rows a Parquet file has, as its footer tells or a store's manifest.
+    """How many rows a file has that is no stream, as its footer tells or a store's manifest.
 
     Raises what the engine raises for a footer that cannot be read.
     """
     if file.stored:
         return file.stored.file.rows
-    footer = pl.scan_parquet(file.storage.footer(file.path), glob=False, hive_partitioning=False)
-    rows: int = footer.select(pl.len()).collect().item()
+    if file.format.name == "parquet":
+        scan = pl.scan_parquet(file.storage.footer(file.path), glob=False, hive_partitioning=False)
+    else:
+        scan = scan_files([file])
+    rows: int = scan.select(pl.len()).collect().item()
     return rows
 
 

@@ -1,4 +1,4 @@
-"""How far the scan of Parquet files is: the engine numbers their rows, and each batch tells the number of its last one.
+"""How far a scan of columnar files is: the engine numbers their rows, and each batch tells the number of its last row.
 
 A filter leaves rows their numbers, so that a question that selects few of the events is as far as one that takes all.
 """

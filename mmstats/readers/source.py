@@ -13,7 +13,7 @@ from mmstats.files.discovery import FileList, current_file, find_files, relisted
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import check_found, check_unchanged, file_fingerprints, is_pipe
 from mmstats.readers.columnar import find_undecodable
-from mmstats.readers.columnar_file import ENGINE_FAULTS, count_rows
+from mmstats.readers.columnar_file import ENGINE_FAULTS, count_rows, is_stream
 from mmstats.readers.position import MOST_ROWS
 from mmstats.readers.projection import Projection, Selection
 from mmstats.readers.pruning import FileRange, Overlap, RangeCache, lies_outside, overlap_of, overlaps
@@ -127,16 +127,16 @@ class Source:
         return file.path not in self._overlaps
 
     def follow(self, files: Sequence[EventFile]) -> int:
-        """Have `advance` told of Parquet files too, where it is worth it; how many bytes it will be told of in all.
+        """Have `advance` told of columnar files too, where it is worth it; how many bytes it will be told of in all.
 
-        Of a Parquet file these are its bytes as stored, though only a part is read of it: a question is through with
-        half of them when it is half through with the file.
+        Of a columnar file these are its bytes as stored, though only a part is read of it: a question is through with
+        half of them when it is half through with the file. Streams of Arrow do not tell how many rows they have.
         """
         limits = self.projection.limits
-        parquet = [file for file in files if file.format.name == "parquet"]
-        size = sum(file.size for file in parquet)
-        if size >= max(limits.followed_bytes, limits.followed_file_bytes * len(parquet)):
-            rows = {file.path: count_rows(file) for file in parquet}
+        columnar = [file for file in files if not file.format.is_text]
+        size = sum(file.size for file in columnar)
+        if size >= max(limits.followed_bytes, limits.followed_file_bytes * len(columnar)):
+            rows = {file.path: count_rows(file) for file in columnar if not is_stream(file)}
             if sum(rows.values()) < MOST_ROWS:
                 self.options = replace(self.options, rows=rows)
         return sum(file.size for file in files if file.format.is_text or file.path in self.options.rows)
