@@ -30,16 +30,12 @@ Told = tuple[str, int, tuple[str, ...], int | None] | tuple[str, str, str]
 
 
 def told(address: str, query: StatsQuery, dataset: Dataset) -> Told:
-    """What an engine says to a question: its answer, groups, notices and total, or its error and hint.
-
-    What may be wrong where nothing answers is said by the local engine alone.
-    """
+    """What an engine says to a question: its answer, groups, notices and total, or its error and hint."""
     try:
         stats = engine_for(read_engine(address))(query, dataset)
     except MmstatsError as error:
         return type(error).__name__, str(error), error.hint
-    notices = tuple(one for one in stats.notices if not one.startswith(("no event is", "the data has no event")))
-    return stats.to_json(), stats.groups, notices, stats.total
+    return stats.to_json(), stats.groups, stats.notices, stats.total
 
 
 def same(cluster: Cluster, dataset: Dataset, *queries: StatsQuery) -> list[Told]:
@@ -60,6 +56,20 @@ def write(folder: Path, name: str, *events: Mapping[str, object]) -> Path:
 
 
 EVENT = {"timestamp": AT, "event_name": "a"}
+
+
+def test_an_answer_without_events_says_why(sail: Cluster, tmp_path: Path) -> None:
+    """What may be wrong where no event answers is said as by the local engine: a name, a range."""
+    write(tmp_path, "a.parquet", EVENT)
+    dataset, later = Dataset((str(tmp_path),)), datetime(2027, 1, 1, tzinfo=UTC)
+    for metric in ("count", "uniques"):
+        query = StatsQuery(metric, later, None, "b", ("country",))
+        (said,) = same(sail, dataset, query)
+        assert said[2] == (
+            *said[2][:-2],
+            f"no event is in the range: the data's first is at {AT.isoformat()}Z, its last at {AT.isoformat()}Z",
+            "the data has no event 'b'; it has 'a'",
+        )
 
 
 def test_both_executors_work(spark: Cluster, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from mmstats.answer import Stats
+from mmstats.engines.no_events import reasons
 from mmstats.errors import InvalidParams
 from mmstats.question.parameters import BUCKET_LENGTHS
 from mmstats.question.query import StatsQuery
@@ -46,7 +47,7 @@ def selection_of(query: StatsQuery) -> Selection:
 
 
 def stats_of(query: StatsQuery, rows: Rows, source: Source, report: ReadReport) -> Stats:
-    """The answer that rows in no order are: filled, ordered, cut at the limit, with its notices."""
+    """The answer that rows in no order are: filled, ordered, cut at the limit; notices, also of why it may be empty."""
     if query.fill:
         rows = Rows.whole(fill(query, rows.frame, source.projection.limits.filled_rows))
     notices = source.notices(report)
@@ -54,6 +55,8 @@ def stats_of(query: StatsQuery, rows: Rows, source: Source, report: ReadReport) 
         notices.append(
             "the data has no column 'anonymous_id', so no visitors to count: --map anonymous_id=COLUMN names it"
         )
+    if not rows.frame[VALUE].sum():
+        notices += reasons(query, rows.groups, source, report)
     total = rows.total if query.metric == "count" else None  # one visitor may be in several groups
     return Stats(query.metric, query.labels, order(query, rows.frame).to_dicts(), rows.groups, tuple(notices), total)
 

@@ -93,6 +93,7 @@ class Source:
         advance: Callable[[int], None],
         cache: Cache | None,
     ) -> None:
+        self.dataset = dataset
         self.projection = Projection(selection, dataset.columns, dataset.timestamp_unit, dataset.limits)
         self.options = ReadOptions(dataset.skip_bad_rows, _one_at_a_time(advance))
         self.found = found

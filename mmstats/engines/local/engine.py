@@ -1,7 +1,6 @@
 """The engine on this machine: Polars, streaming, over files."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import polars as pl
 
@@ -13,7 +12,6 @@ from mmstats.engines import Engine
 from mmstats.engines.local.aggregation import TextGroups, aggregate_of, with_bucket
 from mmstats.engines.local.by_file import ByFile
 from mmstats.engines.local.explain import file_uses
-from mmstats.engines.local.no_events import reasons
 from mmstats.engines.local.packing import TooWide
 from mmstats.engines.local.partial_cache import PartialCache
 from mmstats.engines.local.strategy import ReadPlan, Strategy, plan_read, read_together
@@ -57,11 +55,7 @@ def answer(query: StatsQuery, dataset: Dataset, profile: Profile | None = None, 
         if profile.with_files:
             profile.files = file_uses(query, source, work, report)
         profile.begin("order")
-        report = source.report(report)
-        stats = stats_of(query, rows, source, report)
-        if not rows.frame[VALUE].sum():
-            profile.begin("look for what may be wrong")
-            stats = replace(stats, notices=(*stats.notices, *reasons(query, rows, dataset, source, report)))
+        stats = stats_of(query, rows, source, source.report(report))
         profile.begin("")
         return stats
 

@@ -1,7 +1,8 @@
 """What may be wrong with a question that no event answers: an event that the data lacks, or a range outside the data's.
 
 It is looked at only then, so that a question with an answer pays nothing. What it takes is bounded: manifests, footers
-and what was read already come first, and only so many bytes more are read. What stays unknown is not said.
+and what was read already come first, and only so many bytes more are read, on this machine, whatever the engine. What
+stays unknown is not said.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,9 +11,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from mmstats.dataset import Dataset
 from mmstats.engines.local.streaming import collect
-from mmstats.engines.stages import Rows
 from mmstats.errors import DatasetError
 from mmstats.files.event_file import EventFile
 from mmstats.question.instants import micros_text
@@ -34,12 +33,12 @@ _LONGEST = 100  # characters of a name that may be meant, or is shown: comparing
 _NOTHING = "the data has no events"
 
 
-def reasons(query: StatsQuery, rows: Rows, dataset: Dataset, source: Source, report: ReadReport) -> list[str]:
-    """What may be wrong where all the values in the rows of an answer are 0, a sentence each.
+def reasons(query: StatsQuery, groups: int, source: Source, report: ReadReport) -> list[str]:
+    """What may be wrong where all the values of an answer of so many groups are 0, a sentence each.
 
     `report` is of reading the source. There are none where events were found, none of which has a visitor.
     """
-    if query.metric != "count" and query.labels and not rows.frame.is_empty():
+    if query.metric != "count" and query.labels and groups:
         return []
     if query.event is None and not source.projection.selection.bounded:
         is_known = query.metric == "count" or query.labels
@@ -48,15 +47,15 @@ def reasons(query: StatsQuery, rows: Rows, dataset: Dataset, source: Source, rep
     # A file that the question has not read may be damaged, which is no fault of the answer.
     with suppress(DatasetError, *ENGINE_FAULTS, OSError):
         if source.projection.selection.bounded:
-            found += _of_range(_ranges(dataset, source, report), source)
+            found += _of_range(_ranges(source, report), source)
         if query.event is not None and found != [_NOTHING]:
-            found += _of_event(query.event, *_names(_looking_at(_EVENT, dataset, source)))
+            found += _of_event(query.event, *_names(_looking_at(_EVENT, source)))
     return found
 
 
-def _looking_at(column: str, dataset: Dataset, source: Source) -> Source:
+def _looking_at(column: str, source: Source) -> Source:
     """All the files, for one column of all their events."""
-    everything = replace(dataset, skip_bad_rows=True, trust_partitions=False)
+    everything = replace(source.dataset, skip_bad_rows=True, trust_partitions=False)
     return Source(everything, Selection((column,)), source.found, source.options.advance, None)
 
 
@@ -75,14 +74,14 @@ def _of_range(ranges: Sequence[InstantRange | None] | None, source: Source) -> l
     return [f"no event is in the range: the data's first is at {first}, its last at {last}"]
 
 
-def _ranges(dataset: Dataset, source: Source, report: ReadReport) -> list[InstantRange | None] | None:
+def _ranges(source: Source, report: ReadReport) -> list[InstantRange | None] | None:
     """The ranges of all files, None for one without rows; None where finding them would take too much."""
     known = {path: one.range for path, one in report.files.items() if one.range or one.rows is not None}
     known |= source.known_ranges()
     unknown = [file for file in source.found.files if file.path not in known]
     if len(unknown) > source.projection.limits.no_events_files:
         return None
-    looked = _looking_at("timestamp", dataset, source)
+    looked = _looking_at("timestamp", source)
     known |= _footer_ranges([file for file in unknown if file.format.name == "parquet"], looked)
     rest = [file for file in unknown if file.path not in known]
     sizes = estimate_reads(rest, looked.projection, ("timestamp",), {*Match})
