@@ -18,17 +18,17 @@ PAIRS = {
     "a question on the sample": (
         [*QUERY, "--sample", "--event", "signup", "--group-by", "source,medium"],
         [sys.executable, "-c", "import polars"],
-        1.7,
+        1.45,
     ),
     "unique visitors on the sample": (
         [*QUERY, "--sample", "--metric", "uniques", "--group-by", "country"],
         [sys.executable, "-c", "import polars"],
-        1.7,
+        1.45,
     ),
     "a count over a range of the sample": (
         [*QUERY, "--sample", "--event", "$pageview", "--from", "2026-05-01", "--to", "2026-06-01"],
         [sys.executable, "-c", "import polars"],
-        1.7,
+        1.45,
     ),
     "--help": ([MMSTATS, "--help"], [sys.executable, "-c", "import typer"], 2.5),
 }

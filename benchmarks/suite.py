@@ -36,7 +36,7 @@ class Question:
 
     @property
     def arguments(self) -> list[str]:
-        """How mmstats is asked."""
+        """How mmstats is asked, or anything that understands its flags."""
         given = {
             "--metric": self.metric if self.metric != "count" else None,
             "--event": self.event,
@@ -65,6 +65,9 @@ QUESTIONS = (
     Question("uniques by day", metric="uniques", interval="day"),
     Question("uniques by day, path", ("path",), metric="uniques", interval="day"),
 )
+
+# Nothing is asked: what each takes to start. mmstats is asked of an empty file.
+START = Question("start-up")
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,8 @@ def clickhouse(pattern: str) -> Dialect:
 
 def sql(question: Question, dialect: Dialect, *, exact: bool = False) -> str:
     """The question in SQL: UTC buckets, mmstats' order and limit; with `exact`, visitors counted and no limit."""
+    if question == START:
+        return "SELECT 1 AS value"
     uniques = dialect.exact if exact else dialect.uniques
     values = [f"{uniques if question.metric == 'uniques' else 'count(*)'} AS value"]
     keys = [f"{dialect.buckets[question.interval]} AS instant"] if question.interval else []

@@ -16,9 +16,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite import QUESTIONS, Question
+from suite import QUESTIONS, START, Question
 from versus_chart import chart
-from versus_engines import BARE, HERE, Engine, Place, duckdb_program, engines, exact_answer, install, installed
+from versus_engines import BARE, HERE, TWICE, Engine, Place, duckdb_program, engines, exact_answer, install, installed
 from versus_measure import Turns, disagreements, errors, run
 from versus_report import Results, show, write_json
 
@@ -31,7 +31,7 @@ def main() -> int:
     found = engines(place, _say)
     results = Results(given.rows, given.days, given.rounds, {engine.name: engine.version for engine in found})
     results.wrong += _agree(found, asked)
-    measure(results, found, asked)
+    measure(results, found, [START, *asked])
     if place.duckdb:
         _accuracy(results, found, asked, place)
     show(results)
@@ -94,7 +94,7 @@ def _accuracy(results: Results, found: Sequence[Engine], asked: Sequence[Questio
     """How far each engine's estimates are off, from the answers of the last round."""
     for question in (question for question in asked if question.metric == "uniques"):
         exact = exact_answer(place, question)
-        for engine in (engine for engine in found if engine.name != BARE):
+        for engine in (engine for engine in found if engine.name not in (BARE, TWICE)):
             answer = engine.read(results.turns[question.name].runs[engine.name][-1].out)
             results.errors.setdefault(question.name, {})[engine.name] = errors(question, answer, exact)
 

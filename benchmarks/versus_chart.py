@@ -46,11 +46,11 @@ def chart(results: Results) -> str:
     ours = [name for name in OURS if name in results.compared]
     marks = [name for name in MARKS if name in results.compared]
     step = len(ours) * BAR + GAP
-    bottom = TOP + step * len(results.turns) + 4
-    ratios = [turns.ratio(name, BASE).middle for turns in results.turns.values() for name in ours + marks]
+    bottom = TOP + step * len(results.asked) + 4
+    ratios = [turns.ratio(name, BASE).middle for turns in results.asked.values() for name in ours + marks]
     scale = Scale.of(ratios or [1])
     parts = [*_legend(results, ours, marks), *_grid(scale, bottom)]
-    for row, question in enumerate(results.turns):
+    for row, question in enumerate(results.asked):
         top = TOP + row * step
         middle = top + len(ours) * BAR / 2
         parts.append(f'<text x="{LEFT - 12}" y="{middle + 4}" text-anchor="end">{escape(question)}</text>')
@@ -68,7 +68,7 @@ def _legend(results: Results, ours: Sequence[str], marks: Sequence[str]) -> Iter
     for names, y in ((ours, 48), (marks, 70)):
         x = 12
         for place, name in enumerate(names):
-            told = f"{name} (mean {results.mean_ratio(name):.2f}×)"
+            told = f"{name} (mean {results.mean_ratios(name)['all questions']:.2f}×)"
             square = (
                 f'<rect x="{x}" y="{y - 10}" width="12" height="10" rx="2" fill="{COLOURS[place % len(COLOURS)]}"/>'
             )

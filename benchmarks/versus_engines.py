@@ -1,6 +1,7 @@
-"""Who is asked in `versus.py`: mmstats in each of its states, other engines, and a bare scan, each as a command."""
+"""Who is asked in `versus.py`, each as a command: mmstats in each of its states, other engines, and a bare scan."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -9,31 +10,33 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from suite import DATAFUSION, DUCKDB_TABLE, Question, clickhouse, duckdb_files, sql
+from suite import DATAFUSION, DUCKDB_TABLE, START, Question, clickhouse, duckdb_files, sql
 
 HERE = Path(__file__).resolve().parent
 MMSTATS = str(Path(sys.executable).with_name("mmstats"))
 BASE = "DuckDB"
 TABLE = "DuckDB table"
+TWICE = "DuckDB, once more"  # the same thing again: the noise of the machine
 BARE = "bare scan"
 OURS = ("mmstats", "mmstats imported", "mmstats kept")
 PACKAGES = ("duckdb-cli", "duckdb", "datafusion", "chdb")
 IMPORT = ("import", "{events}", "--to", "{store}")  # its arguments, where there is such a command
 _LOAD = "CREATE TABLE events AS SELECT * REPLACE (make_timestamp(epoch_us(timestamp)) AS timestamp) FROM {}"
 
+THREADS = os.cpu_count() or 1  # of every engine that says how many it takes
+
 Answer = list[dict[str, object]]
 
 
 @dataclass(frozen=True)
 class Engine:
-    """How one engine is asked, and how its output is read; `forgets` are folders to empty before each question."""
+    """How one engine is asked, and how its output is read."""
 
     name: str
     version: str
     command: Callable[[Question], list[str]]
     read: Callable[[str], Answer]
     environment: Mapping[str, str] = field(default_factory=dict)
-    forgets: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def engines(place: Place, say: Callable[[str], None]) -> list[Engine]:
     found = [*_mmstats(place, say)]
     found += _duckdb(place, say) if place.duckdb else []
     found += _in_python(place) if place.python else []
+    found += _by_hand(place)
     names = {engine.name for engine in found}
     for name in (BASE, "DuckDB library", "ClickHouse", "DataFusion"):
         if name not in names:
@@ -91,8 +95,9 @@ def engines(place: Place, say: Callable[[str], None]) -> list[Engine]:
 
 def _mmstats(place: Place, say: Callable[[str], None]) -> Iterator[Engine]:
     version = (_said([MMSTATS, "--version"]) or "").removeprefix("mmstats ")
-    fresh, kept = place.beside(".fresh-cache"), place.beside(".kept-cache")
-    yield _asked_of(OURS[0], version, place.events, fresh, forgets=True)
+    nothing = place.beside(".nothing.ndjson")
+    nothing.touch()
+    yield _asked_of(OURS[0], version, place.events, nothing, "--no-cache")
     if _said([MMSTATS, "import", "--help"]) is None:
         say("mmstats imported, mmstats kept are left out: there is no `mmstats import`")
         return
@@ -105,22 +110,24 @@ def _mmstats(place: Place, say: Callable[[str], None]) -> Iterator[Engine]:
     if done.returncode:
         say("mmstats imported, mmstats kept are left out")
         return
-    yield _asked_of(OURS[1], version, store, fresh, forgets=True)
+    yield _asked_of(OURS[1], version, store, nothing, "--no-cache")
     if _said([MMSTATS, "cache", "--help"]) is None:
         say("mmstats kept is left out: there is no `mmstats cache`")
         return
-    yield _asked_of(OURS[2], version, store, kept, forgets=False)
+    yield _asked_of(OURS[2], version, store, nothing, cache=place.beside(".kept-cache"))
 
 
-def _asked_of(name: str, version: str, data: Path, cache: Path, *, forgets: bool) -> Engine:
+def _asked_of(name: str, version: str, data: Path, nothing: Path, *flags: str, cache: Path | None = None) -> Engine:
     def command(question: Question) -> list[str]:
-        return [MMSTATS, "query", "--data", str(data), "--format", "json", *question.arguments]
+        asked = str(nothing if question == START else data)
+        return [MMSTATS, "query", "--data", asked, "--format", "json", *flags, *question.arguments]
 
     def read(out: str) -> Answer:
         rows: Answer = json.loads(out)["rows"]
         return rows
 
-    return Engine(name, version, command, read, {"MMSTATS_CACHE_DIR": str(cache)}, (cache,) if forgets else ())
+    threads = {"POLARS_MAX_THREADS": str(THREADS)}
+    return Engine(name, version, command, read, threads | ({"MMSTATS_CACHE_DIR": str(cache)} if cache else {}))
 
 
 def _duckdb(place: Place, say: Callable[[str], None]) -> Iterator[Engine]:
@@ -136,8 +143,10 @@ def _duckdb(place: Place, say: Callable[[str], None]) -> Iterator[Engine]:
         unfinished.unlink(missing_ok=True)
         subprocess.run([program, str(unfinished), "-c", _LOAD.format(files.events)], check=True, capture_output=True)
         unfinished.rename(database)
-    yield Engine(BASE, version, lambda question: [program, "-json", "-c", sql(question, files)], json.loads)
-    table = [program, "-readonly", str(database), "-json", "-c"]
+    threads = ["-json", "-c", f"SET threads TO {THREADS}", "-c"]
+    for name in (BASE, TWICE):
+        yield Engine(name, version, lambda question: [program, *threads, sql(question, files)], json.loads)
+    table = [program, "-readonly", str(database), *threads]
     yield Engine(TABLE, version, lambda question: [*table, sql(question, DUCKDB_TABLE)], json.loads)
 
 
@@ -165,13 +174,30 @@ def _in_python(place: Place) -> Iterator[Engine]:
             )
 
 
+def _by_hand(place: Place) -> Iterator[Engine]:
+    """Polars as a skilled user would write the question, with visitors counted and estimated."""
+    for name, how in (("Polars by hand", "exact"), ("Polars by hand, estimating", "estimated")):
+        script = [sys.executable, str(HERE / "polars_by_hand.py"), place.pattern, how]
+        yield Engine(name, _polars(), lambda question, script=script: [*script, *_asked_by_hand(question)], json.loads)
+
+
+def _asked_by_hand(question: Question) -> list[str]:
+    return [] if question == START else ["ask", *question.arguments]
+
+
+def _polars() -> str:
+    version = _said([sys.executable, "-c", "import polars; print(polars.__version__)"])
+    return f"Polars {version}"
+
+
 def _bare(place: Place) -> Engine:
     def command(question: Question) -> list[str]:
+        if question == START:
+            return [sys.executable, "-c", "import polars"]
         bounds = [question.start, question.end] if question.start and question.end else []
         return [sys.executable, str(HERE / "bare_scan.py"), str(place.events), ",".join(question.columns), *bounds]
 
-    version = _said([sys.executable, "-c", "import polars; print(polars.__version__)"])
-    return Engine(BARE, f"Polars {version}", command, lambda _: [])
+    return Engine(BARE, _polars(), command, lambda _: [])
 
 
 def _said(command: list[str]) -> str | None:

@@ -1,7 +1,6 @@
 """Whole processes and what they took, in turns, and the figures that come of many turns."""
 
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -66,8 +65,6 @@ def run(engine: Engine, question: Question) -> Run:
 
     The kernel counts this process's own peak as that of its child, so it stays small: no engine is imported here.
     """
-    for folder in engine.forgets:
-        shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         start = time.perf_counter()
         process = subprocess.Popen(

@@ -3,16 +3,20 @@
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from math import nan
 from pathlib import Path
 from statistics import geometric_mean
 
 from serve_report import Report
+from suite import START
 from versus_engines import BARE, BASE
 from versus_measure import Turns
 
-FORM = 1  # of the JSON
+FORM = 2  # of the JSON
+LONG = 0.3  # seconds
+SHORTEST = 0.005  # seconds beyond starting; less cannot be told from noise
 
 
 @dataclass
@@ -32,9 +36,33 @@ class Results:
         """Those whose time is told as a multiple of the base's: none without it."""
         return [name for name in self.versions if name != BASE] if BASE in self.versions else []
 
-    def mean_ratio(self, engine: str) -> float:
-        """The geometric mean of its ratios over all questions."""
-        return geometric_mean(turns.ratio(engine, BASE).middle for turns in self.turns.values())
+    @property
+    def asked(self) -> dict[str, Turns]:
+        """The questions, without the row of what starting takes."""
+        return {question: turns for question, turns in self.turns.items() if question != START.name}
+
+    @property
+    def long(self) -> dict[str, Turns]:
+        """The questions that take the base more than a moment: of others it is told what starting takes."""
+        return {name: turns for name, turns in self.asked.items() if turns.seconds(BASE).middle > LONG}
+
+    def mean_ratios(self, engine: str) -> dict[str, float]:
+        """Geometric means of its ratios: over all questions, without start-up, and over the long questions."""
+        means = {"all questions": _mean(turns.ratio(engine, BASE).middle for turns in self.asked.values())}
+        means["without start-up"] = _mean(
+            self._beyond_start(turns, engine) / self._beyond_start(turns, BASE) for turns in self.asked.values()
+        )
+        means[f"over {LONG} s"] = _mean(turns.ratio(engine, BASE).middle for turns in self.long.values())
+        return means
+
+    def _beyond_start(self, turns: Turns, engine: str) -> float:
+        start = self.turns[START.name].seconds(engine).middle
+        return max(turns.seconds(engine).middle - start, SHORTEST)
+
+
+def _mean(ratios: Iterable[float]) -> float:
+    found = list(ratios)
+    return geometric_mean(found) if found else nan
 
 
 def show(results: Results) -> None:
@@ -47,6 +75,9 @@ def show(results: Results) -> None:
     _table(report, results, f"{times} (lowest to highest)", lambda turns, name: str(turns.seconds(name)))
     if results.compared:
         report.show(f"Times as long as {BASE} on the same files, of two runs in the same round", _ratios(results))
+        report.show(
+            f"Geometric means of these, {len(results.long)} questions taking {BASE} over {LONG} s", _means(results)
+        )
     _table(report, results, "Peak memory of the process, MiB", lambda turns, name: round(turns.mib(name)))
     if results.errors:
         report.show("Relative error of estimated visitors, all rows: root mean square / largest", _errors(results))
@@ -69,8 +100,15 @@ def _ratios(results: Results) -> list[dict[str, object]]:
         {"question": question, **{name: str(turns.ratio(name, BASE)) for name in results.compared}}
         for question, turns in results.turns.items()
     ]
-    means = {name: f"{results.mean_ratio(name):.2f}" for name in results.compared}
-    return [*rows, {"question": "geometric mean", **means}]
+    return rows
+
+
+def _means(results: Results) -> list[dict[str, object]]:
+    means = {name: results.mean_ratios(name) for name in results.compared}
+    return [
+        {"over": over, **{name: f"{means[name][over]:.2f}" for name in results.compared}}
+        for over in next(iter(means.values()))
+    ]
 
 
 def _errors(results: Results) -> list[dict[str, object]]:
@@ -94,5 +132,5 @@ def write_json(results: Results, file: Path) -> None:
         }
         for question, turns in results.turns.items()
     }
-    told["geometric_means"] = {name: results.mean_ratio(name) for name in results.compared}
+    told["geometric_means"] = {name: results.mean_ratios(name) for name in results.compared}
     file.write_text(json.dumps(told, indent=2) + "\n")
