@@ -18,6 +18,9 @@ class Limits:
     csv_header_bytes: int = 1 << 16  # the first read for the header of a CSV file, doubled until it is whole
     array_elements: int = 20_000  # elements of a JSON array that are parsed at once
     single_line_bytes: int = 64 << 10  # lines that cannot be parsed together: up to this size decoded one by one
+    small_text_bytes: int = 1 << 18  # files of up to this size are parsed together
+    text_batch_bytes: int = 1 << 20  # such files that are parsed together, in all
+    text_batch_files: int = 512  # likewise
 
     # A file on disk that was changed more recently is not cached: it may change again and look the same.
     settle_ns: int = 2_000_000_000

@@ -158,7 +158,7 @@ class _Texts:
         files = [file for file in self._source.files if file.format.is_text]
         options = ReadOptions(skip_bad_rows=True, advance=self._advance)
         with closing(read_texts(files, self._source.projection, options)) as frames:
-            for _, found in frames:
+            for found in frames:
                 if isinstance(found, pl.DataFrame):
                     yield found
                 if self._left < 0:

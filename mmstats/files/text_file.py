@@ -69,8 +69,8 @@ def _pass_over_mark(file: EventFile, stream: io.BufferedReader) -> None:
 
 def _refuse_markup(file: EventFile, stream: io.BufferedReader) -> None:
     """Refuse a web page, which would be read as a header without rows, or as a line that is no object."""
-    head = stream.peek(_COMPARED)[:_COMPARED].lstrip().lower()
-    if head.startswith(_MARKUP):
+    head = stream.peek(_COMPARED)[:_COMPARED].lstrip()
+    if head.startswith(b"<") and (head := head.lower()).startswith(_MARKUP):
         page = "is XML" if head.startswith(b"<?xml") else "is HTML"
         raise NotEvents(f"{file}: {page}, not {file.format.name.upper()}", hint="did a server send an error page?")
 

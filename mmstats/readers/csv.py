@@ -22,6 +22,7 @@ from mmstats.errors import Unreadable
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import changed_error
 from mmstats.files.text_file import open_bytes
+from mmstats.readers.csv_arrow import arrow_options, columns_to_read, named
 from mmstats.readers.csv_records import UNCLOSED, delimiter_of, find_bad_records, read_header
 from mmstats.readers.projection import Projection, judge_rows, range_of, select_rows
 from mmstats.readers.report import FileReport, InstantRange, ReadOptions, union_range
@@ -141,40 +142,21 @@ class CsvReader:
         import pyarrow as pa  # takes longer to import than a small Parquet question to answer
         from pyarrow import csv
 
-        columns = {}  # to read, each with its position as Arrow names it
-        for name in self._projection.raw:
-            if header.count(name) > 1:
-                times = f"the header has {name!r} {header.count(name)} times"
-                raise Unreadable(f"{self._file}: {times}", hint="rename one of them")
-            if name in header:
-                columns[name] = f"f{header.index(name)}"
-        columns = columns or {"": "f0"}  # told of none, Arrow reads them all, and guesses their types
+        columns = columns_to_read(self._file, header, self._projection)
         try:
             with csv.open_csv(
                 pa.PythonFile(_HeldBody(body), "r"),
-                read_options=csv.ReadOptions(
-                    column_names=[f"f{index}" for index in range(len(header))],
-                    block_size=self._projection.limits.csv_block_bytes,
-                    use_threads=False,
-                ),
-                parse_options=csv.ParseOptions(
-                    delimiter=self._delimiter,
-                    newlines_in_values=True,
-                    invalid_row_handler=lambda row: self._on_wrong_length(body, row),
-                ),
-                convert_options=csv.ConvertOptions(
-                    include_columns=list(columns.values()),
-                    column_types=dict.fromkeys(columns.values(), pa.string()),
-                    null_values=[""],
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
+                **arrow_options(
+                    header,
+                    columns,
+                    self._delimiter,
+                    self._projection.limits.csv_block_bytes,
+                    lambda row: self._on_wrong_length(body, row),
                 ),
             ) as reader:
                 try:
                     for batch in reader:
-                        frame = pl.from_arrow(batch)
-                        assert isinstance(frame, pl.DataFrame)
-                        yield frame.rename({position: name for name, position in columns.items()})
+                        yield named(batch, columns)
                 except GeneratorExit:
                     body.stop()
                     deque(reader, maxlen=0)  # ends Arrow's own thread, which reads ahead

@@ -15,9 +15,16 @@ from mmstats.readers.projection import REQUIRED, Projection
 _LOOKS = 50  # objects of a block that are decoded for columns that need not be there
 
 
-def json_schema(file: EventFile, projection: Projection) -> dict[str, pl.DataType]:
-    """The raw columns to read of a file: all that the question may read but those that only its folders have."""
-    lacked = _lacked(file, {name for name in projection.raw if name in file.partition}, projection.limits)
+def json_schema(file: EventFile, projection: Projection, text: bytes | None = None) -> dict[str, pl.DataType]:
+    """The raw columns to read of a file: all that the question may read but those that only its folders have.
+
+    Its lines are in `text` where they have been read already.
+    """
+    named = {name for name in projection.raw if name in file.partition}
+    if text is None:
+        lacked = _lacked(file, named, projection.limits)
+    else:
+        lacked = {name for name in named if not _has_key(text, name)}
     names = [name for name in projection.raw if name not in lacked] or [""]  # a frame of no columns has no rows
     return dict.fromkeys(names, pl.String())
 

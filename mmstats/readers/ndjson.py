@@ -130,6 +130,12 @@ class JsonReader:
         return FileReport(frozenset(self._columns.found), self._bad_rows, self._rows, self._range)
 
 
+def parse_lines(text: bytes, schema: Schema, projection: Projection) -> pl.DataFrame | None:
+    """The raw columns of some lines that are all sound; None where one is not, or the engine cannot tell."""
+    raw = _parsed(text, schema)
+    return None if raw is None else compacted(text, raw, _texts(projection))
+
+
 def find_bad_lines(file: EventFile, projection: Projection, *, sound_blocks: int = 0) -> Iterator[FoundBadRow]:
     """The lines, or elements of an array, that cannot be read, in order, found as they are asked for.
 

@@ -171,13 +171,13 @@ def judge_rows(raw: pl.DataFrame, projection: Projection, partition: Partition) 
     return frame.with_columns(instants.alias("timestamp")).select(read), instants.is_null()
 
 
-def select_rows(frame: pl.DataFrame, selection: Selection) -> pl.DataFrame:
-    """The rows in range and of the event selected, with the columns to deliver."""
+def select_rows(frame: pl.DataFrame, selection: Selection, *beside: str) -> pl.DataFrame:
+    """The rows in range and of the event selected, with the columns to deliver, and some beside."""
     if selection.bounded:
         frame = frame.filter(selection.in_range(pl.col("timestamp")))
     if selection.event is not None:
         frame = frame.filter(pl.col("event_name") == selection.event)
-    return frame.select(*selection.schema)
+    return frame.select(*selection.schema, *beside)
 
 
 def range_of(frame: pl.DataFrame) -> InstantRange | None:

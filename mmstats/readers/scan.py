@@ -134,11 +134,9 @@ class Scan:
         _batch: int | None,
     ) -> Iterator[pl.DataFrame]:
         """The events of the text files, in their order, as the engine asks for them."""
-        for file, found in read_texts(self._texts, self._projection, self._options):
-            if isinstance(found, FileReport):
-                self._reports[file.path] = found
-                continue
-            number = pl.lit(None if numbers is None else numbers[file.path], pl.UInt32).alias(FILE)
-            numbered = found if numbers is None else found.with_columns(number)
-            selected = numbered if predicate is None else numbered.filter(predicate)
-            yield selected if columns is None else selected.select(columns)
+        for found in read_texts(self._texts, self._projection, self._options, numbers):
+            if isinstance(found, pl.DataFrame):
+                selected = found if predicate is None else found.filter(predicate)
+                yield selected if columns is None else selected.select(columns)
+            else:
+                self._reports |= found

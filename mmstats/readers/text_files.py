@@ -1,60 +1,44 @@
-"""Text files read by as many threads as there are cores, in their order: several files, and several blocks of a file.
+"""Text files read by as many threads as there are cores, in their order: several batches, and several blocks of one.
 
-A file is asked for its blocks by one thread at a time, since its bytes come one after the other; a block is parsed by
+A batch is asked for its blocks by one thread at a time, since its bytes come one after the other; a block is parsed by
 any thread, while another asks for the next one. Parsed blocks are taken in order, so that neither the rows nor the
 first bad one depend on which thread is done first. Only so much is read as is soon taken.
 """
 
 import atexit
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Event, Lock, Thread, current_thread
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
 from mmstats.files.event_file import EventFile
-from mmstats.readers.csv import CsvReader
-from mmstats.readers.ndjson import JsonReader
+from mmstats.readers.batches import Batch, batches_of
 from mmstats.readers.projection import Projection
 from mmstats.readers.report import FileReport, ReadOptions
 
-_READERS: "dict[str, type[JsonReader] | type[CsvReader]]" = {
-    "ndjson": JsonReader,
-    "json": JsonReader,
-    "csv": CsvReader,
-    "tsv": CsvReader,
-}
 _EXIT_SECONDS = 10  # that the end of the process waits for whoever takes the events
-_AHEAD = 4  # blocks of a file that may be read before those of the files before it are taken
-
-
-class TextReader(Protocol):
-    """Reads one text file: `blocks` in any thread, then `take` of each in order, then the `report`."""
-
-    def blocks(self) -> Any:
-        """A generator of functions, each of which parses the next block."""
-
-    def take(self, block: Any) -> Iterator[pl.DataFrame]:
-        """The events of a parsed block."""
-
-    def report(self) -> FileReport:
-        """What reading found out, once all blocks are taken."""
+_AHEAD = 4  # blocks of a batch that may be read before those of the batches before it are taken
 
 
 def read_texts(
-    files: Sequence[EventFile], projection: Projection, options: ReadOptions
-) -> Generator[tuple[EventFile, pl.DataFrame | FileReport]]:
-    """The events selected of text files, in order, and behind the last of a file its report.
+    files: Sequence[EventFile],
+    projection: Projection,
+    options: ReadOptions,
+    numbers: Mapping[str, int] | None = None,
+) -> Generator[pl.DataFrame | Mapping[str, FileReport]]:
+    """The events selected of text files, and behind the last of a file its report, by its path.
 
+    With `numbers` of the files, by path, the events have that of theirs as the column FILE.
     Once closed, or where a file cannot be read, it leaves no thread behind. Raises what the first such file raises:
     BadRow for a row that cannot be read, unless the options say to leave such rows out, NotEvents for a file without a
     column that must be there, and Unreadable.
     """
     if not files:
         return
-    queues = [_FileQueue(file, _READERS[file.format.name](file, projection, options)) for file in files]
+    queues = [_BatchQueue(batch) for batch in batches_of(files, projection, options, numbers)]
     pool = _ReaderPool(queues, pl.thread_pool_size())
     _open_pools.add(pool)
     try:
@@ -66,20 +50,20 @@ def read_texts(
             pool.end()
 
 
-class _FileQueue:
-    """One file on its way: its parsed blocks in order, and None behind the last."""
+class _BatchQueue:
+    """One batch of files on its way: its parsed blocks in order, and None behind the last."""
 
-    def __init__(self, file: EventFile, reader: TextReader) -> None:
-        self.file, self.reader, self.blocks = file, reader, reader.blocks()
+    def __init__(self, batch: Batch) -> None:
+        self.batch, self.blocks = batch, batch.blocks()
         self.parsed: SimpleQueue[Future[Any] | None] = SimpleQueue()
         self.idle = True  # nobody asks it for a block, and there may be one
         self.ahead = 0  # blocks asked for and not yet taken
 
 
 class _ReaderPool:
-    """The threads that read some files, and how far ahead they may go."""
+    """The threads that read batches of files, and how far ahead they may go."""
 
-    def __init__(self, queues: list[_FileQueue], threads: int) -> None:
+    def __init__(self, queues: list[_BatchQueue], threads: int) -> None:
         self._queues, self._threads = queues, threads
         self._own: set[Thread] = set()
         self._pool = ThreadPoolExecutor(threads, "text", lambda: self._own.add(current_thread()))
@@ -87,24 +71,23 @@ class _ReaderPool:
         self._stopped = False
         self._away = Event()  # whoever takes the events is not in here, waiting for more
 
-    def events(self) -> Iterator[tuple[EventFile, pl.DataFrame | FileReport]]:
-        """The events of the files, in order, each file's report behind them; once stopped, no more."""
+    def events(self) -> Iterator[pl.DataFrame | Mapping[str, FileReport]]:
+        """The events of the files, in order, their reports behind them; once stopped, no more."""
         while self._queues and not self._stopped:
-            first = self._queues[0]
-            for found in self._of_first(first):
+            for found in self._of_first(self._queues[0]):
                 self._away.set()
-                yield first.file, found
+                yield found
                 self._away.clear()
 
-    def _of_first(self, queue: _FileQueue) -> Iterator[pl.DataFrame | FileReport]:
+    def _of_first(self, queue: _BatchQueue) -> Iterator[pl.DataFrame | Mapping[str, FileReport]]:
         self._read_ahead()
         while (parsed := queue.parsed.get()) is not None:
-            yield from queue.reader.take(parsed.result())
+            yield from queue.batch.take(parsed.result())
             self._read_ahead(taken=queue)
         if not self._stopped:
-            report = queue.reader.report()
+            reports = queue.batch.reports()
             del self._queues[0]
-            yield report
+            yield reports
 
     def end(self) -> None:
         """End all threads, each with the block that it is at, and close the files."""
@@ -128,13 +111,13 @@ class _ReaderPool:
     def _stop(self) -> None:
         self._stopped = True
         for queue in self._queues:
-            queue.file.storage.cancel()
+            queue.batch.stop()
         self._pool.shutdown(cancel_futures=True)
         for queue in self._queues:
             queue.parsed.put(None)
 
-    def _read_ahead(self, taken: _FileQueue | None = None) -> None:
-        """Have the files asked for blocks as far as there is room, now that one block of a file is taken."""
+    def _read_ahead(self, taken: _BatchQueue | None = None) -> None:
+        """Have the batches asked for blocks as far as there is room, now that one block of one is taken."""
         with self._lock:
             if taken:
                 taken.ahead -= 1
@@ -144,7 +127,7 @@ class _ReaderPool:
                     queue.ahead += 1
                     self._submit(queue)
 
-    def _submit(self, queue: _FileQueue) -> None:
+    def _submit(self, queue: _BatchQueue) -> None:
         try:
             self._pool.submit(self._ask, queue)
         except RuntimeError as error:  # no thread can be started any more, or the process ends
@@ -153,8 +136,8 @@ class _ReaderPool:
                 failed.set_exception(error)
                 queue.parsed.put(failed)
 
-    def _ask(self, queue: _FileQueue) -> None:
-        """Ask a file for a block, have it asked for the next, and parse this one."""
+    def _ask(self, queue: _BatchQueue) -> None:
+        """Ask a batch for a block, have it asked for the next, and parse this one."""
         parsed: Future[Any] = Future()
         parse: Callable[[], Any] | None = None
         try:
