@@ -18,11 +18,27 @@ def main() -> None:
         interrupts.end_at_once()
     except KeyboardInterrupt:
         os._exit(130)
+    code = _run(sys.argv[1:])
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit code of a command line; where its output is recalled, nothing of the command line itself is loaded."""
+    from mmstats import recall
+
+    question = recall.asked(arguments)
+    try:
+        code = recall.recall(question) if question else None
+    except OSError as error:
+        from mmstats.cli import report_unwritten
+
+        return report_unwritten(arguments, error)
+    if code is not None:
+        return code
     gc.set_threshold(_GARBAGE)
     from mmstats.cli import run
 
-    code = run(sys.argv[1:])
-    sys.exit(code)
+    return run(arguments, question)
 
 
 def _end(code: int) -> None:

@@ -1,4 +1,4 @@
-"""The user's cache: answers, partial aggregates, file ranges and event names, in one SQLite file.
+"""The user's cache: answers, partial aggregates, file ranges and event names in one SQLite file, outputs beside it.
 
 It may be deleted at any time, and where it cannot be read or written, questions are answered without it. An entry is
 checked against its key when it is found, so that a damaged file costs time, never a wrong answer.
@@ -9,13 +9,13 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from mmstats import recall
 from mmstats.errors import InvalidSettings
-from mmstats.version import build_id
+from mmstats.version import build_id, library_versions
 from mmstats.wording import read_size, visible
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CACHE_VARIABLE = "MMSTATS_CACHE_DIR"
+CACHE_VARIABLE = recall.CACHE_VARIABLE
 SIZE_VARIABLE = "MMSTATS_CACHE_SIZE"
 MOST_BYTES = 512 << 20
 MOST_ENTRIES = 100_000
@@ -71,6 +71,7 @@ class Kind(StrEnum):
     PARTIALS = "partial_aggregates"
     RANGES = "file_ranges"
     EVENT_NAMES = "event_names"
+    OUTPUT = "outputs"  # in files of their own: see `mmstats.recall`
 
 
 class Key(NamedTuple):
@@ -87,28 +88,6 @@ def make_key(kind: Kind, *parts: object) -> Key:
     """
     text = repr((kind.value, build_id(), library_versions(), *parts))
     return Key(kind, blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).digest())
-
-
-@cache
-def library_versions() -> tuple[str, ...]:
-    """The releases of Polars, PyArrow and polars-hash, as the folders of their metadata are called.
-
-    They are looked for beside the packages, without loading these: `importlib.metadata` takes 15 ms to be loaded.
-    """
-    from importlib.util import find_spec
-
-    libraries = ("polars", "pyarrow", "polars_hash")
-    with contextlib.suppress(OSError):
-        specs = filter(None, map(find_spec, libraries))
-        folders = {Path(spec.origin).parent.parent for spec in specs if spec.origin}
-        names = (name for folder in folders for name in os.listdir(folder))
-        releases = sorted(name for name in names if name.startswith(("polars", "pyarrow")) and name.endswith("-info"))
-        if all(any(name.startswith(f"{library}-") for name in releases) for library in libraries):
-            return tuple(releases)
-    from importlib.metadata import distributions  # they may be in one file with the program
-
-    found = (f"{library.name}-{library.version}" for library in distributions())
-    return tuple(sorted(release for release in found if release.startswith(("polars", "pyarrow"))))
 
 
 def user_cache(environ: Mapping[str, str]) -> "Cache | None":
@@ -159,6 +138,7 @@ class Cache:
 
     def __init__(self, folder: Path, most_bytes: int = MOST_BYTES, most_entries: int = MOST_ENTRIES) -> None:
         self.folder, self.most_bytes, self.most_entries = folder, most_bytes, most_entries
+        self._most_file_bytes = most_bytes - recall.share(most_bytes)
         # The journal comes first when they are removed: a new file must not be rolled back by an old one's.
         self._files = [folder / f"{_FILE_NAME}{suffix}" for suffix in ("-journal", "-wal", "-shm", "")]
         self._file = self._files[-1]
@@ -185,14 +165,14 @@ class Cache:
 
         False where it cannot be stored, or takes more than an eighth of the cache.
         """
-        if len(content) > min((self.most_bytes - _EMPTY_BYTES) // 8, _LARGEST_BYTES):
+        if len(content) > min((self._most_file_bytes - _EMPTY_BYTES) // 8, _LARGEST_BYTES):
             return False
         row = (key.digest, key.kind.value, _digest(key, content), content)
 
         def store(connection: "sqlite3.Connection") -> bool:
             pages, _, page_bytes, entries = connection.execute(_SIZE).fetchone()
             size = max(pages * page_bytes, self._file.stat().st_size)  # they differ in a damaged file
-            if size > 2 * self.most_bytes or entries > 2 * self.most_entries:
+            if size > 2 * self._most_file_bytes or entries > 2 * self.most_entries:
                 raise _Unusable  # a bound was lowered, and dropping so much would take too long
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(_STORE, row)
@@ -215,10 +195,16 @@ class Cache:
             with contextlib.suppress(Exception), contextlib.closing(self._connect()) as connection:
                 if connection.execute(_MARKS).fetchone() == _OUR_MARKS:
                     counts = dict(connection.execute(_COUNTS))
-        return CacheInfo({kind.value: counts.get(kind.value, 0) for kind in Kind}, size)
+        outputs = [status.st_size for _, status in recall.kept(str(self.folder))]
+        counts[Kind.OUTPUT.value] = len(outputs)
+        return CacheInfo({kind.value: counts.get(kind.value, 0) for kind in Kind}, size + sum(outputs))
 
     def clear(self) -> None:
         """Remove the cache; raises OSError where it cannot be removed."""
+        recall.clear(str(self.folder))
+        self._remove_file()
+
+    def _remove_file(self) -> None:
         for file in self._files:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 file.unlink()
@@ -246,7 +232,7 @@ class Cache:
             except (sqlite3.Error, UnicodeError, _Unusable) as error:  # UnicodeError: a message that quotes damage
                 with contextlib.suppress(OSError):
                     if self._is_damage(error):
-                        self.clear()
+                        self._remove_file()
                         continue
                 self._patience /= 2
                 return None
@@ -270,7 +256,10 @@ class Cache:
         """Drop the least recently used entries beyond the bounds; pages that are free leave the file on commit."""
         while True:
             pages, free, page_bytes, entries = connection.execute(_SIZE).fetchone()
-            excess_bytes, excess_entries = (pages - free) * page_bytes - self.most_bytes, entries - self.most_entries
+            excess_bytes, excess_entries = (
+                (pages - free) * page_bytes - self._most_file_bytes,
+                entries - self.most_entries,
+            )
             if excess_bytes <= 0 and excess_entries <= 0:
                 return
             used = None

@@ -15,6 +15,7 @@ from typing import Any
 from mmstats.dataset import SAMPLE, TIMESTAMP_UNIT, Dataset, read_columns
 from mmstats.engine_address import ENGINE_VARIABLE, LOCAL, EngineAddress, read_engine
 from mmstats.errors import InvalidSettings
+from mmstats.file_states import state
 from mmstats.options import read_choice
 from mmstats.wording import did_you_mean, nearest, read_size, visible
 
@@ -38,7 +39,8 @@ VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 class Settings:
     """What is set, each setting under its name in `SETTINGS`, its default where nobody set it.
 
-    `origins` says by name where those are set that somebody has set: the variable or the file.
+    `origins` says by name where those are set that somebody has set: the variable or the file. `seen` are the states
+    of the files that were looked for, by path, before they were read: see `mmstats.file_states`.
     """
 
     data: tuple[str, ...] = ()
@@ -52,6 +54,7 @@ class Settings:
     max_memory: int | None = None
     engine: EngineAddress = LOCAL
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    seen: Mapping[str, str | None] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,8 @@ def load_settings(folder: Path, environ: Mapping[str, str]) -> Settings:
     """
     folder = folder.absolute()
     own = own_file(folder, environ)
-    sources = [(str(file), _read_file(file, own)) for file in _files(folder, own)]
+    seen = _look_for_files(folder, own)
+    sources = [(str(file), _read_file(file, own)) for file in _files(seen, own)]
     for name, (variable, read) in VARIABLES.items():
         if environ.get(variable):
             sources.append((variable, {name: _read_variable(environ, variable, read)}))
@@ -164,19 +168,25 @@ def load_settings(folder: Path, environ: Mapping[str, str]) -> Settings:
             adds = name == "columns" and name in values
             values[name] = {**values[name], **value} if adds else value
             origins[name] = f"{origins[name]}, {origin}" if adds else origin
-    return Settings(**values, origins=origins)
+    return Settings(**values, origins=origins, seen=seen)
 
 
-def _files(folder: Path, own: Path) -> Iterator[Path]:
-    """The files that are read for a command in `folder`: the user's own, then the project's."""
+def _files(seen: Mapping[str, str | None], own: Path) -> Iterator[Path]:
+    """Those of the files looked for that are read: the user's own, then the project's, where that is another file."""
+    there = [Path(file) for file, found in seen.items() if found is not None]
+    yield from (file for file in there if file == own or os.path.realpath(file) != os.path.realpath(own))
+
+
+def _look_for_files(folder: Path, own: Path) -> dict[str, str | None]:
+    """The states of the files that may be read for a command in `folder`: of the user's own, then of the project's."""
     # A configuration folder that is not absolute would make a file of the working directory the user's own.
-    if own.is_absolute() and os.path.lexists(own):
-        yield own
-    candidates = (parent / PROJECT_FILE for parent in (folder, *folder.parents))
-    # A link to nothing counts as found: a file further up must not be read in its place.
-    project = next(filter(os.path.lexists, candidates), None)
-    if project and os.path.realpath(project) != os.path.realpath(own):
-        yield project
+    seen = {str(own): state(str(own))[0]} if own.is_absolute() else {}
+    for parent in (folder, *folder.parents):
+        file = str(parent / PROJECT_FILE)
+        seen[file] = state(file)[0]
+        if seen[file] is not None:  # a link to nothing too: a file further up must not be read in its place
+            break
+    return seen
 
 
 def _read_variable(environ: Mapping[str, str], name: str, read: Callable[[str], Any]) -> Any:

@@ -43,7 +43,7 @@ def asked(
         computed.append(True)
         return engine_for()(query, dataset)
 
-    return answer_cache.Answers(cache, engine).answer(query, dataset, compute), bool(computed)
+    return answer_cache.Answers(cache, engine).answer(query, dataset, compute).stats, bool(computed)
 
 
 def test_an_answer_is_cached_for_its_engine(tmp_path: Path) -> None:

@@ -20,11 +20,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmstats.cache import Cache, Key, Kind, library_versions, make_key
+from mmstats.cache import Cache, Key, Kind, make_key
 from mmstats.cli import run
+from mmstats.version import library_versions
 
 KEY = make_key(Kind.ANSWER, "key")
-KINDS = ("answers", "partial_aggregates", "file_ranges", "event_names")
+KINDS = ("answers", "partial_aggregates", "file_ranges", "event_names", "outputs")
 
 
 @pytest.fixture
@@ -418,7 +419,7 @@ def test_info_counts_by_kind(cache: Cache, capfd: pytest.CaptureFixture[str], mo
     for kind, number in ((Kind.ANSWER, 1), (Kind.ANSWER, 2), (Kind.EVENT_NAMES, 1)):
         cache.store(make_key(kind, number), b"content")
     assert run(["cache", "info"]) == 0
-    size, kinds = file_of(cache).stat().st_size, dict(zip(KINDS, (2, 0, 0, 1), strict=True))
+    size, kinds = file_of(cache).stat().st_size, dict(zip(KINDS, (2, 0, 0, 1, 0), strict=True))
     assert json.loads(capfd.readouterr().out) == {**empty, "entries": 3, "bytes": size, "kinds": kinds}
 
 

@@ -518,7 +518,7 @@ def test_cached_answers_change_with_the_store(tmp_path: Path) -> None:
 
     for content, value, times in ((events("a", 1), 2, 1), (events("a", 1), 2, 1), ([], 0, 2)):
         take(store, put(tmp_path / "a.ndjson", content))
-        assert Answers(cache, LOCAL).answer(StatsQuery(), dataset, compute).rows == [{"value": value}]
+        assert Answers(cache, LOCAL).answer(StatsQuery(), dataset, compute).stats.rows == [{"value": value}]
         assert len(computed) == times
 
 

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 from mmstats import interrupts
-from mmstats.cli.terminal import ClosedPipe, color_messages, discard_stdout, report_error, say
+from mmstats.cli.terminal import (
+    ClosedPipe,
+    color_messages,
+    discard_stdout,
+    refused_by_stdout,
+    report_error,
+    say,
+)
+from mmstats.cli.transcript import transcribed
 from mmstats.errors import (
     InvalidQuestion,
     InvalidSettings,
@@ -17,6 +25,7 @@ from mmstats.errors import (
     TooMuchMemory,
     Unreadable,
 )
+from mmstats.recall import Asked, Recallable, keep
 from mmstats.resources import lack_in
 
 
@@ -56,11 +65,14 @@ EXITS: dict[type[MmstatsError], ExitCode] = {
 _UNWRITABLE = (errno.ENOSPC, errno.EIO, errno.EBADF)
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code; nothing the user can cause shows a traceback."""
+def run(arguments: Sequence[str], question: Asked | None = None) -> int:
+    """Run one command line and return its exit code; nothing the user can cause shows a traceback.
+
+    With the `question` that it asks, its output is kept, to be recalled.
+    """
     color_messages(arguments)
     try:
-        return _run(arguments)
+        return _run(arguments, question)
     except (ClosedPipe, BrokenPipeError):
         discard_stdout()
         return ExitCode.ANSWERED
@@ -84,12 +96,20 @@ def run(arguments: Sequence[str]) -> int:
         return ExitCode.BUG
 
 
+def report_unwritten(arguments: Sequence[str], error: OSError) -> int:
+    """Report that stdout has not taken an output that was recalled, as if it was written first."""
+    color_messages(arguments)
+    refused = refused_by_stdout(error)
+    report_error(refused)
+    return exit_code_for(refused)
+
+
 def exit_code_for(error: MmstatsError) -> ExitCode:
     """The exit code of an error: that of the nearest of its classes that has one."""
     return next((EXITS[kind] for kind in type(error).__mro__ if kind in EXITS), ExitCode.BUG)
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], question: Asked | None) -> int:
     import typer
     from typer._click.exceptions import ClickException
 
@@ -110,6 +130,12 @@ def _run(arguments: Sequence[str]) -> int:
             raise WrongUsage(f"{arguments[0]} {fault}") from None
         return ExitCode.ANSWERED
     try:
-        return command.main(list(arguments), prog_name="mmstats", standalone_mode=False) or ExitCode.ANSWERED
+        with transcribed() as transcript:
+            ended = command.main(list(arguments), prog_name="mmstats", standalone_mode=False)
     except ClickException as error:
         raise wrong_usage(error) from None
+    if not isinstance(ended, Recallable):
+        return ended or ExitCode.ANSWERED
+    if question and transcript.is_whole:
+        keep(question, ended, transcript.written)
+    return ExitCode.ANSWERED

@@ -24,6 +24,7 @@ from mmstats.cli.help import (
 from mmstats.cli.parsing import Command, Group
 from mmstats.options import Texts
 from mmstats.question.parameters import QUESTION
+from mmstats.recall import Recallable
 from mmstats.version import __version__
 
 app = typer.Typer(
@@ -59,14 +60,14 @@ def root(
     _show_help(context)
 
 
-Run = Callable[..., int | None]
+Run = Callable[..., int | Recallable | None]
 
 
 def _command(group: typer.Typer, name: str, epilog: str, *tables: options.Table) -> Callable[[Run], Run]:
     """Make a function a command: its options are those of the tables, and it takes the texts written for each table."""
 
     def add(run: Run) -> Run:
-        def call(**values: Any) -> int | None:
+        def call(**values: Any) -> int | Recallable | None:
             found = [[(option.name, options.written(option, values)) for option in table] for table in tables]
             return run(*({name: texts for name, texts in table if texts} for table in found))
 
@@ -81,11 +82,11 @@ def _command(group: typer.Typer, name: str, epilog: str, *tables: options.Table)
 
 
 @_command(app, "query", QUERY, QUESTION, options.QUERY)
-def query_command(question: Texts, texts: Texts) -> None:
+def query_command(question: Texts, texts: Texts) -> Recallable | None:
     """Count events, or distinct visitors, over a time range, grouped and bucketed."""
     from mmstats.cli.query import query
 
-    query(question, texts)
+    return query(question, texts)
 
 
 @_command(app, "describe", DESCRIBE, options.DESCRIBE)

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from mmstats.cli.terminal import is_dumb, is_stderr_terminal
+from mmstats.cli.transcript import shown_untranscribed
 from mmstats.interrupts import before_end
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Progress:
             console = Console(stderr=True)
             display = Display(*self._columns(console.width), console=console, transient=True)
             self._task = display.add_task(self._work, total=self._total or None)
+            shown_untranscribed()
             before_end(display.stop)
             display.start()
             self._display = display

@@ -11,12 +11,13 @@ from mmstats.cli.output import choose_sink, tells_format
 from mmstats.cli.progress import Progress
 from mmstats.cli.terminal import note, say, show, show_report
 from mmstats.dataset import SAMPLE_ALONE, Dataset
-from mmstats.engine_address import EngineAddress
+from mmstats.engine_address import LOCAL, EngineAddress
 from mmstats.interrupts import raised
 from mmstats.memory import bounded
 from mmstats.options import Texts, excludes, read_texts
 from mmstats.question.query import StatsQuery
 from mmstats.question.read import read_question
+from mmstats.recall import Recallable
 from mmstats.render import DESCRIPTION_FORMATS, FILE_FORMATS
 from mmstats.reports import Explanation, Profile
 from mmstats.settings import choose_dataset, settings_here
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 _EXPLAIN_ALONE = excludes("stats", "explain", "cannot be given with --explain, which answers nothing")
 
 
-def query(question_texts: Texts, texts: Texts) -> None:
-    """Answer the question; everything that is wrong with its options is raised at once, before any data is read."""
+def query(question_texts: Texts, texts: Texts) -> Recallable | None:
+    """Answer the question; everything that is wrong with its options is raised at once, before any data is read.
+
+    Returns what decided the output, where that is files and folders here that say when they change.
+    """
     values, faults = read_texts(QUERY, texts, [SAMPLE_ALONE, _EXPLAIN_ALONE, tells_format(FILE_FORMATS)])
     if values["explain"] and not set(texts.get("format", ())) <= set(DESCRIPTION_FORMATS):
         faults["format"] = [f"must be one of {', '.join(DESCRIPTION_FORMATS)} with --explain"]
@@ -46,7 +50,7 @@ def query(question_texts: Texts, texts: Texts) -> None:
         explanation = _explain(question, dataset, engine, cache, max_memory)
         print_page = partial(_print_explanation, explanation, values["explain"])
         show_report(explanation.to_json(), print_page, values, settings, sink)
-        return
+        return None
 
     def compute() -> Stats:
         from mmstats.engines import engine_for
@@ -62,9 +66,9 @@ def query(question_texts: Texts, texts: Texts) -> None:
         if cache:
             from mmstats.engines.answer_cache import Answers
 
-            stats = Answers(cache, engine).answer(question, dataset, compute, profile)
+            stats, seen = Answers(cache, engine).answer(question, dataset, compute, profile)
         else:
-            stats = compute()
+            stats, seen = compute(), None
     with profile.phase("show"):
         show(stats, question, dataset, values, settings, sink)
     if values["stats"]:
@@ -72,6 +76,9 @@ def query(question_texts: Texts, texts: Texts) -> None:
 
         for sentence in profile_sentences(profile, cached=cache is not None):
             say("stats", sentence)
+    if cache is None or seen is None or engine != LOCAL or values["stats"] or values["output"] is not None:
+        return None
+    return Recallable({**settings.seen, **seen}, dataset.limits.settle_ns, str(cache.folder), cache.most_bytes)
 
 
 def _explain(

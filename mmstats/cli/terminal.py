@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmstats.answer import Stats
+from mmstats.cli.transcript import shown_untranscribed, transcribe
 from mmstats.dataset import Dataset
 from mmstats.errors import InvalidParams, MmstatsError, OutputError
 from mmstats.question.query import StatsQuery
@@ -69,9 +70,14 @@ def _write(content: bytes) -> None:
         discard_stdout()
         raise ClosedPipe from None
     except (OSError, AttributeError, ValueError) as error:
-        discard_stdout()
-        why = error.strerror if isinstance(error, OSError) else "it is closed"
-        raise OutputError(f"cannot write to stdout: {why}") from None
+        raise refused_by_stdout(error) from None
+    transcribe(content)
+
+
+def refused_by_stdout(error: Exception) -> OutputError:
+    """The error to report where stdout takes no more; nothing is written to it from now on."""
+    discard_stdout()
+    return OutputError(f"cannot write to stdout: {error.strerror if isinstance(error, OSError) else 'it is closed'}")
 
 
 def is_terminal() -> bool:
@@ -158,7 +164,9 @@ def say(kind: str, sentence: str) -> None:
         word = f"\x1b[{_STYLES[kind]}m{kind}:\x1b[0m" if _messages.are_colored() else f"{kind}:"
         line = f"{word} {' '.join(sentence.splitlines())}\n"
         encoding = sys.stderr.encoding or "utf-8"
-        sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding))
+        written = line.encode(encoding, "backslashreplace").decode(encoding)
+        transcribe(written)
+        sys.stderr.write(written)
         sys.stderr.flush()
 
 
@@ -190,7 +198,10 @@ def write_page(
         )
     )
     content = _encode(page.getvalue(), sink.encoding)
-    command = _pager() if pager and sink.lines and content.count(b"\n") >= sink.lines else ""
+    command = ""
+    if pager and sink.lines and content.count(b"\n") >= sink.lines:
+        shown_untranscribed()  # even without a pager: another time there may be one
+        command = _pager()
     if not (command and _write_to_pager(command, content)):
         sink.write(content)
 

@@ -2,19 +2,29 @@
 
 import json
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from mmstats.answer import Stats, encode
 from mmstats.cache import Cache, Key, Kind, make_key
 from mmstats.dataset import Dataset
 from mmstats.engine_address import EngineAddress
 from mmstats.errors import DatasetError
-from mmstats.files.fingerprint import fingerprint
+from mmstats.files.fingerprint import Fingerprint, fingerprint
 from mmstats.question.query import StatsQuery
 from mmstats.reports import Profile
 
 _MOST_ROWS = 100_000
+
+
+class Answered(NamedTuple):
+    """An answer, and the states of all on disk that decided it, as in `Fingerprint`.
+
+    `seen` is None where these may have changed while the question was answered, or may change unnoticed.
+    """
+
+    stats: Stats
+    seen: Mapping[str, str | None] | None = None
 
 
 class Answers:
@@ -25,35 +35,41 @@ class Answers:
 
     def answer(
         self, query: StatsQuery, dataset: Dataset, compute: Callable[[], Stats], profile: Profile | None = None
-    ) -> Stats:
+    ) -> Answered:
         """The cached answer to the same question of the same files, else what `compute` gives, which is cached."""
-        key = self._key(query, dataset)
-        if key is None:
-            return compute()
+        before = _settled(dataset)
+        if before is None:
+            return Answered(compute())
+        key = self._key(query, before)
         content = self._cache.find(key)
         if content is not None:
             if profile:
                 profile.answer_cached = True
-            return _decode(content)
+            return Answered(_decode(content), before.seen)
         stats = compute()
-        if len(stats.rows) <= _MOST_ROWS and self._key(query, dataset) == key:
+        after = _settled(dataset)
+        if after is None or after.digest != before.digest:
+            return Answered(stats)
+        if len(stats.rows) <= _MOST_ROWS:
             self._cache.store(key, _encode(stats))
-        return stats
+        return Answered(stats, before.seen)
 
     def has(self, query: StatsQuery, dataset: Dataset) -> bool:
         """Whether `answer` would give a cached one."""
-        key = self._key(query, dataset)
-        return key is not None and self._cache.find(key) is not None
+        found = _settled(dataset)
+        return found is not None and self._cache.find(self._key(query, found)) is not None
 
-    def _key(self, query: StatsQuery, dataset: Dataset) -> Key | None:
-        """The answer's key; None where files may change unnoticed, or cannot be had, which the engine will say."""
-        try:
-            found = fingerprint(dataset)
-        except DatasetError:
-            return None
-        if time.time_ns() - found.changed <= dataset.limits.settle_ns:
-            return None
+    def _key(self, query: StatsQuery, found: Fingerprint) -> Key:
         return make_key(Kind.ANSWER, self._engine.identity, found.digest, query)
+
+
+def _settled(dataset: Dataset) -> Fingerprint | None:
+    """The dataset's fingerprint; None where files may change unnoticed, or cannot be had, which the engine will say."""
+    try:
+        found = fingerprint(dataset)
+    except DatasetError:
+        return None
+    return found if time.time_ns() - found.changed > dataset.limits.settle_ns else None
 
 
 def _encode(stats: Stats) -> bytes:

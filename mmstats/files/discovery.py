@@ -4,15 +4,17 @@ import errno
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmstats.dataset import Dataset
 from mmstats.errors import DatasetError, NotEvents, Unreadable
+from mmstats.file_states import identity, state
 from mmstats.files.event_file import KNOWN, EventFile, Format, PassedOver, Stored, event_file
-from mmstats.files.manifest import is_store, read_manifest, superseded_path
+from mmstats.files.globs import check_folders, looked_into, matches_of
+from mmstats.files.manifest import MANIFEST, is_store, read_manifest, superseded_path
 from mmstats.resources import refused
 from mmstats.storage import Status, Storage
 from mmstats.storage.disk import DISK, status_of
@@ -27,7 +29,18 @@ class StoreFolder:
     path: str
 
 
-Found = EventFile | PassedOver | StoreFolder
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A folder, a link or a manifest on disk whose state decides which files are found, and that state.
+
+    See `mmstats.file_states`; it is taken before the folder is listed and the manifest read.
+    """
+
+    path: str
+    state: str | None
+
+
+Found = EventFile | PassedOver | StoreFolder | Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +48,14 @@ class FileList:
     """The event files of a dataset, each once and in order of path.
 
     `passed_over` counts files of unknown extension, `special` counts pipes, sockets and devices: neither is read.
+    `seen` are the states by path of all that decided what is found on disk, these files too: while they are the same,
+    the same files are found.
     """
 
     files: tuple[EventFile, ...]
     passed_over: int
     special: int = 0
+    seen: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @contextmanager
@@ -55,10 +71,15 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
         files: dict[str, EventFile] = {}
         passed_over: set[str] = set()
         special: set[str] = set()
+        seen: dict[str, str | None] = {}
         stores = 0
         for found in _discover(dataset, spool):
-            if isinstance(found, EventFile):
+            if isinstance(found, Seen):
+                seen[found.path] = found.state
+            elif isinstance(found, EventFile):
                 files.setdefault(found.storage.canonical(found.path), found)
+                if found.storage is DISK and found.status:
+                    seen[found.path] = found.status.identity
             elif isinstance(found, PassedOver):
                 (special if found.special else passed_over).add(found.path)
             else:
@@ -71,7 +92,8 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
             others = {0: "no files", 1: "only 1 file of another kind"}
             count = len(passed_over) + len(special)
             raise NotEvents(f"{where}, {others.get(count, f'only {count} files of other kinds')}", hint=KNOWN)
-        yield FileList(tuple(sorted(files.values(), key=lambda file: file.path)), len(passed_over), len(special))
+        in_order = tuple(sorted(files.values(), key=lambda file: file.path))
+        yield FileList(in_order, len(passed_over), len(special), seen)
 
 
 @contextmanager
@@ -165,8 +187,10 @@ def _on_disk(location: str, input_format: str | None, spool: ExitStack) -> Itera
     if os.path.lexists(location):
         yield from _at_path(location, input_format, spool, named=True)
         return
-    _check_folders(location)  # before a glob that would pass over them in silence
-    matches = sorted(_expand(location)) if glob.has_magic(location) else []
+    check_folders(location)  # before a glob that would pass over them in silence
+    if glob.has_magic(location):
+        yield from (Seen(path, state(path)[0]) for path in dict.fromkeys(looked_into(location)))
+    matches = sorted(matches_of(location)) if glob.has_magic(location) else []
     if not matches:
         absent = "nothing matches" if glob.has_magic(location) else "no such file or folder"
         raise NotEvents(f"{visible(location)}: {absent}", hint=_beside(location))
@@ -176,6 +200,7 @@ def _on_disk(location: str, input_format: str | None, spool: ExitStack) -> Itera
 
 def _at_path(path: str, input_format: str | None, spool: ExitStack, *, named: bool) -> Iterator[Found]:
     found = _stat(path)
+    yield from _seen(path, found)
     if not found:
         if Path(path).is_symlink():
             raise _broken_link(path)
@@ -211,6 +236,7 @@ def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
     while waiting:
         path = waiting.pop()
         found = _stat(path)
+        yield from _seen(path, found)
         if found is None or stat.S_ISREG(found.st_mode):
             file = event_file(path, input_format, DISK, found and _readable_status(path, found), named=False)
             if found is None and isinstance(file, EventFile) and Path(path).is_symlink():
@@ -219,6 +245,8 @@ def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
         elif stat.S_ISDIR(found.st_mode) and (found.st_dev, found.st_ino) not in entered:
             entered.add((found.st_dev, found.st_ino))
             if is_store(path):
+                manifest = os.path.join(path, MANIFEST)  # noqa: PTH118
+                yield Seen(manifest, state(manifest)[0])
                 yield from store_files(path, DISK)
                 continue
             try:
@@ -228,6 +256,12 @@ def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
             waiting += [os.path.join(path, name) for name in entries if not is_hidden(name)]  # noqa: PTH118
         elif not stat.S_ISDIR(found.st_mode):
             yield PassedOver(path, special=True)
+
+
+def _seen(path: str, found: os.stat_result | None) -> Iterator[Seen]:
+    """The state of a folder, as it was when it was looked at, or of what a link leads to."""
+    if found is None or stat.S_ISDIR(found.st_mode) or os.path.islink(path):
+        yield Seen(path, identity(path, found) if found else state(path)[0])
 
 
 def _readable_status(path: str, found: os.stat_result) -> Status | None:
@@ -249,37 +283,6 @@ def _stat(path: str) -> os.stat_result | None:
 
 def _broken_link(path: str) -> NotEvents:
     return NotEvents(f"{visible(path)}: a link to nothing")
-
-
-def _expand(pattern: str) -> Iterator[str]:
-    """What a glob matches; wildcards go into no folder whose name starts with `_`, as they go into no hidden one."""
-    written = {part for part in Path(pattern).parts if not glob.has_magic(part)}
-    for match in glob.iglob(pattern, recursive=True):
-        path = Path(match)
-        folders = path.parts if os.path.isdir(match) else path.parts[:-1]
-        if not any(part.startswith("_") and part not in written for part in folders):
-            yield match
-
-
-def _check_folders(location: str) -> None:
-    """Raise Unreadable for a folder on the way to a location, or that its wildcards look into, that may not be."""
-    parent, name = os.path.split(location)
-    if not name:
-        return
-    folders = [parent or "."]
-    if glob.has_magic(parent):
-        _check_folders(parent)
-        folders = [folder for folder in glob.iglob(parent, recursive=True) if os.path.isdir(folder)]
-    for folder in folders:
-        try:
-            if glob.has_magic(name):
-                os.scandir(folder).close()
-            Path(folder, ".").lstat()
-            Path(folder, name).lstat()
-        except PermissionError as error:
-            raise refused(folder, error) from None
-        except OSError:
-            continue
 
 
 def _beside(location: str) -> str:

@@ -6,7 +6,7 @@ import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -30,13 +30,15 @@ class Fingerprint:
 
     `digest` changes with every file that is added, removed or changed. Only a `settled` one is known to change with
     the next: a file that was written to a moment ago may be once more, within the same tick of the clock. The last
-    change was at `changed`, in nanoseconds since 1970.
+    change was at `changed`, in nanoseconds since 1970. `seen` are the states that decide which files there are and
+    what is in them, as in `FileList`; None where these are not all on disk.
     """
 
     digest: str
     files: int
     settled: bool
     changed: int
+    seen: Mapping[str, str | None] | None = field(default=None, compare=False)
 
 
 def fingerprint(dataset: Dataset) -> Fingerprint:
@@ -58,7 +60,10 @@ def fingerprint(dataset: Dataset) -> Fingerprint:
         for storage, some in _by_storage(file for file in found.files if not file.stored).items():
             for folder in storage.folder_fingerprints(f.path for f in some if f.path not in dataset.locations):
                 digest.update(folder.encode("utf-8", "surrogateescape"))
-    return Fingerprint(digest.hexdigest(), len(found.files), settled, changed)
+        is_local = not any("://" in location for location in dataset.locations)
+        # A file that goes by another name than its path was moved, or kept from a pipe.
+        seen = found.seen if is_local and all(one.status and not one.name for one in found.files) else None
+    return Fingerprint(digest.hexdigest(), len(found.files), settled, changed, seen)
 
 
 def file_fingerprints(files: Iterable[EventFile], settle_ns: int) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mmstats.errors import Unreadable
+from mmstats.file_states import identity
 from mmstats.resources import refused
 from mmstats.storage import Status, parquet_footer
 
@@ -93,9 +94,8 @@ class Disk:
 
 def status_of(path: str, stat: os.stat_result) -> Status:
     """The status of a file that was looked at already."""
-    known = (path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     # Anybody may set the time of modification, but not that of change.
-    return Status(stat.st_size, repr(known), stat.st_ctime_ns)
+    return Status(stat.st_size, identity(path, stat), stat.st_ctime_ns)
 
 
 def _read_between(file: BinaryIO, start: int, end: int) -> bytes:
