@@ -92,10 +92,9 @@ def stats(
         "trust_partitions": trust_partitions,
         "storage_option": values.get("storage_options", {}),
     }
-    dataset = choose_dataset(source, settings)
-    return bounded(
-        values.get("max_memory"), lambda: engine_for(values.get("engine") or settings.engine)(query, dataset)
-    )
+    max_memory = values.get("max_memory")
+    dataset = choose_dataset(source, settings).within(max_memory)
+    return bounded(max_memory, lambda: engine_for(values.get("engine") or settings.engine)(query, dataset))
 
 
 def _locations(data: object) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmstats.errors import Fault
@@ -64,6 +64,15 @@ class Dataset:
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
     limits: Limits = field(default=Limits(), repr=False)
     origin: str = field(default="", repr=False, compare=False)
+
+    def within(self, max_memory: int | None) -> "Dataset":
+        """The same for a question that may take about so many bytes of memory, None for no bound.
+
+        What is held to answer faster takes at most a quarter of them.
+        """
+        if max_memory is None:
+            return self
+        return replace(self, limits=replace(self.limits, table_bytes=min(self.limits.table_bytes, max_memory // 4)))
 
     @property
     def named_elsewhere(self) -> str:

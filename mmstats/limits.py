@@ -54,6 +54,7 @@ class Limits:
     merge_rows: int = 1 << 22  # rows of sorted runs that are merged at once
     merge_samples: int = 64  # keys of each run, for every `merge_rows`, by which pieces to merge are cut
     run_rows: int = 1 << 25  # rows of sorted runs that are held before they are merged to save memory
+    table_bytes: int = 400_000_000  # a table of visitors' registers that would take more is none: they are sorted
 
     # Stores
     day_files: int = 8  # files of a day; more are merged

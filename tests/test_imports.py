@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LIBRARIES = ("polars", "polars_hash", "pyarrow", "typer", "rich")
+LIBRARIES = ("polars", "polars_hash", "pyarrow", "numpy", "typer", "rich")
 SERVER = ("starlette", "uvicorn", "anyio", "h11", "structlog", "prometheus_client", "cachetools", "asyncio")
 RUN = """
 import json, os, sys
@@ -110,11 +110,11 @@ def test_help_and_wrong_questions_load_no_engine(arguments: list[str], code: int
 )
 @pytest.mark.parametrize("form", ["json", "csv"])
 def test_counts_to_a_pipe_load_the_engine_alone(question: list[str], form: str) -> None:
-    """Counting Parquet events to a pipe loads Polars, and neither Arrow, the hash plugin, Rich nor the server."""
+    """Counting Parquet events to a pipe loads Polars, but not Arrow, NumPy, the hash plugin, Rich or the server."""
     ended, modules = run("query", "--no-cache", "--sample", "--format", form, *question)
     assert ended == 0
     assert "polars" in modules
-    absent(modules, ("polars_hash", "pyarrow", "rich", "mmstats.serve.app", *SERVER[:-1]))
+    absent(modules, ("polars_hash", "pyarrow", "numpy", "rich", "mmstats.serve.app", *SERVER[:-1]))
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,19 @@ def test_the_server_loads_no_engine() -> None:
 def test_distinct_visitors_load_the_hash() -> None:
     """Estimating distinct visitors loads the hash plugin, counting them exactly does not."""
     assert "polars_hash" in run("query", "--no-cache", "--sample", "--metric", "uniques")[1]
-    absent(
-        run("query", "--no-cache", "--sample", "--metric", "uniques", "--exact")[1], ("polars_hash", "pyarrow", "rich")
-    )
+    _, modules = run("query", "--no-cache", "--sample", "--metric", "uniques", "--exact")
+    absent(modules, ("polars_hash", "pyarrow", "numpy", "rich"))
+
+
+@pytest.mark.parametrize(("batch_rows", "metric"), [(1 << 20, "uniques"), (500, "count"), (500, "uniques")])
+def test_only_visitors_of_many_events_load_numpy(batch_rows: int, metric: str) -> None:
+    """NumPy is loaded to estimate distinct visitors from the first full batch on, and for nothing else."""
+    work = f"""
+from mmstats.dataset import SAMPLE, Dataset
+from mmstats.engines.local.engine import answer
+from mmstats.limits import Limits
+from mmstats.question.query import StatsQuery
+answer(StatsQuery({metric!r}, group_by=("country",)), Dataset(SAMPLE, limits=Limits(batch_rows={batch_rows})))
+code = 0
+"""
+    assert ("numpy" in loaded(work)[1]) is (batch_rows == 500 and metric == "uniques")

@@ -58,7 +58,7 @@ def query(question_texts: Texts, texts: Texts) -> Recallable | None:
         with profile.phase("load engine"):
             answer = engine_for(engine)
         with raised():
-            return bounded(max_memory, partial(answer, question, dataset, profile, cache))
+            return bounded(max_memory, partial(answer, question, dataset.within(max_memory), profile, cache))
 
     with Progress() as progress:
         expect = partial(progress.expect, "reading") if progress.is_shown else None

@@ -81,7 +81,7 @@ def _answer(job: Job) -> Answer | Exception:
 
     try:
         with fatal_above(job.max_memory, TOO_MUCH_MEMORY_EXIT):
-            stats = engine_for(job.engine)(job.query, job.dataset, cache=user_cache(os.environ))
+            stats = engine_for(job.engine)(job.query, job.dataset.within(job.max_memory), cache=user_cache(os.environ))
             return Answer(stats.to_json().encode(), len(stats.rows), stats.truncated, tuple(stats.notices))
     except BaseException as error:  # the server tells it, be it a bug or not; a panic of the engine is no Exception
         told = lack_in(error) or error

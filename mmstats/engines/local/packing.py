@@ -110,24 +110,24 @@ class Runs:
     """Frames sorted by a packed `key`, each with the layout of its keys.
 
     `condensed` sorts a frame and keeps of each group what matters; of some frames together it keeps the same as of
-    what it has kept of each.
+    what it has kept of each. `rows` are those that it holds.
     """
 
     def __init__(self, condensed: Callable[[pl.DataFrame], pl.DataFrame], limits: Limits) -> None:
         self._condensed, self._limits = condensed, limits
         self._runs: list[Run] = []
-        self._rows, self._enough = 0, limits.run_rows
+        self.rows, self._enough = 0, limits.run_rows
         self._lock = Lock()
 
     def add(self, layout: KeyLayout, run: pl.DataFrame) -> None:
         """Take up a frame that is condensed."""
         with self._lock:
             self._runs.append((layout, run))
-            self._rows += run.height
-            if self._rows > self._enough:
+            self.rows += run.height
+            if self.rows > self._enough:
                 self._runs = list(self.pieces())
-                self._rows = sum(run.height for _, run in self._runs)
-                self._enough = max(self._limits.run_rows, 2 * self._rows)
+                self.rows = sum(run.height for _, run in self._runs)
+                self._enough = max(self._limits.run_rows, 2 * self.rows)
 
     def pieces(self) -> Iterator[Run]:
         """All of it, condensed and of one layout; each group is whole in one piece, and groups come in order."""
@@ -146,7 +146,7 @@ class Runs:
 
     def _borders(self, layout: KeyLayout, runs: list[pl.DataFrame]) -> pl.Series:
         """The keys at which pieces begin, but for the first; they are the first of their groups."""
-        pieces = -(-self._rows // self._limits.merge_rows)
+        pieces = -(-self.rows // self._limits.merge_rows)
         step = max(1, self._limits.merge_rows // self._limits.merge_samples)
         samples = pl.concat([run[KEY].gather_every(step) for run in runs]).sort()
         inner = samples.gather([len(samples) * at // pieces for at in range(1, pieces)])

@@ -1,22 +1,28 @@
-"""Sketches as sorted integers: the ends of every register that a group's visitors touch, an entry each.
+"""Sketches as packed integers: the ends of every register that a group's visitors touch, an entry each.
 
 An entry is the register above the value that it was shown, 47 bits; `sketch` tells what these are. Of the entries of a
-register only the least and the greatest matter, so that sketches merge by sorting their entries together.
+register only the least and the greatest matter, so that sketches merge by sorting their entries together, or by
+showing them all to a table of registers where the groups are so few that there is room for one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from mmstats.engines import sketch
 from mmstats.engines.local.packed_groups import LabelCodes, unpacked_rows
-from mmstats.engines.local.packing import KEY, KeyLayout, Runs
+from mmstats.engines.local.packing import KEY, KeyLayout, Run, Runs
 from mmstats.engines.local.streaming import each_batch
 from mmstats.engines.stages import VALUE, Rows
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
 from mmstats.readers.columnar import FILE
 from mmstats.readers.projection import VISITOR
+
+if TYPE_CHECKING:
+    from mmstats.engines.local.dense_registers import RegisterTable
 
 ENTRY = "entry"
 BITS = sketch.PRECISION + 1 + 32  # one register more, for ids that are null, whose group must not be lost
@@ -44,7 +50,7 @@ class RegisterEntries:
         key = pl.col(KEY)
         pieces = [
             keys.select(*layout.columns(key), layout.lowest(key).alias(ENTRY))
-            for layout, keys in self._condensed((FILE, *self._query.labels), entries).pieces()
+            for layout, keys in self._collected((FILE, *self._query.labels), entries).condensed()
         ]
         return pl.concat(pieces) if pieces else entries.head(0).collect()
 
@@ -59,24 +65,72 @@ class RegisterEntries:
     def merged(self, partials: Sequence[pl.LazyFrame]) -> Rows:
         """The estimated visitors of every group; raises TooWide where labels are too wide to pack."""
         entries = [partial.select(*self._query.labels, ENTRY) for partial in partials]
-        runs = self._condensed(self._query.labels, pl.concat(entries, how="vertical_relaxed"))
-        pieces = [(layout, _estimate(keys, layout)) for layout, keys in runs.pieces()]
-        return unpacked_rows(self._query, self._codes, pieces)
+        collected = self._collected(self._query.labels, pl.concat(entries, how="vertical_relaxed"))
+        return unpacked_rows(self._query, self._codes, collected.estimates())
 
     def rows(self, events: pl.LazyFrame) -> Rows:
         """The estimated visitors of all events; raises TooWide as above."""
         return self.merged([self.partial(events)])
 
-    def _condensed(self, names: tuple[str, ...], entries: pl.LazyFrame) -> Runs:
-        """The entries that matter of each group by the columns `names`."""
-        runs = Runs(_condense, self._limits)
+    def _collected(self, names: tuple[str, ...], entries: pl.LazyFrame) -> "_Collected":
+        """The entries of each group by the columns `names`."""
+        collected = _Collected(names, self._limits)
+        each_batch(entries.select(*names, ENTRY), collected.take, self._limits.batch_rows)
+        return collected
 
-        def take(batch: pl.DataFrame) -> None:
-            layout = KeyLayout.of(batch, names, BITS)
-            runs.add(layout, _condense(batch.select(layout.packed(pl.col(ENTRY)).alias(KEY))))
 
-        each_batch(entries.select(*names, ENTRY), take, self._limits.batch_rows)
-        return runs
+class _Collected:
+    """The entries of groups: in a table as long as that has room for all of them, else in sorted runs."""
+
+    def __init__(self, names: tuple[str, ...], limits: Limits) -> None:
+        self._names, self._limits = names, limits
+        self._runs = Runs(_condense, limits)
+        self._table: RegisterTable | None = None
+        self._may_fit = True
+        self._lock = Lock()
+
+    def take(self, batch: pl.DataFrame) -> None:
+        """Take up the entries of a batch, which has labels in columns."""
+        own = KeyLayout.of(batch, self._names, BITS)
+        table = self._table_for(own, batch.height)
+        layout = table and table.widened(own)
+        keys = batch.select((layout or own).packed(pl.col(ENTRY)).alias(KEY))
+        if table and layout and table.add(layout, keys[KEY]):
+            return
+        if table:
+            self._hand_over(table)
+        self._runs.add(layout or own, _condense(keys))
+
+    def _table_for(self, layout: KeyLayout, rows: int) -> "RegisterTable | None":
+        """The table, which is made for the first batch that is full: NumPy loads no sooner than fewer are sorted."""
+        with self._lock:
+            is_due = self._may_fit and self._table is None and rows >= self._limits.batch_rows
+            if is_due and layout.dtype == pl.UInt64():
+                from mmstats.engines.local.dense_registers import RegisterTable
+
+                self._table = RegisterTable(layout, self._limits)
+            return self._table
+
+    def _hand_over(self, table: "RegisterTable") -> None:
+        """Sort from now on, also what is in the table."""
+        with self._lock:
+            if self._table is table:
+                table.close()
+                self._runs.add(*table.entries())
+                self._table, self._may_fit = None, False
+
+    def condensed(self) -> Iterator[Run]:
+        """The entries that matter, in order; each group is whole in one piece."""
+        if self._table:
+            self._runs.add(*self._table.entries())
+        return self._runs.pieces()
+
+    def estimates(self) -> Iterator[Run]:
+        """The estimated number of visitors of each group."""
+        if self._table and not self._runs.rows:
+            yield self._table.estimates()
+            return
+        yield from ((layout, _estimate(keys, layout)) for layout, keys in self.condensed())
 
 
 def _condense(keys: pl.DataFrame) -> pl.DataFrame:
