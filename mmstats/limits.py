@@ -51,7 +51,7 @@ class Limits:
     # Grouping
     filled_rows: int = 1_000_000  # rows of an answer whose empty buckets are filled
     batch_rows: int = 1 << 20  # events that are packed and sorted at once
-    merge_rows: int = 1 << 22  # rows of sorted runs that are merged at once
+    merge_rows: int = 1 << 20  # rows of sorted runs that are merged at once
     merge_samples: int = 64  # keys of each run, for every `merge_rows`, by which pieces to merge are cut
     run_rows: int = 1 << 25  # rows of sorted runs that are held before they are merged to save memory
     table_bytes: int = 400_000_000  # a table of visitors' registers that would take more is none: they are sorted

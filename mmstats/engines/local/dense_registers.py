@@ -46,36 +46,29 @@ class RegisterTable:
         places[self._groups] = np.arange(len(self._groups))
         return places
 
-    def widened(self, layout: KeyLayout) -> KeyLayout | None:
-        """A layout that has room for keys of the table and of another layout, None where 64 bits have not."""
-        wider = KeyLayout.over((self._layout, layout))
-        if wider == self._layout:
-            return wider
-        with self._lock:
-            wider = KeyLayout.over((self._layout, layout))
-            if wider.dtype != pl.UInt64():
-                return None
-            if wider != self._layout:
-                keys = pl.Series(KEY, self._groups.view(np.uint64) << self._layout.below)
-                self._groups = (self._layout.repacked(keys, wider).to_numpy() >> wider.below).view(np.int64)
-                self._layout = wider
-                self._places = self._numbered()
-            return wider
-
     def add(self, layout: KeyLayout, keys: pl.Series) -> bool:
-        """Take up keys, in a layout that the table has had; False where it has no room for their groups, or is closed.
+        """Take up keys; False where there is no room for their groups, or where the table is closed.
 
-        Some of the keys may be taken up then. That does no harm, since an entry may be repeated.
+        Of two layouts that keys come in, one has room for the other. Where there is no room, some of the keys may be
+        taken up all the same: that does no harm, since an entry may be repeated.
         """
         with self._lock:
-            if self._is_closed:
+            if self._is_closed or layout.dtype != pl.UInt64():
                 return False
+            self._widen(KeyLayout.over((self._layout, layout)))
             left = self._add(layout.repacked(keys, self._layout).to_numpy())
             if len(left):
                 if not self._give_places(left):
                     return False
                 self._add(left)
             return True
+
+    def _widen(self, layout: KeyLayout) -> None:
+        if layout != self._layout:
+            keys = pl.Series(KEY, self._groups.view(np.uint64) << self._layout.below)
+            self._groups = (self._layout.repacked(keys, layout).to_numpy() >> layout.below).view(np.int64)
+            self._layout = layout
+            self._places = self._numbered()
 
     def _add(self, keys: _Keys) -> _Keys:
         """Take up keys; those are left whose groups have no place."""

@@ -58,7 +58,7 @@ def count_packed(query: StatsQuery, codes: LabelCodes, events: pl.LazyFrame, lim
     runs = Runs(_added, limits)
 
     def take(batch: pl.DataFrame) -> None:
-        layout = KeyLayout.of(batch, query.labels)
+        layout = runs.widened(KeyLayout.of(batch, query.labels))
         keys = batch.select(layout.packed()).to_series().sort()
         counts = keys.rle().struct.unnest()
         runs.add(layout, counts.select(pl.col("value").alias(KEY), pl.col("len").cast(pl.Int64).alias(VALUE)))

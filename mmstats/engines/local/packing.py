@@ -116,8 +116,15 @@ class Runs:
     def __init__(self, condensed: Callable[[pl.DataFrame], pl.DataFrame], limits: Limits) -> None:
         self._condensed, self._limits = condensed, limits
         self._runs: list[Run] = []
+        self._layout: KeyLayout | None = None
         self.rows, self._enough = 0, limits.run_rows
         self._lock = Lock()
+
+    def widened(self, layout: KeyLayout) -> KeyLayout:
+        """The layout for keys that have another one: with room for all that came before, so that few are repacked."""
+        with self._lock:
+            self._layout = KeyLayout.over((self._layout or layout, layout))
+            return self._layout
 
     def add(self, layout: KeyLayout, run: pl.DataFrame) -> None:
         """Take up a frame that is condensed."""
@@ -134,7 +141,9 @@ class Runs:
         if not self._runs:
             return
         layout = KeyLayout.over(of for of, _ in self._runs)
-        runs = [run.with_columns(of.repacked(run[KEY], layout)) for of, run in self._runs]
+        for at, (of, run) in enumerate(self._runs):  # one by one, since all of them twice would take twice the memory
+            self._runs[at] = layout, run.with_columns(of.repacked(run[KEY], layout))
+        runs = [run for _, run in self._runs]
         if len(runs) == 1:
             yield layout, runs[0]
             return

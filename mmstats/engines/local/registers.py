@@ -91,15 +91,14 @@ class _Collected:
 
     def take(self, batch: pl.DataFrame) -> None:
         """Take up the entries of a batch, which has labels in columns."""
-        own = KeyLayout.of(batch, self._names, BITS)
-        table = self._table_for(own, batch.height)
-        layout = table and table.widened(own)
-        keys = batch.select((layout or own).packed(pl.col(ENTRY)).alias(KEY))
-        if table and layout and table.add(layout, keys[KEY]):
+        layout = self._runs.widened(KeyLayout.of(batch, self._names, BITS))
+        keys = batch.select(layout.packed(pl.col(ENTRY)).alias(KEY))
+        table = self._table_for(layout, batch.height)
+        if table and table.add(layout, keys[KEY]):
             return
         if table:
             self._hand_over(table)
-        self._runs.add(layout or own, _condense(keys))
+        self._runs.add(layout, _condense(keys))
 
     def _table_for(self, layout: KeyLayout, rows: int) -> "RegisterTable | None":
         """The table, which is made for the first batch that is full: NumPy loads no sooner than fewer are sorted."""
