@@ -228,6 +228,26 @@ def test_an_interrupt_stays_an_interrupt(tmp_path: Path) -> None:
     assert (process.returncode, out, err) == (130, b"", b"")
 
 
+MAPPED = """
+import resource, psutil
+from mmstats.dataset import SAMPLE, Dataset
+from mmstats.engines.local.engine import answer
+from mmstats.limits import Limits
+from mmstats.question.query import StatsQuery
+query = StatsQuery("uniques", group_by=("country",))
+known = answer(query, Dataset(SAMPLE, limits=Limits(table_bytes=0, batch_rows=500))).to_json()
+size = psutil.Process().memory_info().vms + (1 << 30)
+resource.setrlimit(resource.RLIMIT_AS, (size, size))
+assert answer(query, Dataset(SAMPLE, limits=Limits(table_bytes=1 << 36, batch_rows=500))).to_json() == known
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a limit on what is mapped")
+def test_a_table_that_the_system_does_not_grant_is_none() -> None:
+    """Where the table of registers may not be mapped, visitors are estimated without it, to the same bytes."""
+    subprocess.run([sys.executable, "-c", MAPPED], check=True)
+
+
 def test_python_bounds_too(many: Path) -> None:
     """From Python the bound is a keyword, bytes or text, and passing it an error of the tree."""
     with pytest.raises(mmstats.TooMuchMemory, match="more than 1 MiB of memory"):

@@ -107,7 +107,10 @@ class _Collected:
             if is_due and layout.dtype == pl.UInt64():
                 from mmstats.engines.local.dense_registers import RegisterTable
 
-                self._table = RegisterTable(layout, self._limits)
+                try:
+                    self._table = RegisterTable(layout, self._limits)
+                except MemoryError:  # as under `ulimit -v`: the table is mapped whole, whatever it comes to take
+                    self._may_fit = False
             return self._table
 
     def _hand_over(self, table: "RegisterTable") -> None:
