@@ -257,3 +257,21 @@ def test_rows_read_once_more_are_counted_once(tmp_path: Path) -> None:
     assert stats.groups == 3000
     assert stats.notices[0].startswith("left out 1 row ")
     assert profile.files[0].rows == 3001
+
+
+@pytest.mark.parametrize("broken", ["a.ndjson", "b.csv", "c.tsv"])
+def test_the_same_of_several_faults_is_named(tmp_path: Path, broken: str) -> None:
+    """Whatever is cached and however large the files are, the fault named is the one named without a cache."""
+    data, cache = tmp_path / "events", Cache(tmp_path / "cache")
+    data.mkdir()
+    (data / broken).write_text("timestamp,event_name\nnone,x\n" if "sv" in broken else "{broken")
+    (data / broken).write_text((data / broken).read_text().replace(",", "\t" if "tsv" in broken else ","))
+    (data / "z.ndjson").write_text("{")
+    dataset = Dataset((str(data),), limits=LIMITS)
+    for query in (StatsQuery(), StatsQuery(group_by=("event_name",)), StatsQuery("uniques", interval="day")):
+        with pytest.raises((BadRow, Unreadable)) as plain:
+            answer(query, dataset)
+        with pytest.raises((BadRow, Unreadable)) as cached:
+            answer(query, dataset, cache=cache)
+        assert (str(cached.value), cached.value.hint) == (str(plain.value), plain.value.hint)
+        assert broken in str(plain.value)

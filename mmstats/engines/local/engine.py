@@ -16,6 +16,7 @@ from mmstats.engines.local.packing import TooWide
 from mmstats.engines.local.partial_cache import PartialCache
 from mmstats.engines.local.strategy import ReadPlan, Strategy, plan_read, read_together
 from mmstats.engines.stages import VALUE, Rows, selection_of, stats_of
+from mmstats.errors import Changed, DatasetError
 from mmstats.files.event_file import EventFile
 from mmstats.question.query import StatsQuery
 from mmstats.readers.report import ReadReport
@@ -75,9 +76,15 @@ def _rows(
     """All rows of the answer; raises TooWide where labels have too many values for packing."""
     if work.strategy is Strategy.BY_FILE and partials:
         by_file = ByFile(query, source, work, partials)
-        rows, report = by_file.answer()
-        profile.files_stored = by_file.stored
-        return rows, report
+        try:
+            return by_file.answer()
+        except Changed:
+            raise
+        except DatasetError:
+            # It has read files in an order of its own. Which of several faults is named must not depend on the cache.
+            work = read_together(source)
+        finally:
+            profile.files_stored = by_file.stored
     scan = source.scan()
     if work.strategy is Strategy.STATISTICS:
         known, rest = scan.count_by_statistics()
