@@ -200,7 +200,7 @@ def _on_disk(location: str, input_format: str | None, spool: ExitStack) -> Itera
 
 def _at_path(path: str, input_format: str | None, spool: ExitStack, *, named: bool) -> Iterator[Found]:
     found = _stat(path)
-    yield from _seen(path, found)
+    yield from _seen_link(path, found)
     if not found:
         if Path(path).is_symlink():
             raise _broken_link(path)
@@ -236,7 +236,7 @@ def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
     while waiting:
         path = waiting.pop()
         found = _stat(path)
-        yield from _seen(path, found)
+        yield from _seen_link(path, found)
         if found is None or stat.S_ISREG(found.st_mode):
             file = event_file(path, input_format, DISK, found and _readable_status(path, found), named=False)
             if found is None and isinstance(file, EventFile) and Path(path).is_symlink():
@@ -249,6 +249,7 @@ def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
                 yield Seen(manifest, state(manifest)[0])
                 yield from store_files(path, DISK)
                 continue
+            yield Seen(path, identity(path, found))
             try:
                 entries = sorted(os.listdir(path), reverse=True)
             except OSError as error:
@@ -258,9 +259,9 @@ def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
             yield PassedOver(path, special=True)
 
 
-def _seen(path: str, found: os.stat_result | None) -> Iterator[Seen]:
-    """The state of a folder, as it was when it was looked at, or of what a link leads to."""
-    if found is None or stat.S_ISDIR(found.st_mode) or os.path.islink(path):
+def _seen_link(path: str, found: os.stat_result | None) -> Iterator[Seen]:
+    """The state of what a link leads to, as it was when it was looked at."""
+    if found is None or os.path.islink(path):
         yield Seen(path, identity(path, found) if found else state(path)[0])
 
 

@@ -99,10 +99,6 @@ class Storage(Protocol):
         """Cancel all reads in progress; whoever waits for one gets an error."""
         ...
 
-    def folder_fingerprints(self, paths: Iterable[str]) -> Iterable[str]:
-        """Fingerprints of the files' folders, which differ when a file was added or removed there."""
-        ...
-
     def register(self, path: str, size: int) -> None:
         """Register an immutable file of known size; skips a HEAD request."""
         ...

@@ -75,11 +75,6 @@ class Disk:
     def cancel(self) -> None:
         """Nothing: reads do not last."""
 
-    def folder_fingerprints(self, paths: Iterable[str]) -> Iterator[str]:
-        """When the files' folders last changed."""
-        for folder in sorted({str(Path(path).parent) for path in paths}):
-            yield f"{folder} {_stat(folder).st_ctime_ns}"
-
     def register(self, path: str, size: int) -> None:
         """Nothing: a look at a file costs nothing."""
 

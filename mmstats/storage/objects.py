@@ -101,11 +101,6 @@ class Objects(Catalog):
         """Cancel all requests in progress."""
         cancel_requests()
 
-    def folder_fingerprints(self, paths: Iterable[str]) -> Iterable[str]:
-        """None: a listing shows all that has changed."""
-        del paths
-        return ()
-
     def join(self, folder: str, name: str) -> str:
         """The path of an object below a prefix."""
         return f"{folder.rstrip('/')}/{name}"
