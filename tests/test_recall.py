@@ -135,6 +135,7 @@ def on_terminal(arguments: Sequence[str], columns: int = 80, lines: int = 24) ->
 def test_a_terminal_gets_its_own_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal an output is recalled for its width, its colours and its kind, messages in their place."""
     arguments = ["query", "--group-by", "source", "--limit", "2"]
+    called(arguments)  # the answer is cached, so that no terminal has to wait for it and is shown progress
     wide, _ = on_terminal(arguments)
     assert b"note:" in wide
     assert b"\x1b[" in wide
@@ -157,9 +158,11 @@ def test_a_page_longer_than_the_terminal_is_not_kept(monkeypatch: pytest.MonkeyP
     """What a pager shows, or would if there was one, is never kept; with `--no-pager` it is."""
     monkeypatch.setenv("PAGER", pager)
     arguments = ["query", "--sample", "--group-by", "path"]
+    called(arguments)  # as above
+    kept = outputs()
     for _ in range(2):
         assert not on_terminal(arguments, lines=8)[1]
-    assert outputs() == []
+    assert outputs() == kept
     page, _ = on_terminal([*arguments, "--no-pager"], lines=8)
     assert on_terminal([*arguments, "--no-pager"], lines=8) == (page, True)
 
@@ -556,7 +559,7 @@ def test_what_changes_is_answered_anew(tree: Tree, question: str, change: tuple[
 
 
 @pytest.mark.usefixtures("here", "later")
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(changes(), st.sampled_from(QUESTIONS)), min_size=1, max_size=10))
 def test_what_is_recalled_is_what_would_be_answered(steps: list[tuple[tuple[Any, ...], list[str]]]) -> None:
     """Whatever changes between questions, of files, folders, links, settings and variables: nothing else is written."""
@@ -569,4 +572,6 @@ def test_what_is_recalled_is_what_would_be_answered(steps: list[tuple[tuple[Any,
             arguments = ["query", "--group-by", "event_name", *question]
             expected, _ = ask(*arguments, "--no-cache")
             for _ in range(2):
-                assert ask(*arguments)[0] == expected
+                ran, _ = ask(*arguments)
+                # No error is recalled, and of files with faults any may be named.
+                assert (ran if ran.code == 0 else ran.code) == (expected if expected.code == 0 else expected.code)
