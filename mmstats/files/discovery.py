@@ -69,6 +69,7 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
     """
     with ExitStack() as spool, _naming_origin(dataset.origin):
         files: dict[str, EventFile] = {}
+        real: dict[str, str] = {}
         passed_over: set[str] = set()
         special: set[str] = set()
         seen: dict[str, str | None] = {}
@@ -77,7 +78,7 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
             if isinstance(found, Seen):
                 seen[found.path] = found.state
             elif isinstance(found, EventFile):
-                files.setdefault(found.storage.canonical(found.path), found)
+                files.setdefault(_canonical(found, real), found)
                 if found.storage is DISK and found.status:
                     seen[found.path] = found.status.identity
             elif isinstance(found, PassedOver):
@@ -94,6 +95,16 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
             raise NotEvents(f"{where}, {others.get(count, f'only {count} files of other kinds')}", hint=KNOWN)
         in_order = tuple(sorted(files.values(), key=lambda file: file.path))
         yield FileList(in_order, len(passed_over), len(special), seen)
+
+
+def _canonical(file: EventFile, real: dict[str, str]) -> str:
+    """The one path of a file; `real` has the folders on disk, whose links are resolved once for all their files."""
+    if file.storage is not DISK or os.path.islink(file.path):  # noqa: PTH114 - a Path takes as long to make
+        return file.storage.canonical(file.path)
+    folder, name = os.path.split(file.path)
+    if folder not in real:
+        real[folder] = DISK.canonical(folder)
+    return os.path.join(real[folder], name)  # noqa: PTH118 - of thousands of files
 
 
 @contextmanager
@@ -273,7 +284,7 @@ def _readable_status(path: str, found: os.stat_result) -> Status | None:
 def _stat(path: str) -> os.stat_result | None:
     """What the file system says of a file; None for a link to nothing or to itself."""
     try:
-        return Path(path).stat()
+        return os.stat(path)  # noqa: PTH116 - a Path takes as long to make as the file to look at
     except FileNotFoundError:
         return None
     except OSError as error:
