@@ -19,7 +19,9 @@ from mmstats.errors import BadRow
 from mmstats.question.instants import parse_instant
 from mmstats.question.query import StatsQuery
 from mmstats.readers.timestamps import parse_text
+from tests import oracle as contract
 from tests.conftest import WRITERS, Ask
+from tests.drawn import NEAR, Drawn, datasets, frame_of, questions
 from tests.importing import rows_of
 
 EPOCH = datetime.fromisoformat("1970-01-01")
@@ -317,3 +319,16 @@ def test_json_numbers_are_epochs(ask: Ask, tmp_path: Path, value: str) -> None:
     """A JSON number, or its text, is an epoch, with or without a fraction or an exponent."""
     (tmp_path / "a.ndjson").write_text(f'{{"timestamp":{value},"event_name":"a"}}')
     assert ask("a.ndjson", "--interval", "day").rows == [{"bucket": "2026-05-01 00:00:00", "value": 1}]
+
+
+@given(datasets(("parquet",), when=NEAR), questions(when=NEAR))
+@settings(max_examples=40)
+def test_columns_of_texts_are_timestamps_too(
+    tmp_path_factory: pytest.TempPathFactory, drawn: Drawn, query: StatsQuery
+) -> None:
+    """Parquet with texts for timestamps has the contract's answer to any question, rows that are none left out."""
+    path = tmp_path_factory.getbasetemp() / "texts.parquet"
+    frame = frame_of(drawn.events).with_columns(pl.col("timestamp").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
+    pl.concat([frame, frame.head(1).with_columns(timestamp=pl.lit("soon"))]).write_parquet(path)
+    found = answer(query, Dataset((str(path),), skip_bad_rows=True))
+    assert found.to_json() == contract.answer(query, drawn.events)

@@ -148,9 +148,13 @@ class ColumnarFiles:
         which count files by path from 0 in their order, the column FILE is delivered too.
         """
         scan = self.scan(with_origin=numbers is not None) if scan is None else scan
-        selection, predicates = self.projection.selection, []
-        if selection.bounded:
-            predicates.append(types.in_range(*self.timestamp, selection, self.projection.timestamp_unit))
+        selection, unit = self.projection.selection, self.projection.timestamp_unit
+        instant, in_range = types.instant(*self.timestamp, unit), types.in_range(*self.timestamp, selection, unit)
+        if selection.bounded and "timestamp" in selection.schema and not types.is_instant(self.timestamp[1]):
+            parsed = self._unused("instant")  # of a text, once for both
+            scan = scan.with_columns(instant.alias(parsed))
+            instant, in_range = pl.col(parsed), selection.in_range(pl.col(parsed))
+        predicates = [in_range] if selection.bounded else []
         if selection.event is not None:
             name = self._category("event_name") if self.has_categories("event_name") else self.text("event_name")
             predicates.append(name == selection.event)
@@ -159,7 +163,7 @@ class ColumnarFiles:
         columns: dict[str, pl.Expr] = {}
         for column in selection.schema:
             if column == "timestamp":
-                columns[column] = types.instant(*self.timestamp, self.projection.timestamp_unit)
+                columns[column] = instant
             else:
                 columns[column] = self._category(column) if column in as_categories else self.text(column)
         if selection.hashed:
