@@ -1,15 +1,14 @@
 """The bytes of text: a file, decompressed as they come, in blocks of whole lines; a stream, kept as a file first."""
 
-import gzip
 import io
 import shutil
 import sys
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from gzip import BadGzipFile
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from mmstats.errors import NotEvents, Unreadable
 from mmstats.files.event_file import BINARY, BOM, EventFile, Format, compression_of, text_format_of
@@ -40,7 +39,7 @@ def open_bytes(file: EventFile, advance: Callable[[int], None] = lambda _: None)
                 raise changed_error(str(file))
     except EOFError:
         raise Unreadable(f"{file}: the compressed data is cut off", hint="was it copied whole?") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
+    except BadGzipFile as error:
         raise Unreadable(f"{file}: not valid gzip ({error})") from None
     except OSError as error:
         raise _unreadable(file, error) from None
@@ -95,7 +94,13 @@ def _decompressed(disk: BinaryIO, compression: str, advance: Callable[[int], Non
         with pa.CompressedInputStream(pa.PythonFile(counted, "r"), "zstd") as stream:
             yield io.BufferedReader(stream, 1 << 20)
     elif compression == "gzip":
-        yield io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=counted)), 1 << 20)
+        from isal.igzip import IGzipFile  # three times as fast as the standard library's
+        from isal.igzip_lib import IsalError
+
+        try:
+            yield io.BufferedReader(cast(Any, IGzipFile)(fileobj=counted), 1 << 20)
+        except cast(type[Exception], IsalError) as error:  # its types call it an instance
+            raise BadGzipFile(str(error)) from None
     else:
         yield io.BufferedReader(cast(io.RawIOBase, counted), 1 << 16)
 
