@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from mmstats.answer import Stats
 from mmstats.dataset import Dataset
+from mmstats.engines.local.describe import describe
 from mmstats.engines.local.engine import answer
 from mmstats.errors import BadRow
 from mmstats.limits import Limits
@@ -324,3 +326,29 @@ def test_trusted_folders_open_the_files_of_the_range_only(ask: Ask, tmp_path: Pa
     (tmp_path / "events" / "day=2026-05-02" / "b.ndjson").write_bytes(b"")
     assert ask("events", *SECOND_DAY, "--trust-partitions").value == 1
     assert ask("events", *SECOND_DAY).code == 4
+
+
+@pytest.mark.parametrize("first", ["column", "struct"])
+@pytest.mark.parametrize("names", [("event.name", "time.stamp"), ("event.name.x", "time.list.element")])
+def test_statistics_of_a_field_are_not_those_of_a_column(tmp_path: Path, first: str, names: tuple[str, str]) -> None:
+    """A column whose name has dots has its own statistics, whatever nested fields have the same path."""
+    name, stamp = names
+    column = pa.table({name: ["signup"] * 6, stamp: pa.array([START] * 6, pa.timestamp("us"))})
+    old = pa.scalar(START - timedelta(days=900), pa.timestamp("us")).as_py()
+    fields = {"event.name": [{"name": "a"}], "event.name.x": [{"name": {"x": "a"}}]}[name]
+    stamps = {"time.stamp": [{"stamp": old}], "time.list.element": [[old]]}[stamp]
+    struct = pa.table({"event": fields * 6, "time": stamps * 6})
+    tables = [column, struct] if first == "column" else [struct, column]
+    path = tmp_path / "events.parquet"
+    together = {one: table[one] for table in tables for one in table.column_names}
+    parquet.write_table(pa.table(together), path, row_group_size=2)
+    dataset = Dataset((str(path),), {"event_name": name, "timestamp": stamp}, limits=Limits(statistics_bytes=0))
+    ranges = ({}, {"start": START.replace(tzinfo=UTC)}, {"end": START.replace(tzinfo=UTC) + timedelta(days=1)})
+    for asked in ranges:
+        for event in (None, "signup"):
+            assert answer(StatsQuery(event=event, **asked), dataset).rows == [{"value": 6}]
+    assert answer(StatsQuery(event="a"), dataset).rows == [{"value": 0}]
+    assert answer(StatsQuery(end=START.replace(tzinfo=UTC)), dataset).rows == [{"value": 0}]
+    told = describe(dataset)
+    assert (told.first, told.last) == ("2026-05-01T00:00:00Z", "2026-05-01T00:00:00Z")
+    assert {use.column: use.nulls for use in told.columns} == {"timestamp": 0, "event_name": 0}

@@ -90,7 +90,9 @@ def read_footer(file: EventFile, columns: Collection[str]) -> Iterator[tuple[int
     try:
         metadata = parquet.read_metadata(file.storage.footer(file.path))
         described = [metadata.schema.column(at) for at in range(metadata.num_columns)]
-        places = {column.path: at for at, column in enumerate(described) if column.path in columns}
+        # A leaf of a nested column has a path with dots, as a column may have in its name: only the latter is meant.
+        flat = ((at, column.name) for at, column in enumerate(described) if column.name == column.path)
+        places = {name: at for at, name in flat if name in columns}
         for index in range(metadata.num_row_groups):
             group = metadata.row_group(index)
             chunks = {name: group.column(at) for name, at in places.items()}
