@@ -230,10 +230,9 @@ def test_columns_may_differ_from_file_to_file(ask: Ask, tmp_path: Path) -> None:
         ndjson([{**SIGNUP, "source": value} for value in (7, "7", True, [1, {"a": 2}])])
     )
     assert ask(tmp_path, "--group-by", "source").rows == [
-        {"source": "7", "value": 4},
+        {"source": "7", "value": 5},
         {"source": "true", "value": 2},
         {"source": None, "value": 2},
-        {"source": "7.0", "value": 1},
         {"source": '[1,{"a":2}]', "value": 1},
     ]
 

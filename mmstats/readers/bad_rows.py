@@ -6,7 +6,7 @@ import polars as pl
 
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import changed_error
-from mmstats.readers import types
+from mmstats.readers import types, value_text
 from mmstats.readers.columnar import ColumnarFiles, group_by_schema
 from mmstats.readers.csv_records import find_bad_records
 from mmstats.readers.ndjson import find_bad_lines
@@ -66,11 +66,11 @@ def _find_in(file: ColumnarFiles, most: int | None = None) -> Iterator[FoundBadR
     """The bad rows of one file, of each scan of it at `most` so many."""
     texts = {name: fails.alias(f"failed {name}") for name, fails in file.texts_that_fail().items()}
     no_instant = types.no_instant(*file.timestamp, file.projection.timestamp_unit).alias("no instant")
-    text = types.text(*file.timestamp).alias("text")
+    text = value_text.text(*file.timestamp).alias("text")
     for scan, before in _unpruned(file):
         bad = scan.with_row_index("row").filter(file.bad).select("row", no_instant, text, *texts.values())
         first = bad if most is None else bad.head(most)
         for row, is_none, stated, *failed in first.collect(engine="streaming").iter_rows():
-            name = next((name for name, fails in zip(texts, failed, strict=True) if fails), "a text")
-            reason = not_an_instant(stated) if is_none else f"invalid UTF-8 in {name}"
+            name = next(name for name, fails in zip(texts, failed, strict=True) if fails) if not is_none else ""
+            reason = not_an_instant(stated) if is_none else f"{value_text.fault_of(file.schema[name])} in {name}"
             yield FoundBadRow("row", before + row + 1, reason)

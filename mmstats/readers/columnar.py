@@ -9,7 +9,7 @@ import polars as pl
 from mmstats.dataset import EVENT_COLUMNS
 from mmstats.errors import DatasetError
 from mmstats.files.event_file import EventFile, Partition
-from mmstats.readers import types
+from mmstats.readers import types, value_text
 from mmstats.readers.columnar_file import (
     ENGINE_FAULTS,
     is_stream,
@@ -186,8 +186,10 @@ class ColumnarFiles:
 
     def texts_that_fail(self) -> dict[str, pl.Expr]:
         """Whether a value has no text, by raw column, of those that the question reads and that may have none."""
-        binary = (name for name in self.projection.raw if isinstance(self.schema.get(name), pl.Binary))
-        return {name: types.no_text(pl.col(name)) for name in binary}
+        failing = [
+            name for name in self.projection.raw if name in self.schema and value_text.may_fail(self.schema[name])
+        ]
+        return {name: value_text.no_text(pl.col(name), self.schema[name]) for name in failing}
 
     @cached_property
     def timestamp(self) -> tuple[pl.Expr, pl.DataType]:
@@ -198,7 +200,7 @@ class ColumnarFiles:
     def text(self, column: str) -> pl.Expr:
         """An event column as text: the first of its sources that is not null, row by row."""
         texts = [
-            types.text(pl.col(name), self.columns[name])
+            value_text.text(pl.col(name), self.columns[name])
             if name in self.columns
             else pl.lit(self.partition[name], pl.String)
             for name in self.sources(column)

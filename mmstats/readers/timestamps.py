@@ -140,6 +140,12 @@ def in_years(instant: pl.Expr) -> pl.Expr:
     return pl.when(instant.is_between(_FIRST, _LAST)).then(instant)
 
 
+def naive_utc(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Dates, and instants of any zone, without their zone: what they are in UTC."""
+    zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone
+    return source.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if zoned else source
+
+
 _CLOCK = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}%s([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _OFFSET = r"[+-]([01][0-9]|2[0-3])%s[0-5][0-9]"
 _FORM = re.compile(rf"{_CLOCK % '([T ])'}(?:\.([0-9]{{1,9}}))?(Z|{_OFFSET % '(:?)'})?\Z")

@@ -1,20 +1,18 @@
-"""Columns of a declared type: how each Parquet or Arrow type becomes an instant or a text, and which values it bars.
+"""Columns of a declared type: how each Parquet or Arrow type becomes an instant, and which values it bars.
 
 A range becomes ranges of the column's own integers, to be compared with a row group's statistics.
 """
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 import polars as pl
 
-from mmstats.errors import Unreadable
 from mmstats.question.instants import EPOCH_BELOW
+from mmstats.readers import value_text
 from mmstats.readers.projection import Selection
-from mmstats.readers.timestamps import TIMESTAMP, from_integers, in_years, parse_text
-from mmstats.wording import visible
+from mmstats.readers.timestamps import TIMESTAMP, from_integers, in_years, naive_utc, parse_text
 
 IntegerRange = tuple[int, int]  # from the first integer to before the second
 
@@ -35,13 +33,13 @@ def is_instant(dtype: pl.DataType) -> bool:
 def instant(source: pl.Expr, dtype: pl.DataType, unit: str | None) -> pl.Expr:
     """The instants of a column, null where a value is none."""
     if isinstance(dtype, pl.Datetime):
-        naive = source.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if dtype.time_zone else source
+        naive = naive_utc(source, dtype)
         return naive.dt.cast_time_unit("us") if dtype.time_unit == "ns" else in_years(naive.dt.cast_time_unit("us"))
     if isinstance(dtype, pl.Date):
         return source.cast(TIMESTAMP)
     if dtype.is_integer():
         return from_integers(source.cast(pl.Int64, strict=False), unit)
-    return text(source, dtype).map_batches(
+    return value_text.text(source, dtype).map_batches(
         lambda values: parse_text(values, unit), return_dtype=TIMESTAMP, is_elementwise=True
     )
 
@@ -132,59 +130,3 @@ def _within(source: pl.Expr, ranges: Sequence[IntegerRange], dtype: pl.DataType)
         return pl.all_horizontal(*after, *before) if after or before else source.is_not_null()
 
     return pl.any_horizontal([inside(*one) for one in ranges]) if ranges else pl.lit(value=False)
-
-
-def text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """A column as text: numbers decimal, nested values as JSON; bytes that are not UTF-8 give null.
-
-    Raises Unreadable, naming the column, for a type whose values have no text.
-    """
-    if isinstance(dtype, pl.String):
-        return source
-    if isinstance(dtype, pl.Binary):
-        return source.map_batches(_decoded, return_dtype=pl.String, is_elementwise=True)
-    if dtype.is_nested():
-        return source.map_batches(_as_json, return_dtype=pl.String, is_elementwise=True)
-    if dtype.is_temporal():
-        return _temporal_text(source, dtype)
-    if isinstance(dtype, pl.Object | pl.Unknown):
-        raise Unreadable(f"column {visible(source.meta.output_name())!r}: values of type {dtype} have no text")
-    return source.cast(pl.String)
-
-
-def _temporal_text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    if isinstance(dtype, pl.Duration):
-        return source.dt.to_string("iso")
-    if isinstance(dtype, pl.Time):
-        return source.dt.to_string("%H:%M:%S%.f")  # a cast would lose what is less than a second
-    dated = pl.when(in_range(source, dtype, Selection(()), None)).then(source).cast(pl.String)
-    return pl.coalesce(dated, source.to_physical().cast(pl.String))  # the engine panics at years beyond
-
-
-def no_text(source: pl.Expr) -> pl.Expr:
-    """Whether a value that is there has no text: bytes may not, values of other types all have one."""
-    return source.is_not_null() & text(source, pl.Binary()).is_null()
-
-
-def _decoded(values: pl.Series) -> pl.Series:
-    try:
-        return values.cast(pl.String)
-    except pl.exceptions.ComputeError:  # the engine does not say which
-        return pl.Series([None if value is None else _utf8(value) for value in values], dtype=pl.String)
-
-
-def _utf8(value: bytes) -> str | None:
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-
-
-def _as_json(values: pl.Series) -> pl.Series:
-    return pl.Series(
-        [
-            None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-            for value in values.to_list()
-        ],
-        dtype=pl.String,
-    )
