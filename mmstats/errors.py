@@ -8,6 +8,7 @@ MmstatsError
 ├── DatasetError             the events cannot be had
 │   ├── NotEvents            the dataset is not there, or what is there is not events
 │   └── Unreadable           a file that is there cannot be opened or decoded
+│       ├── Undecodable      a file's bytes are not what its format says, to the library that read it
 │       ├── BadRow           a row that cannot be read, named by file and line
 │       ├── Changed          a file changed while it was read
 │       └── OutOfResources   the system grants no more memory, threads or open files; no file is at fault
@@ -126,6 +127,17 @@ class NotEvents(DatasetError):
 
 class Unreadable(DatasetError):
     """A file that is there cannot be opened or decoded."""
+
+
+class Undecodable(Unreadable):
+    """A file's bytes are not what its format says, to the library that read it; another one may read them.
+
+    `path` is that of the file.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", path: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
 
 
 class BadRow(Unreadable):

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 EXIT_CODE = 130
 
@@ -24,9 +24,7 @@ class _Handler:
         if not self.raises:
             self.tidy()
             os._exit(EXIT_CODE)
-        if not self.has_raised:
-            self.has_raised = True
-            _silence_libraries()
+        self.has_raised = True
         raise KeyboardInterrupt
 
 
@@ -83,14 +81,3 @@ def was_raised() -> bool:
 def before_end(tidy: Callable[[], None]) -> None:
     """What to call before an interrupt ends the process at once."""
     _handler.tidy = tidy
-
-
-def _silence_libraries() -> None:
-    """Let only `sys.stderr` still write to stderr: the engine prints a panic when it meets the interrupt in a callback.
-
-    It asks Python for types and values while it plans, and expects no exception.
-    """
-    with suppress(OSError, AttributeError, ValueError):
-        own = os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        sys.stderr = own

@@ -11,8 +11,6 @@ from itertools import count
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet
 import pytest
 
 from mmstats.cli import run
@@ -69,7 +67,10 @@ def test_a_damaged_file_is_named(
 
 
 def let_fail(patch: pytest.MonkeyPatch, error: BaseException, failing: range) -> None:
-    """Let the engine fail at some of its steps that read files."""
+    """Let the engine fail at some of its steps that read files; where only one fails, at one that reads their rows.
+
+    A schema that it fails at is read by another library.
+    """
     steps = count()
 
     def failing_at(work: Callable[..., object]) -> Callable[..., object]:
@@ -80,7 +81,8 @@ def let_fail(patch: pytest.MonkeyPatch, error: BaseException, failing: range) ->
 
         return stepped
 
-    for name in ("collect", "collect_schema", "sink_batches"):
+    names = ("collect", "sink_batches") if len(failing) == 1 else ("collect", "collect_schema", "sink_batches")
+    for name in names:
         patch.setattr(pl.LazyFrame, name, failing_at(getattr(pl.LazyFrame, name)))
 
 
@@ -129,7 +131,7 @@ def test_a_bug_is_not_blamed_on_a_sound_file(ask: Ask, sound: Path) -> None:
         (pl.Series([None, None]), [None]),
         (pl.Series([Decimal("1.50"), None]), ["1.50", None]),
         (pl.Series([True, None]), ["true", None]),
-        (pl.Series([[timedelta(1)], None]), ['["1 day, 0:00:00"]', None]),
+        (pl.Series([[timedelta(1)], None]), ['["P1D"]', None]),
         (pl.Series(["x", None], dtype=pl.Categorical), ["x", None]),
     ],
     ids=lambda values: str(values.dtype) if isinstance(values, pl.Series) else "",
@@ -168,27 +170,6 @@ def test_a_footer_beyond_the_library_is_read_by_the_engine(tmp_path: Path, capfd
     assert answer(StatsQuery(start=AT.replace(tzinfo=UTC)), dataset).rows == [{"value": 1}]
     assert run(["describe", "--data", str(path)]) == 0
     assert '"rows":1' in capfd.readouterr().out
-
-
-EXOTIC = {
-    "arrow": pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["a", "b"])]),
-    "parquet": pa.array([Decimal(1), None], pa.decimal256(50)),
-}
-
-
-@pytest.mark.parametrize("extension", EXOTIC)
-def test_a_type_that_the_engine_does_not_know_is_named(ask: Ask, tmp_path: Path, extension: str) -> None:
-    """A column of a type without text ends the questions that read it with exit 4 and the name of its file."""
-    path = tmp_path / f"events.{extension}"
-    table = pa.table({"timestamp": [AT] * 2, "event_name": ["a"] * 2, "source": EXOTIC[extension]})
-    if extension == "parquet":
-        pyarrow.parquet.write_table(table, path)
-    else:
-        with pa.ipc.new_file(path, table.schema) as file:
-            file.write_table(table)
-    ran = ask(path, "--group-by", "source")
-    assert ran.code == 4
-    assert f"error: {path}: cannot be read as " in ran.err
 
 
 class _Stdin:

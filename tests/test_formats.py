@@ -312,7 +312,7 @@ def test_a_late_first_value_is_not_lost(ask: Ask, tmp_path: Path, form: str) -> 
     ]
 
 
-@pytest.mark.parametrize("zone", ["+05:30", "-03:00", "Europe/Berlin", "UTC"])
+@pytest.mark.parametrize("zone", ["+05:30", "-03:00", "Europe/Berlin", "UTC", "GMT+05:30", "Z", "Mars/Base", "utc"])
 def test_a_zone_may_be_an_offset(ask: Ask, tmp_path: Path, zone: str) -> None:
     """Timestamps of any zone, a fixed offset among them, are the instants that they are."""
     at = pa.array([1_778_925_600_000_000], pa.timestamp("us", tz=zone))

@@ -32,6 +32,7 @@ sys.meta_path.insert(0, Finder())
 # At each import of the program a copy of the process is interrupted, and its end noted.
 EACH_IMPORT = """
 started = False
+err = posix.dup(2)
 
 def begin(name):
     global started
@@ -44,7 +45,7 @@ def begin(name):
         interrupt()
         return
     code = posix.waitstatus_to_exitcode(posix.waitpid(copy, 0)[1])
-    posix.write(2, f"{name} {code}\\n".encode())
+    posix.write(err, f"{name} {code}\\n".encode())
 """
 ONE_IMPORT = """
 def begin(name):

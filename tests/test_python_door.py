@@ -333,7 +333,7 @@ def test_data_that_cannot_be_had_is_a_dataset_error(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(mmstats.DatasetError) as refused:
         mmstats.stats(name)
-    assert type(refused.value) is kind
+    assert isinstance(refused.value, kind)
     assert "\n" not in refused.value.message
 
 

@@ -1,11 +1,13 @@
 """Values of typed columns as text: the same as in NDJSON, and in no language's own spelling."""
 
 import json
-from datetime import timedelta
+import uuid
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
@@ -149,7 +151,94 @@ def test_nested_bytes_that_are_no_text_are_a_bad_row(ask: Ask, tmp_path: Path, f
 def test_instants_as_labels_are_in_utc(ask: Ask, tmp_path: Path, form: str) -> None:
     """An instant as label is told in UTC, whatever zone its column is said to be in."""
     texts = set()
-    for zone in (None, "UTC", "Europe/Berlin", "+05:30"):
+    for zone in (None, "UTC", "Europe/Berlin", "+05:30", "GMT+05:30", "Mars/Base", "Z", "utc"):
         values = pa.array([1_778_925_600_000_000, None], pa.timestamp("us", zone))
         texts |= labels(ask, write(tmp_path, form, source=values)).keys()
     assert texts == {"2026-05-16 10:00:00.000000", None}
+
+
+UUIDS = ["db5b5fab-8f4d-3e27-dda1-494c73cf256d", "00000000-0000-0000-0000-000000000000", None]
+
+
+def uuids() -> pa.Array:
+    """UUIDs by their type."""
+    return pa.array([one and uuid.UUID(one).bytes for one in UUIDS], pa.binary(16)).cast(pa.uuid())
+
+
+@pytest.mark.parametrize("writer", ["parquet", "arrow", "feather", "duckdb"])
+def test_uuids_are_their_canonical_text(ask: Ask, tmp_path: Path, writer: str) -> None:
+    """A UUID is its canonical text as label, event and visitor, by itself and nested."""
+    if writer == "duckdb":
+        rows = ", ".join("(NULL)" if one is None else f"('{one}'::UUID)" for one in UUIDS)
+        chosen = f"SELECT '{AT}' AS timestamp, 'a' AS event_name, u AS source, [u] AS medium FROM (VALUES {rows}) t(u)"
+        duckdb.sql(f"COPY ({chosen}) TO '{tmp_path / 'a.parquet'}'")
+        name = "a.parquet"
+    else:
+        lists = pa.ListArray.from_arrays([0, 1, 2, 3], uuids())
+        name = write(tmp_path, writer, source=uuids(), medium=lists)
+    assert labels(ask, name) == dict.fromkeys(UUIDS, 1)
+    assert labels(ask, name, "--map", "source=medium") == {json.dumps([one]): 1 for one in UUIDS}
+    assert ask(name, "--map", "event_name=source", "--event", str(UUIDS[0])).value == 1
+    assert ask(name, "--map", "anonymous_id=source", "--metric", "uniques").value == 2
+
+
+JSON_TEXTS = ['{"a": [1, 2.50], "ü": null}', '"x"', "null", " 7.0 ", "true", "[]", '{"k":1,"k":2}', None]
+
+
+@pytest.mark.parametrize("writer", ["parquet", "arrow", "feather", "duckdb"])
+def test_json_types_are_what_they_are_in_ndjson(ask: Ask, tmp_path: Path, writer: str) -> None:
+    """A column of a JSON type is read as the same values are in NDJSON; broken JSON is a bad row."""
+    events = [f'{{"timestamp":"{AT}","event_name":"a","source":{one or "null"}}}' for one in JSON_TEXTS]
+    (tmp_path / "same.ndjson").write_text("\n".join(events))
+    if writer == "duckdb":
+        rows = ", ".join("(NULL)" if one is None else f"('{one}'::JSON)" for one in JSON_TEXTS)
+        chosen = f"SELECT '{AT}' AS timestamp, 'a' AS event_name, j AS source FROM (VALUES {rows}) t(j)"
+        duckdb.sql(f"COPY ({chosen}) TO '{tmp_path / 'a.parquet'}'")
+        name = "a.parquet"
+    else:
+        name = write(tmp_path, writer, source=pa.array(JSON_TEXTS, pa.json_()))
+    assert labels(ask, name) == labels(ask, "same.ndjson")
+
+
+@FORMS
+def test_broken_json_of_a_json_type_is_a_bad_row(ask: Ask, tmp_path: Path, form: str) -> None:
+    """Text of a JSON type that is no JSON is a bad row to a question that reads it, and no matter to others."""
+    name = write(tmp_path, form, source=pa.array(['{"a":1}', "{'a':1}", None], pa.json_()))
+    assert ask(name).value == 3
+    assert ask(name, "--group-by", "source").error == f"{name}: row 2: broken JSON in source"
+    assert labels(ask, name, "--skip-bad-rows") == {'{"a":1}': 1, None: 1}
+
+
+class Level(pa.ExtensionType):
+    """A type that nobody knows."""
+
+    def __init__(self, storage: pa.DataType) -> None:
+        super().__init__(storage, "example.level")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return b""
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage: pa.DataType, _: bytes) -> "Level":
+        return cls(storage)
+
+
+@FORMS
+def test_an_unknown_extension_type_is_its_storage(ask: Ask, tmp_path: Path, form: str) -> None:
+    """A column of an extension type that nobody knows has the labels that its storage has."""
+    for values in (pa.array([7, -1, None], pa.int8()), pa.array(["a", "", None]), pa.array([1.0, 1.5, None])):
+        plain = labels(ask, write(tmp_path, form, source=values))
+        typed = pa.ExtensionArray.from_storage(Level(values.type), values)
+        assert labels(ask, write(tmp_path, form, source=typed)) == plain
+
+
+def test_96_bit_instants_are_true_beyond_64_bits(ask: Ask, tmp_path: Path) -> None:
+    """INT96 of any year from 1 to 9999 is its true instant, and what is beyond is a bad row."""
+    days = ["0001-01-01", "1500-06-15", "1969-12-31", "2026-05-01", "2300-01-02", "9999-12-31"]
+    instants = pa.array([datetime.fromisoformat(f"{day}T01:02:03.999999") for day in days], pa.timestamp("us"))
+    table = pa.table({"timestamp": instants, "event_name": ["a"] * len(days)})
+    parquet.write_table(table, tmp_path / "a.parquet", use_deprecated_int96_timestamps=True, store_schema=False)
+    expected = [{"bucket": f"{day} 00:00:00", "value": 1} for day in days]
+    assert ask("a.parquet", "--interval", "day").rows == expected
+    assert ask("a.parquet", "--from", "2300-01-01", "--to", "9999-01-01").value == 1
+    assert ask("a.parquet", "--from", "1500-06-15", "--to", "1969-12-31T01:02:04").value == 2

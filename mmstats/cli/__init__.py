@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 from mmstats import interrupts
+from mmstats.cli.own_stderr import own_stderr
 from mmstats.cli.terminal import (
     ClosedPipe,
     color_messages,
@@ -71,6 +72,11 @@ def run(arguments: Sequence[str], question: Asked | None = None) -> int:
     With the `question` that it asks, its output is kept, to be recalled.
     """
     color_messages(arguments)
+    with own_stderr():
+        return _ended(arguments, question)
+
+
+def _ended(arguments: Sequence[str], question: Asked | None) -> int:
     try:
         return _run(arguments, question)
     except (ClosedPipe, BrokenPipeError):

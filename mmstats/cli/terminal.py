@@ -219,7 +219,7 @@ def _write_to_pager(command: str, content: bytes) -> bool:
     # F: no pager for what fits after all, R: colours, X: the page stays on the screen.
     environment = {"LESS": "FRX", **os.environ}
     # POSIX says that PAGER is a command for the shell.
-    with subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, env=environment) as pager:  # noqa: S602
+    with subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, stderr=sys.stderr, env=environment) as pager:  # noqa: S602
         interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the pager: less ends a search by it
         try:
             pager.communicate(content)

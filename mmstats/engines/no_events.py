@@ -16,11 +16,11 @@ from mmstats.errors import DatasetError
 from mmstats.files.event_file import EventFile
 from mmstats.question.instants import micros_text
 from mmstats.question.query import StatsQuery
-from mmstats.readers.columnar import group_by_schema
 from mmstats.readers.columnar_file import ENGINE_FAULTS
 from mmstats.readers.projection import Selection
 from mmstats.readers.pruning import FileRange, Overlap, estimate_reads, overlap_of
 from mmstats.readers.report import InstantRange, ReadOptions, ReadReport, union_range
+from mmstats.readers.schema_groups import group_by_schema
 from mmstats.readers.source import Source
 from mmstats.readers.statistics import Match, UnknownFooter, footer_range
 from mmstats.readers.text_files import read_texts

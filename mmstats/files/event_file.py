@@ -40,10 +40,14 @@ TimeRange = tuple[datetime, datetime]  # naive, UTC; the end is exclusive
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How a file's bytes are to be read: its format, and the compression around it or an empty string."""
+    """How a file's bytes are to be read: its format, and the compression around it or an empty string.
+
+    A columnar file that the engine cannot read, or not rightly, is read `by_pyarrow`.
+    """
 
     name: str
     compression: str = ""
+    by_pyarrow: bool = False
     is_text: bool = field(init=False)  # read line by line rather than by column chunks
 
     def __post_init__(self) -> None:

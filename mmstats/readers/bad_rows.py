@@ -7,11 +7,12 @@ import polars as pl
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import changed_error
 from mmstats.readers import types, value_text
-from mmstats.readers.columnar import ColumnarFiles, group_by_schema
+from mmstats.readers.columnar import ColumnarFiles
 from mmstats.readers.csv_records import find_bad_records
 from mmstats.readers.ndjson import find_bad_lines
 from mmstats.readers.projection import Projection, not_an_instant
 from mmstats.readers.report import FoundBadRow
+from mmstats.readers.schema_groups import group_by_schema
 from mmstats.readers.statistics import Match, UnknownFooter, match_range, row_groups, slices
 
 
@@ -72,5 +73,5 @@ def _find_in(file: ColumnarFiles, most: int | None = None) -> Iterator[FoundBadR
         first = bad if most is None else bad.head(most)
         for row, is_none, stated, *failed in first.collect(engine="streaming").iter_rows():
             name = next(name for name, fails in zip(texts, failed, strict=True) if fails) if not is_none else ""
-            reason = not_an_instant(stated) if is_none else f"{value_text.fault_of(file.schema[name])} in {name}"
+            reason = not_an_instant(stated) if is_none else f"{value_text.fault_of(file.columns[name])} in {name}"
             yield FoundBadRow("row", before + row + 1, reason)

@@ -1,34 +1,20 @@
 """Parquet and Arrow IPC: files of one schema as one scan of the engine, and the events selected of it."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS
-from mmstats.errors import DatasetError
 from mmstats.files.event_file import EventFile, Partition
-from mmstats.readers import types, value_text
-from mmstats.readers.columnar_file import (
-    ENGINE_FAULTS,
-    is_stream,
-    read_schema,
-    read_stream,
-    scan_files,
-    scanned_path,
-    unreadable,
-)
+from mmstats.readers import pyarrow_reader, types, value_text
+from mmstats.readers.columnar_file import is_stream, read_stream, scan_files, scanned_path
 from mmstats.readers.position import Position
 from mmstats.readers.projection import VISITOR, Projection, hashed
-from mmstats.storage import Storage
-from mmstats.storage.errors import failed_path, is_store_error, store_error
 
 FILE = "file"  # the number of the file that an event is from
 
-# Up to so many different words of folders are constants of a scan each; more are looked up by the path of a row.
-_CONSTANTS = 16
-_LOOKED_UP = 1000  # files in one scan, since every batch of rows is held against all of its paths
 
 # The columns of a store's files: the event columns and what an import adds to them, for any tool to read.
 VISITOR_HASH = "anonymous_id_xxh64"  # null for null
@@ -51,13 +37,15 @@ STORE_SCHEMA = pl.Schema(
 class ColumnarFiles:
     """Files of one format and schema, whose folders speak of the same columns, which one scan reads.
 
-    `found` are the event columns that they have. Where there is a `position`, it is told of the events as they come.
+    `found` are the event columns that they have, `logical` the types of raw columns that are more than what the engine
+    takes them for. Where there is a `position`, it is told of the events as they come.
     """
 
     files: tuple[EventFile, ...]
     schema: pl.Schema
     projection: Projection
     found: frozenset[str]
+    logical: Mapping[str, pl.DataType] = field(default_factory=dict)
     position: Position | None = None
 
     @cached_property
@@ -72,6 +60,11 @@ class ColumnarFiles:
         """Whether the files are a store's, whose rows were judged when they were imported."""
         return self.files[0].stored is not None
 
+    @property
+    def by_pyarrow(self) -> bool:
+        """Whether PyArrow reads the files, as the engine cannot."""
+        return self.files[0].format.by_pyarrow
+
     @cached_property
     def partition(self) -> Partition:
         """What the folders say that is the same for all the files."""
@@ -80,14 +73,16 @@ class ColumnarFiles:
     @cached_property
     def columns(self) -> dict[str, pl.DataType]:
         """The raw columns of the scan and their types: of the files, and what their folders say differently."""
-        return {**self.schema, **{name: pl.String() for name in self._varying}}
+        return {**self.schema, **self.logical, **{name: pl.String() for name in self._varying}}
 
     def split(self) -> "list[ColumnarFiles]":
         """Each file by itself."""
-        return [ColumnarFiles((file,), self.schema, self.projection, self.found) for file in self.files]
+        return [replace(self, files=(file,), position=None) for file in self.files]
 
     def scan(self, *, with_origin: bool = False) -> pl.LazyFrame:
         """All raw columns of the files, lazily; where it is asked for also the path of the file that a row is from."""
+        if self.by_pyarrow:
+            return pl.concat(self._with_constants(pyarrow_reader.scan(file, self.schema), file) for file in self.files)
         if is_stream(self.files[0]):
             return pl.concat(self._with_constants(read_stream(file).lazy(), file) for file in self.files)
         origin = self._origin if self._varying or with_origin else None
@@ -186,10 +181,9 @@ class ColumnarFiles:
 
     def texts_that_fail(self) -> dict[str, pl.Expr]:
         """Whether a value has no text, by raw column, of those that the question reads and that may have none."""
-        failing = [
-            name for name in self.projection.raw if name in self.schema and value_text.may_fail(self.schema[name])
-        ]
-        return {name: value_text.no_text(pl.col(name), self.schema[name]) for name in failing}
+        typed = {name: self.columns[name] for name in self.projection.raw if name in self.schema}
+        failing = {name: dtype for name, dtype in typed.items() if value_text.may_fail(dtype)}
+        return {name: value_text.no_text(pl.col(name), dtype) for name, dtype in failing.items()}
 
     @cached_property
     def timestamp(self) -> tuple[pl.Expr, pl.DataType]:
@@ -219,94 +213,3 @@ class ColumnarFiles:
         """The columns of the files and of what their folders say that serve as an event column."""
         named = self.projection.sources[column]
         return [name for name in named if name in self.columns or name in self.partition]
-
-
-def group_by_schema(files: Iterable[EventFile], projection: Projection) -> list[ColumnarFiles]:
-    """The files grouped into as few scans as their schemas allow, whatever their folders say.
-
-    Raises Unreadable, naming the file, for one that is not what its name says, and NotEvents for one that lacks a
-    column that must be there.
-    """
-    files = list(files)
-    if len(files) > 1:
-        _prefetch(files)
-    stored: dict[Storage, list[EventFile]] = {}
-    groups: dict[object, ColumnarFiles] = {}
-    members: dict[object, list[EventFile]] = {}
-    for file in files:
-        if file.stored:
-            stored.setdefault(file.storage, []).append(file)
-            continue
-        schema = read_schema(file)
-        # Files are alike that lack the same columns: the first speaks for all of them.
-        folders = frozenset(name for name in projection.needed if name in file.partition and name not in schema)
-        key = (file.storage, file.format, is_stream(file), folders, tuple(schema.items()))
-        if key not in groups:
-            groups[key] = ColumnarFiles((file,), schema, projection, projection.columns_in(file, schema))
-        members.setdefault(key, []).append(file)
-    return [
-        *(_stored_files(some, projection.as_stored) for some in stored.values()),
-        *(
-            ColumnarFiles(some, group.schema, projection, group.found)
-            for key, group in groups.items()
-            for some in _by_partition(members[key], group.schema, projection)
-        ),
-    ]
-
-
-def _stored_files(files: Sequence[EventFile], projection: Projection) -> ColumnarFiles:
-    """The files of stores in one storage as one scan: their columns are known without a look at them."""
-    columns = {"timestamp", "event_name"}.union(*(file.stored.columns for file in files if file.stored))
-    return ColumnarFiles(tuple(files), STORE_SCHEMA, projection, projection.columns_in(files[0], columns))
-
-
-def _by_partition(files: list[EventFile], schema: pl.Schema, projection: Projection) -> Iterator[tuple[EventFile, ...]]:
-    """Files of one schema grouped by what their folders say, as long as these are few groups."""
-    if len(files) == 1:
-        yield (files[0],)
-        return
-    groups: dict[object, list[EventFile]] = {}
-    for file in files:
-        groups.setdefault(tuple(_partition(file, schema, projection).items()), []).append(file)
-    if len(groups) <= _CONSTANTS:
-        yield from map(tuple, groups.values())
-    else:
-        yield from (tuple(files[at : at + _LOOKED_UP]) for at in range(0, len(files), _LOOKED_UP))
-
-
-def _partition(file: EventFile, schema: pl.Schema, projection: Projection) -> dict[str, str | None]:
-    """What the folders of a file say of columns that the question may read and the file lacks."""
-    return {name: file.partition[name] for name in projection.raw if name in file.partition and name not in schema}
-
-
-def _prefetch(files: Iterable[EventFile]) -> None:
-    """Fetch at once what will be read of remote files: footers of Parquet, small files of Arrow IPC as a whole."""
-    footers: dict[Storage, list[str]] = {}
-    wholes: dict[Storage, list[str]] = {}
-    for file in files:
-        if not file.stored:
-            (footers if file.format.name == "parquet" else wholes).setdefault(file.storage, []).append(file.path)
-    for storage, paths in footers.items():
-        storage.prefetch_footers(paths)
-    for storage, paths in wholes.items():
-        storage.prefetch(paths)
-
-
-def find_undecodable(files: Iterable[EventFile], projection: Projection, error: BaseException) -> DatasetError | None:
-    """What an error of the engine comes from: a store, or the first file that cannot be decoded; None for neither.
-
-    Each file is read again by itself, unless the error is of a store, where that would take as long again.
-    """
-    files = list(files)
-    if is_store_error(error):
-        paths = [file.path for file in files if file.storage.scan_options]
-        return store_error(failed_path(paths, error), error, found=True) if paths else None
-    for group in group_by_schema(files, projection):
-        for each in group.split():
-            try:
-                hashes = {VISITOR_HASH} if each.is_stored and each.projection.selection.hashed else set()
-                names = [name for name in each.schema if name in {*each.projection.raw, *hashes}]
-                each.scan().select(names).sink_batches(lambda _: None, engine="streaming")
-            except (*ENGINE_FAULTS, OSError) as fault:
-                return unreadable(each.files[0], fault)
-    return None

@@ -2,15 +2,17 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from mmstats.errors import DatasetError, Unreadable
+from mmstats.errors import DatasetError, Undecodable, Unreadable
 from mmstats.files.event_file import EventFile
+from mmstats.readers.parquet_schema import logical_types, read_head, typed_as_engine
 from mmstats.resources import lack_in, refused
 from mmstats.storage.errors import is_store_error, store_error
 from mmstats.wording import is_encodable, visible
@@ -19,20 +21,34 @@ from mmstats.wording import is_encodable, visible
 ENGINE_FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 
-def read_schema(file: EventFile) -> pl.Schema:
-    """The columns of a file and their types.
+@dataclass(frozen=True, slots=True)
+class FileSchema:
+    """The columns of a file, as the engine is to read them, and the types of those that are more to us than to it.
 
-    Raises Unreadable, naming the file, when it cannot be opened or is not what its name says.
+    It is mistaken where the engine would read it wrongly.
+    """
+
+    columns: pl.Schema
+    logical: Mapping[str, pl.DataType] = field(default_factory=dict)
+    is_mistaken: bool = False
+
+
+def read_schema(file: EventFile) -> FileSchema:
+    """The columns of a file and their types, as the engine tells them.
+
+    Raises Unreadable, naming the file, when it cannot be opened, and Undecodable when it is not what its name says.
     """
     if not file.path.isascii() and not is_encodable(file.path):
         raise Unreadable(f"{file}: the name is not valid UTF-8", hint="rename the file or its folder")
     try:
         if file.format.name == "parquet":
             footer = file.storage.footer(file.path)
-            return pl.scan_parquet(footer, glob=False, hive_partitioning=False).collect_schema()
-        if is_stream(file):
-            return read_stream(file).schema
-        return scan_files([file]).collect_schema()
+            schema = pl.scan_parquet(footer, glob=False, hive_partitioning=False).collect_schema()
+            footer.seek(0)
+            head = read_head(footer.read())
+            rowless = not head.rows and head.row_groups > 0  # the engine takes its word for it
+            return FileSchema(typed_as_engine(head, schema), logical_types(head, schema), rowless)
+        return FileSchema(read_stream(file).schema if is_stream(file) else scan_files([file]).collect_schema())
     except (*ENGINE_FAULTS, OSError) as error:
         raise unreadable(file, error) from None
 
@@ -45,10 +61,8 @@ def count_rows(file: EventFile) -> int:
     if file.stored:
         return file.stored.file.rows
     if file.format.name == "parquet":
-        scan = pl.scan_parquet(file.storage.footer(file.path), glob=False, hive_partitioning=False)
-    else:
-        scan = scan_files([file])
-    rows: int = scan.select(pl.len()).collect().item()
+        return read_head(file.storage.footer(file.path).read()).rows
+    rows: int = scan_files([file]).select(pl.len()).collect().item()
     return rows
 
 
@@ -56,7 +70,9 @@ def scan_files(files: Sequence[EventFile], **how: Any) -> pl.LazyFrame:
     """A scan of files of one storage and format."""
     paths, how = list(map(scanned_path, files)), {"glob": False, "hive_partitioning": False, **how}
     if files[0].format.name == "parquet":
-        return pl.scan_parquet(paths, **how, **files[0].storage.scan_options)
+        # The engine reads 96-bit instants in nanoseconds, unless a schema says microseconds and it may cast.
+        cast = pl.ScanCastOptions(datetime_cast="nanosecond-downcast")
+        return pl.scan_parquet(paths, **how, cast_options=cast, **files[0].storage.scan_options)
     # The engine reads a URL; it would map a path, and a mapped file that shrinks ends the process.
     return pl.scan_ipc([Path(path).as_uri() for path in paths] if _reads_urls() else paths, **how)
 
@@ -115,4 +131,5 @@ def unreadable(file: EventFile, error: BaseException) -> DatasetError:
     except OSError as fault:
         return refused(file, fault)
     why = visible(" ".join(str(error).split()))[:200]
-    return Unreadable(f"{file}: cannot be read as {kind} ({why})", hint="was it written and copied whole?")
+    undecodable = f"{file}: cannot be read as {kind} ({why})"
+    return Undecodable(undecodable, hint="was it written and copied whole?", path=file.path)

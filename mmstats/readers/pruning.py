@@ -9,8 +9,9 @@ from enum import Enum
 from mmstats.cache import Cache, Kind, make_key
 from mmstats.dataset import Dataset
 from mmstats.files.event_file import EventFile, partition_range
-from mmstats.readers.columnar import VISITOR_HASH, ColumnarFiles, group_by_schema
+from mmstats.readers.columnar import VISITOR_HASH, ColumnarFiles
 from mmstats.readers.projection import REQUIRED, VISITOR, Projection, Selection
+from mmstats.readers.schema_groups import group_by_schema
 from mmstats.readers.statistics import Match, UnknownFooter, footer_range, match_selection, read_footer
 from mmstats.save_pace import SavePace
 

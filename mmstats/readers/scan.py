@@ -10,11 +10,12 @@ from polars.io.plugins import register_io_source
 
 from mmstats.files.event_file import EventFile
 from mmstats.readers.bad_rows import count_bad_rows
-from mmstats.readers.columnar import FILE, ColumnarFiles, group_by_schema
+from mmstats.readers.columnar import FILE, ColumnarFiles
 from mmstats.readers.integrity import check_stored
 from mmstats.readers.position import Position
 from mmstats.readers.projection import VISITOR, Projection, Selection, hashed
 from mmstats.readers.report import FileReport, ReadOptions, ReadReport
+from mmstats.readers.schema_groups import group_by_schema
 from mmstats.readers.statistics import FooterSummary, UnknownFooter, count_by_statistics, summarize_footers
 from mmstats.readers.text_files import read_texts
 
@@ -22,7 +23,7 @@ from mmstats.readers.text_files import read_texts
 def _followed(group: ColumnarFiles, options: ReadOptions) -> ColumnarFiles:
     """The same files, with a position where it is known how many rows each of them has."""
     counts = [options.rows[file.path] for file in group.files if file.path in options.rows]
-    if len(counts) < len(group.files):
+    if len(counts) < len(group.files) or group.by_pyarrow:
         return group
     return replace(group, position=Position(group.files, counts, options.advance))
 

@@ -8,17 +8,17 @@ from typing import TypeVar
 
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
-from mmstats.errors import Changed, DatasetError, Unreadable
+from mmstats.errors import Changed, DatasetError, Undecodable, Unreadable
 from mmstats.files.discovery import FileList, current_file, find_files, relisted, special_files
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import check_found, check_unchanged, file_fingerprints, is_pipe
-from mmstats.readers.columnar import find_undecodable
 from mmstats.readers.columnar_file import ENGINE_FAULTS, count_rows, is_stream
 from mmstats.readers.position import MOST_ROWS
 from mmstats.readers.projection import Projection, Selection
 from mmstats.readers.pruning import FileRange, Overlap, RangeCache, lies_outside, overlap_of, overlaps
 from mmstats.readers.report import FileReport, InstantRange, ReadOptions, ReadReport, merged
 from mmstats.readers.scan import Scan
+from mmstats.readers.schema_groups import by_pyarrow, find_undecodable
 from mmstats.resources import lack_in
 from mmstats.storage.errors import is_store_error
 from mmstats.wording import plural
@@ -39,10 +39,11 @@ def read_source(
     when there are no files, Unreadable when a folder may not be listed, the engine cannot decode a file, or a file
     changed meanwhile.
 
-    Where a file changes or goes while it is read, the files are found again, and `read` is called once more. An import
-    into a store on disk moves the files that it supersedes: for these it is called again with the same files where they
-    are now, and each is moved once. An hour later an import removes them, in a bucket too: what came through a pipe
-    stays then, and the store's new manifest says which files it has.
+    A columnar file that the engine cannot decode is read once more, by PyArrow. Where a file changes or goes while it
+    is read, the files are found again, and `read` is called once more. An import into a store on disk moves the files
+    that it supersedes: for these it is called again with the same files where they are now, and each is moved once. An
+    hour later an import removes them, in a bucket too: what came through a pipe stays then, and the store's new
+    manifest says which files it has.
     """
     with ExitStack() as pipes:
         found = pipes.enter_context(find_files(dataset))
@@ -54,6 +55,8 @@ def read_source(
                     result = read(source)
                     check_unchanged(source.files)
                     return result
+            except Undecodable as fault:
+                found = replace(found, files=by_pyarrow(found.files, fault))
             except Changed:
                 current = replace(found, files=tuple(map(current_file, found.files)))
                 if current == found and again:

@@ -91,6 +91,7 @@ def read_footer(file: EventFile, columns: Collection[str]) -> Iterator[tuple[int
         metadata = parquet.read_metadata(file.storage.footer(file.path))
         described = [metadata.schema.column(at) for at in range(metadata.num_columns)]
         # A leaf of a nested column has a path with dots, as a column may have in its name: only the latter is meant.
+        columns = () if file.format.by_pyarrow else columns  # which may give a column another unit than it is stored in
         flat = ((at, column.name) for at, column in enumerate(described) if column.name == column.path)
         places = {name: at for at, name in flat if name in columns}
         for index in range(metadata.num_row_groups):
@@ -149,7 +150,7 @@ def _match_event(group: ColumnarFiles, chunks: Chunks) -> Match:
         return Match.ALL
     sources = group.sources("event_name")
     known = _complete(chunks, sources[0]) if len(sources) == 1 else None
-    if known is None or group.schema.get(sources[0]) not in {pl.String, pl.Categorical}:
+    if known is None or group.columns.get(sources[0]) not in {pl.String, pl.Categorical}:
         return Match.SOME
     name = event.encode()
     low, high = (value if isinstance(value, bytes) else str(value).encode() for value in (known.min_raw, known.max_raw))

@@ -142,8 +142,10 @@ def in_years(instant: pl.Expr) -> pl.Expr:
 
 def naive_utc(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """Dates, and instants of any zone, without their zone: what they are in UTC."""
-    zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone
-    return source.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if zoned else source
+    if not isinstance(dtype, pl.Datetime) or not dtype.time_zone:
+        return source
+    # Not by conversion: that would look up the zone, which need not be one that the engine knows.
+    return source.to_physical().cast(pl.Datetime(dtype.time_unit))
 
 
 _CLOCK = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}%s([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"

@@ -5,6 +5,7 @@ A range becomes ranges of the column's own integers, to be compared with a row g
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache, partial
 from itertools import pairwise
 
 import polars as pl
@@ -39,9 +40,8 @@ def instant(source: pl.Expr, dtype: pl.DataType, unit: str | None) -> pl.Expr:
         return source.cast(TIMESTAMP)
     if dtype.is_integer():
         return from_integers(source.cast(pl.Int64, strict=False), unit)
-    return value_text.text(source, dtype).map_batches(
-        lambda values: parse_text(values, unit), return_dtype=TIMESTAMP, is_elementwise=True
-    )
+    parse = partial(parse_text, unit=unit)
+    return value_text.text(source, dtype).map_batches(parse, return_dtype=TIMESTAMP, is_elementwise=True)
 
 
 def no_instant(source: pl.Expr, dtype: pl.DataType, unit: str | None) -> pl.Expr:
@@ -57,10 +57,19 @@ def in_range(source: pl.Expr, dtype: pl.DataType, selection: Selection, unit: st
     """Whether an instant lies in the range selected."""
     if not is_instant(dtype):
         return selection.in_range(instant(source, dtype, unit))
-    if isinstance(dtype, pl.Datetime) and (dtype.time_zone or "").startswith(("+", "-")):
-        # The engine makes no literal of an offset such as +05:30, only of a named zone.
-        source, dtype = source.dt.convert_time_zone("UTC"), pl.Datetime(dtype.time_unit, "UTC")
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone and not _has_literals(dtype.time_zone):
+        source, dtype = naive_utc(source, dtype), pl.Datetime(dtype.time_unit)
     return _within(source, stored_ranges(dtype, selection, unit), dtype)
+
+
+@cache
+def _has_literals(zone: str) -> bool:
+    """Whether the engine makes instants of a zone to compare with: not of an offset such as +05:30, or of no zone."""
+    try:
+        pl.select(pl.lit(0).cast(pl.Datetime("us", zone)))
+    except pl.exceptions.PolarsError:
+        return False
+    return True
 
 
 def stored_ranges(dtype: pl.DataType, selection: Selection, unit: str | None) -> list[IntegerRange]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from typing import cast
 
@@ -32,7 +33,7 @@ def text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.Binary):
         return source.map_batches(_decoded, return_dtype=pl.String, is_elementwise=True)
     if dtype.is_nested():
-        return source.map_batches(lambda values: _nested(values, dtype), return_dtype=pl.String, is_elementwise=True)
+        return source.map_batches(partial(_nested, dtype=dtype), return_dtype=pl.String, is_elementwise=True)
     if dtype.is_temporal():
         return _temporal_text(source, dtype)
     if isinstance(dtype, pl.Object | pl.Unknown):
@@ -43,29 +44,33 @@ def text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 def may_fail(dtype: pl.DataType) -> bool:
     """Whether a value that is there may have no text: bytes need be no UTF-8, and the text of a JSON type no JSON."""
     if isinstance(dtype, pl.Extension):
-        return dtype.ext_name() == JSON or (dtype.ext_name() != UUID and may_fail(_storage(dtype)))
-    return isinstance(dtype, pl.Binary) or any(map(may_fail, _inner(dtype)))
+        return _is_json(dtype) or (dtype.ext_name() != UUID and may_fail(_storage(dtype)))
+    return isinstance(dtype, pl.Binary) or any(map(may_fail, inner_types(dtype)))
 
 
 def no_text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """Whether a value that is there has no text, though it should; of a type that `may_fail`."""
-    found = text(source, dtype)
-    if isinstance(dtype, pl.Extension) and dtype.ext_name() == JSON:
-        return found.is_null() & source.ext.storage().str.strip_chars().ne_missing("null") & source.is_not_null()
-    return source.is_not_null() & found.is_null()
+    failed = source.is_not_null() & text(source, dtype).is_null()
+    if not _is_json(dtype):
+        return failed
+    assert isinstance(dtype, pl.Extension)
+    return failed & text(source.ext.storage(), _storage(dtype)).str.strip_chars().ne_missing("null")
 
 
 def fault_of(dtype: pl.DataType) -> str:
     """What is wrong with a value that has no text."""
-    is_json = isinstance(dtype, pl.Extension) and dtype.ext_name() == JSON
-    return "broken JSON" if is_json else "invalid UTF-8"
+    return "broken JSON" if _is_json(dtype) else "invalid UTF-8"
+
+
+def _is_json(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.Extension) and dtype.ext_name() == JSON
 
 
 def _storage(dtype: pl.Extension) -> pl.DataType:
     return cast(pl.DataType, dtype.ext_storage())
 
 
-def _inner(dtype: pl.DataType) -> list[pl.DataType]:
+def inner_types(dtype: pl.DataType) -> list[pl.DataType]:
     """The types of the values that values of a nested type hold."""
     if isinstance(dtype, pl.Struct):
         return [cast(pl.DataType, field.dtype) for field in dtype.fields]
@@ -80,7 +85,7 @@ def _extension_text(source: pl.Expr, dtype: pl.Extension) -> pl.Expr:
         digits = storage.bin.encode("hex").str
         groups = [digits.slice(at, size) for at, size in ((0, 8), (8, 4), (12, 4), (16, 4), (20, 12))]
         return pl.concat_str(groups, separator="-")
-    if dtype.ext_name() == JSON:
+    if _is_json(dtype):
         return storage.map_batches(_json_texts, return_dtype=pl.String, is_elementwise=True)
     return text(storage, _storage(dtype))
 
@@ -97,13 +102,13 @@ def _compact_texts(values: pl.Series) -> pl.Series:
 
 def _each_once(values: pl.Series, text_of: Callable[[str], str | None]) -> pl.Series:
     """What becomes of each text, found once for equal ones; null where that raises ValueError."""
-    found: dict[str, str | None] = {}
-    for value in values.unique().drop_nulls():
+    texts, found = _decoded(values), {}
+    for value in texts.unique().drop_nulls():
         try:
             found[value] = text_of(value)
         except (ValueError, RecursionError):
             found[value] = None
-    return pl.Series(values.name, [found.get(value) for value in values], dtype=pl.String)
+    return pl.Series(values.name, [found.get(value) for value in texts], dtype=pl.String)
 
 
 def _float_text(source: pl.Expr) -> pl.Expr:
@@ -164,7 +169,7 @@ def _as_json(values: pl.Series, dtype: pl.DataType) -> list[str | None]:
     elif isinstance(dtype, pl.Map):
         found = _maps(values, dtype)
     elif isinstance(dtype, pl.List | pl.Array):
-        found = [_joined("[]", one) for one in _held(values, _inner(dtype)[0])]
+        found = [_joined("[]", one) for one in _held(values, inner_types(dtype)[0])]
     else:
         found = _scalars(values, dtype)
     return ["null" if is_null else one for one, is_null in zip(found, values.is_null(), strict=True)]
@@ -183,7 +188,7 @@ def _objects(values: pl.Series, dtype: pl.Struct) -> list[str | None]:
 
 def _maps(values: pl.Series, dtype: pl.Map) -> list[str | None]:
     """Maps, which come as lists of their entries: of a repeated key the first counts."""
-    key, value = _inner(dtype)
+    key, value = inner_types(dtype)
     entries = values.drop_nulls().explode(empty_as_null=False)
     keys = [
         one if one is None or one.startswith('"') else _DUMP(one) for one in _as_json(entries.struct.field("key"), key)
@@ -208,7 +213,7 @@ def _held(values: pl.Series, dtype: pl.DataType) -> Iterator[list[str | None]]:
 
 def _scalars(values: pl.Series, dtype: pl.DataType) -> list[str | None]:
     source, frame = pl.col("value"), values.to_frame("value")
-    is_json = isinstance(dtype, pl.Extension) and dtype.ext_name() == JSON
+    is_json = _is_json(dtype)
     texts = _compact_texts(values.ext.storage()) if is_json else frame.select(text(source, dtype)).to_series()
     if may_fail(dtype):
         return [one if one is None or is_json else _DUMP(one) for one in texts]

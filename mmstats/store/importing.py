@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -11,12 +10,13 @@ from pathlib import Path
 import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS, Dataset
-from mmstats.errors import NotEvents, OutputError
+from mmstats.errors import NotEvents, OutputError, Undecodable
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import changed_error
 from mmstats.files.manifest import Manifest, StoreSource
 from mmstats.readers.projection import Selection
 from mmstats.readers.report import ReadReport, merged
+from mmstats.readers.schema_groups import by_pyarrow
 from mmstats.readers.source import Source, open_source
 from mmstats.readers.statistics import read_footer
 from mmstats.resources import refused
@@ -70,17 +70,20 @@ def import_events(dataset: Dataset, to: str | Path, callbacks: Callbacks | None 
     with open_source(everything, Selection(EVENT_COLUMNS), callbacks.advance) as source:
         module.check_location(location, dataset.storage_options)
         files = _outside(location, source.files)
-        for _ in range(_ATTEMPTS):
-            with (
-                suppress(CommitConflict),
-                module.open_store(location, dataset.storage_options, callbacks.note, dataset.limits) as store,
-            ):
-                return _Import(dataset, source, store, callbacks).run(files)
+        conflicts = 0
+        while conflicts < _ATTEMPTS:
+            try:
+                with module.open_store(location, dataset.storage_options, callbacks.note, dataset.limits) as store:
+                    return _Import(dataset, source, store, callbacks).run(files)
+            except CommitConflict:
+                conflicts += 1
+            except Undecodable as undecodable:
+                files = by_pyarrow(files, undecodable)
     fault = f"{visible(location)}: other imports came first, {_ATTEMPTS} times"
     raise OutputError(fault, hint="import again when they are done")
 
 
-def _outside(location: str, files: Iterable[EventFile]) -> list[EventFile]:
+def _outside(location: str, files: Iterable[EventFile]) -> Sequence[EventFile]:
     """The files that are not in the store at a location.
 
     Raises NotEvents for files of another store, which are rewritten and renamed there as it grows.

@@ -3,8 +3,9 @@
 Which of several columns of the data serves as the event's name is found by asking for each of them by itself too.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -12,7 +13,7 @@ import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.engines.local.manifest_check import manifest_faults
-from mmstats.errors import DatasetError, NotEvents
+from mmstats.errors import DatasetError, NotEvents, Undecodable
 from mmstats.files.discovery import current_file, is_listed
 from mmstats.files.event_file import EventFile
 from mmstats.question.instants import micros_text
@@ -22,6 +23,7 @@ from mmstats.readers.integrity import check_all
 from mmstats.readers.projection import Selection
 from mmstats.readers.report import FileReport, FoundBadRow, InstantRange, ReadReport
 from mmstats.readers.scan import Scan
+from mmstats.readers.schema_groups import by_pyarrow
 from mmstats.readers.source import Source, read_source
 from mmstats.reports import MAX_EVENT_NAMES, MAX_FAULTS, Check, ColumnUse, Description, Fault, FormatUse
 
@@ -128,8 +130,9 @@ def check(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
         summaries: list[Summary] = []
         reports: list[ReadReport] = []
         found = _Found()
-        for file in source.files:
-            scan = None
+        waiting = deque(source.files)
+        while waiting:
+            file, scan = waiting.popleft(), None
             try:
                 scan = source.scan([file])
                 check_all(file, source.projection)
@@ -139,6 +142,10 @@ def check(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
                 if current_file(file) != file or not is_listed(file):
                     raise
                 fault = error if isinstance(error, DatasetError) else source.blame(error, [file])
+                if isinstance(fault, Undecodable):
+                    with suppress(Undecodable):
+                        waiting.extendleft(by_pyarrow([file], fault))
+                        continue
                 columns = scan.report().columns if scan else frozenset()
                 found.broken(file, source, fault or unreadable(file, error), columns)
             else:

@@ -4,8 +4,9 @@ import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS
 from mmstats.files.event_file import EventFile, Stored
-from mmstats.readers.columnar import IMPORTED_FROM, VISITOR_HASH, group_by_schema
+from mmstats.readers.columnar import IMPORTED_FROM, VISITOR_HASH
 from mmstats.readers.projection import REQUIRED, VISITOR, Projection, hashed
+from mmstats.readers.schema_groups import group_by_schema
 from mmstats.wording import plural
 
 

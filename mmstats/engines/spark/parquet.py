@@ -13,9 +13,10 @@ from mmstats.engines.spark.expressions import is_string, quoted
 from mmstats.engines.spark.scan import Bounds, ParquetScan, read_parquet
 from mmstats.engines.spark.session import Session
 from mmstats.files.event_file import EventFile
-from mmstats.readers.columnar import ColumnarFiles, group_by_schema
+from mmstats.readers.columnar import ColumnarFiles
 from mmstats.readers.columnar_file import unreadable
 from mmstats.readers.projection import Projection
+from mmstats.readers.schema_groups import group_by_schema
 from mmstats.wording import visible
 
 # Spark's names of the types whose values it gives the text that the contract says.
@@ -36,7 +37,7 @@ def parquet_scans(files: Sequence[EventFile], projection: Projection, session: S
     """
     groups: dict[object, tuple[ColumnarFiles, list[EventFile]]] = {}
     for group in group_by_schema(files, projection):
-        schema = tuple(group.schema.items())
+        schema = (*group.schema.items(), *group.logical.items())
         for file in group.files:
             values = _partition_values(file, group)
             folders = tuple(values) if session.dialect.metadata_column else tuple(values.items())
@@ -58,8 +59,9 @@ def _scan(group: ColumnarFiles, session: Session) -> ParquetScan:
         # A server that is told no type makes no text of bytes of a fixed size.
         untold = dtype == pl.Binary and not dialect.declares_types
         is_fixed = untold and _physical_type(_footer(first), name) == "FIXED_LEN_BYTE_ARRAY"
-        if _declared_type(dtype) is None or is_fixed or (dtype.is_temporal() and name != timestamp):
-            raise refused(first, f"column {visible(name)!r} is {dtype}")
+        is_told = _declared_type(dtype) and not is_fixed and name not in group.logical
+        if not is_told or (dtype.is_temporal() and name != timestamp):
+            raise refused(first, f"column {visible(name)!r} is {group.columns[name]}")
     nulls = dict.fromkeys(name for name in group.projection.raw if name in group.schema and name not in columns)
     int96, comparable = _timestamps(first, group)
     if int96 and dialect.declares_types:
@@ -113,7 +115,7 @@ def _timestamps(file: EventFile, group: ColumnarFiles) -> tuple[bool, Bounds]:
     int96 = _physical_type(footer, name) == "INT96"
     reformed, legacy = _REFORM[int96]
     is_legacy = legacy in metadata or metadata.get(_SPARK_VERSION, reformed) < reformed
-    first, end = _INT96 if int96 and dtype == pl.Datetime("ns") else (None, None)
+    first, end = _INT96 if int96 else (None, None)
     return int96, (_REBASED_BEFORE if is_legacy else first, end)
 
 
