@@ -99,7 +99,7 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
 
 def _canonical(file: EventFile, real: dict[str, str]) -> str:
     """The one path of a file; `real` has the folders on disk, whose links are resolved once for all their files."""
-    if file.storage is not DISK or os.path.islink(file.path):  # noqa: PTH114 - a Path takes as long to make
+    if file.storage is not DISK or os.path.islink(file.path):
         return file.storage.canonical(file.path)
     folder, name = os.path.split(file.path)
     if folder not in real:
