@@ -42,7 +42,10 @@ def instant_of(value: Fraction | int, unit: str | None) -> datetime | None:
 
 def oracle(text: str, unit: str | None = None) -> datetime | None:
     """The instant that a text names: by the parser of the parameters, or as a decimal number."""
+    named = re.fullmatch(r"([0-9-]{10}(?:[T ][0-9:.,]+)?) (?:UTC|Z)", text, re.ASCII)
     try:
+        if named:  # of no zone, which is UTC
+            return oracle(named[1])
         return parse_instant(text).astimezone(UTC).replace(tzinfo=None)
     except ValueError:
         pass
@@ -74,6 +77,10 @@ offsets = st.sampled_from(
         " 02:00",
         "+2",
         "UTC",
+        " UTC",
+        " Z",
+        "+02:00 UTC",
+        " utc",
     ]
 )
 iso = st.builds(
@@ -123,7 +130,7 @@ def test_texts_are_read_as_the_parameters_are(texts: list[str], unit: str | None
 def forms(draw: st.DrawFn) -> list[str | None]:
     """Texts of one form, some of which name no instant; now and then one of another form, or none."""
     sep, places = draw(st.sampled_from("T ")), draw(st.integers(0, 9))
-    zone = draw(st.sampled_from(["", "Z", "+00:00", "-05:30", "+0530", "-2359", "+24:00"]))
+    zone = draw(st.sampled_from(["", "Z", " Z", " UTC", "+00:00", "-05:30", "+0530", "-2359", "+24:00"]))
     edge = st.sampled_from(["2026-02-29", "2024-02-29", "0000-01-01", "0001-01-01", "9999-12-31", "1969-12-31"])
     part = st.integers(0, 61).map("{:02}".format)
     dates = st.sampled_from(draw(st.lists(edge | days, min_size=1, max_size=2)))
@@ -332,3 +339,15 @@ def test_columns_of_texts_are_timestamps_too(
     pl.concat([frame, frame.head(1).with_columns(timestamp=pl.lit("soon"))]).write_parquet(path)
     found = answer(query, Dataset((str(path),), skip_bad_rows=True))
     assert found.to_json() == contract.answer(query, drawn.events)
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "json", "parquet", "arrow"])
+@pytest.mark.parametrize("word", [" UTC", " Z"])
+def test_an_instant_may_end_in_utc(ask: Ask, tmp_path: Path, form: str, word: str) -> None:
+    """Texts that end in UTC, as a warehouse exports them, are that instant, alone and among others."""
+    texts = ["2026-05-01 12:00:00", "2026-05-01 12:30:00.123456", "2026-05-01T12:59", "2026-05-01T12:00:00.5"]
+    for some in (texts[:1], texts, [*texts, "2026-05-01T14:00:00+02:00"]):
+        rows = [{"timestamp": one if "+" in one else one + word, "event_name": "a"} for one in some]
+        (tmp_path / f"a.{form}").write_bytes(WRITERS[form](rows))
+        expected = [{"bucket": "2026-05-01 12:00:00", "value": len(some)}]
+        assert ask(f"a.{form}", "--interval", "hour").rows == expected

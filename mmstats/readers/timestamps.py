@@ -23,6 +23,7 @@ _FIRST, _LAST = (
 )
 _INTEGER = r"^-?[0-9]{1,19}$"
 _NUMBER = r"^(?P<sign>-?)(?P<whole>[0-9]{1,19})(?:\.(?P<fraction>[0-9]*))?$"
+IN_UTC = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.,]+)? (UTC|Z)$"  # as warehouses write it
 _EXPONENT = r"^-?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]{1,3}$"
 _CLOCK_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}{sep}([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]{fraction}{zone}$"
 _ZONES = {"Z": "Z", "": "", r"[+-]([01][0-9]|2[0-3]):[0-5][0-9]": "%:z"}
@@ -31,7 +32,18 @@ _ZONES = {"Z": "Z", "": "", r"[+-]([01][0-9]|2[0-3]):[0-5][0-9]": "%:z"}
 def parse_text(texts: pl.Series, unit: str | None = None) -> pl.Series:
     """The instants that texts name: ISO 8601, or epochs of `unit`, by default each of the unit its magnitude says."""
     uniform = _parse_uniform(texts)
-    return _parse_by_form(texts, unit) if uniform is None else uniform
+    return _parse_by_form(_without_utc(texts), unit) if uniform is None else uniform
+
+
+def _without_utc(texts: pl.Series) -> pl.Series:
+    """Texts without a word at their end that says what no zone says."""
+    worded = texts.str.contains(IN_UTC)
+    if not worded.any():
+        return texts
+    text = pl.col("text")
+    return texts.to_frame("text").select(pl.when(worded).then(text.str.replace(" (UTC|Z)$", "")).otherwise(text))[
+        "text"
+    ]
 
 
 def _parse_by_form(texts: pl.Series, unit: str | None) -> pl.Series:
@@ -150,7 +162,7 @@ def naive_utc(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 _CLOCK = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}%s([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _OFFSET = r"[+-]([01][0-9]|2[0-3])%s[0-5][0-9]"
-_FORM = re.compile(rf"{_CLOCK % '([T ])'}(?:\.([0-9]{{1,9}}))?(Z|{_OFFSET % '(:?)'})?\Z")
+_FORM = re.compile(rf"{_CLOCK % '([T ])'}(?:\.([0-9]{{1,9}}))?( ?Z| UTC|{_OFFSET % '(:?)'})?\Z")
 _SECONDS = 19  # characters up to the whole second
 _DIGITS = 6  # of a fraction that is microseconds
 
