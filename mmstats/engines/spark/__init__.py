@@ -43,17 +43,15 @@ def engine(address: EngineAddress) -> Engine:
     except ValueError as error:
         raise InvalidSettings(f"{TOKEN_VARIABLE} {error}") from None
     if address.has_secrets and not (address.is_encrypted or address.is_loopback):
-        readable = f"{'a token' if address.token else 'headers'} that anybody between can read"
-        hint = f"use TLS: '{address}/;use_ssl=true'"
-        raise InvalidSettings(f"the engine {address} would be sent {readable}", hint=hint)
+        what = "a token" if address.token else "headers"
+        fault = f"the engine {address} would be sent {what} that anybody between can read"
+        raise InvalidSettings(fault, hint=f"use TLS: '{address}/;use_ssl=true'")
     cluster = _clusters.setdefault(address, Cluster(address))  # its session lasts from one question to the next
 
     def answer(
-        query: StatsQuery,
-        dataset: Dataset,
-        profile: Profile | None = None,
-        cache: Cache | None = None,  # noqa: ARG001 - no partial results are kept
+        query: StatsQuery, dataset: Dataset, profile: Profile | None = None, cache: Cache | None = None
     ) -> Stats:
+        del cache  # no partial results are kept
         with (profile or Profile()).phase("ask the cluster"):
             return cluster.answer(query, dataset)
 

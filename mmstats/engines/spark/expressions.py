@@ -22,10 +22,8 @@ from mmstats.readers.types import is_instant, stored_ranges
 SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000  # in microseconds
 _FIRST, _LAST = -62_135_596_800 * SECOND, 253_402_300_800 * SECOND - 1  # the years 1 to 9999
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1), timedelta(microseconds=1)  # noqa: DTZ001 - naive means UTC here
-_IN_UTC = IN_UTC.removesuffix("$") + r"\z"
 _ISO = re.sub(r"\?P<[a-z]+>", "", PATTERN).removesuffix("$") + r"\z"
-_INTEGER = r"^-?[0-9]{1,19}\z"
-_NUMBER = r"^-?[0-9]{1,19}(?:\.[0-9]*)?\z"
+_INTEGER, _NUMBER = r"^-?[0-9]{1,19}\z", r"^-?[0-9]{1,19}(?:\.[0-9]*)?\z"
 _INT64 = 2**63 - 1
 
 
@@ -61,7 +59,7 @@ def instant(source: Column, dtype: pl.DataType, unit: str | None, *, nanos_as_lo
 
 def instant_of_text(text: Column, unit: str | None) -> Column:
     """The instants that texts name: ISO 8601, or epochs of `unit`, by default by magnitude; of any year."""
-    text = F.when(text.rlike(_IN_UTC), F.regexp_replace(text, " (UTC|Z)$", "")).otherwise(text)
+    text = F.when(text.rlike(IN_UTC.removesuffix("$") + r"\z"), F.regexp_replace(text, " (UTC|Z)$", "")).otherwise(text)
     named = F.when(text.rlike(_ISO), _from_iso(text))
     named = named.when(text.rlike(_INTEGER), _from_integers(text.try_cast("bigint"), unit))
     return named.when(text.rlike(_NUMBER), _from_decimals(text, unit))

@@ -107,8 +107,7 @@ def _timestamps(file: EventFile, group: ColumnarFiles) -> tuple[bool, Bounds]:
     Spark moves old ones of its legacy calendar, however it is set; of INT96 the local engine reads what fits 64 bits.
     """
     (name,) = group.projection.sources["timestamp"]
-    dtype = group.schema.get(name)
-    if file.stored or not isinstance(dtype, pl.Datetime | pl.Date):
+    if file.stored or not isinstance(group.schema.get(name), pl.Datetime | pl.Date):
         return False, (None, None)
     footer = _footer(file)
     metadata = footer.metadata or {}

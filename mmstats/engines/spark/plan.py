@@ -54,8 +54,7 @@ def _bucket(query: StatsQuery) -> Column:
 
 def _registers(events: DataFrame, keys: list[Column]) -> DataFrame:
     """The ends of each register that a group touches, as in `sketch`; a null id touches the null register."""
-    # The hash of null would be the seed, as if it were somebody's.
-    h = F.when(F.col(VISITOR).isNotNull(), F.xxhash64(F.col(VISITOR)))
+    h = F.when(F.col(VISITOR).isNotNull(), F.xxhash64(F.col(VISITOR)))  # the hash of null would be the seed
     register = h.bitwiseAND(F.lit(sketch.REGISTERS - 1).cast("bigint")).alias(_REGISTER)
     upper = F.shiftrightunsigned(h, 32).alias(_HASH)
     ends = F.min(_HASH).alias(_LOW), F.max(_HASH).alias(_HIGH)
