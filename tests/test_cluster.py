@@ -257,7 +257,7 @@ def test_no_parquet(cluster: Cluster, tmp_path: Path) -> None:
     """A file that is not what its name says is unreadable, as it is here."""
     (tmp_path / "a.parquet").write_bytes(b"PAR1 and no more")
     (said,) = same(cluster, Dataset((str(tmp_path),)), StatsQuery())
-    assert said[0] == "Unreadable"
+    assert said[0] == "Undecodable"
 
 
 def damage(path: Path, column: int) -> None:
@@ -276,7 +276,7 @@ def test_a_damaged_file_with_a_bad_row(sail: Cluster, tmp_path: Path) -> None:
     pq.write_table(table, path, compression="zstd", use_dictionary=False)
     damage(path, 2)
     (said,) = same(sail, Dataset((str(path),), skip_bad_rows=True), StatsQuery(group_by=("source",)))
-    assert said[0] == "Unreadable"
+    assert said[0] == "Undecodable"
 
 
 def test_a_damaged_file_is_named(cluster: Cluster, tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_a_damaged_file_is_named(cluster: Cluster, tmp_path: Path) -> None:
         write(tmp_path, f"é {name}.parquet", *({**EVENT, "source": f"{one * 7919 % 997}"} for one in range(500)))
     damage(tmp_path / "é d.parquet", 2)
     (said,) = same(cluster, Dataset((str(tmp_path),)), StatsQuery(group_by=("source",)))
-    assert said[0] == "Unreadable"
+    assert said[0] == "Undecodable"
     assert "é d.parquet" in str(said[1])
 
 

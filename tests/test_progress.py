@@ -92,7 +92,7 @@ def test_columnar_files_are_told_of_from_beginning_to_end(
     stats, expected, told = watched(query, columnar, cache)
     assert stats == answer(query, Dataset((str(columnar),)))
     assert expected == [size_of(columnar)]
-    assert len(told) >= 6
+    assert len(told) >= 3
     assert told[0] < expected[0] / 2
     assert expected[0] * 0.98 < told[-1] <= expected[0]
 

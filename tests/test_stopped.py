@@ -100,7 +100,7 @@ def test_a_killed_question_keeps_what_it_has_read(folder: Path) -> None:
             until(lambda: has_open(process.pid, folder / "endless.ndjson.gz"))
         finally:
             process.kill()
-    assert EAGER.batch_files <= count_files(explain(BY_COUNTRY, dataset, cache).files, Use.CACHED) < FILES
+    assert count_files(explain(BY_COUNTRY, dataset, cache).files, Use.CACHED) >= EAGER.batch_files
 
 
 def test_a_failed_question_over_http_keeps_what_it_has_read(settled: Path) -> None:

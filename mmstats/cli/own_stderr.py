@@ -18,7 +18,7 @@ def own_stderr() -> Iterator[None]:
     outer = sys.stderr
     try:
         is_stderr = outer is not None and outer.fileno() == _STDERR
-        saved = os.dup(_STDERR)
+        saved = _duplicated(_STDERR)
     except (OSError, io.UnsupportedOperation):  # there is no stderr
         yield
         return
@@ -35,3 +35,14 @@ def own_stderr() -> Iterator[None]:
         sys.stderr = outer
         os.dup2(saved, _STDERR)
         os.close(saved)
+
+
+def _duplicated(descriptor: int) -> int:
+    """A duplicate that does not take the place of a standard stream that is closed."""
+    duplicate = os.dup(descriptor)
+    if duplicate > _STDERR:
+        return duplicate
+    try:
+        return _duplicated(descriptor)
+    finally:
+        os.close(duplicate)

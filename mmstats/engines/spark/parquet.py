@@ -27,7 +27,6 @@ _SPARK_VERSION = b"org.apache.spark.version"
 # By whether timestamps are INT96: Spark's first version with today's calendar, and the footer's key for the one before.
 _REFORM = {False: (b"3.0.0", b"org.apache.spark.legacyDateTime"), True: (b"3.1.0", b"org.apache.spark.legacyINT96")}
 _REBASED_BEFORE = datetime(1901, 1, 1)  # noqa: DTZ001 - in some time zones until 1900
-_INT96: Bounds = (datetime(1678, 1, 1), datetime(2262, 1, 1))  # noqa: DTZ001 - what 64 bits of nanoseconds hold
 
 
 def parquet_scans(files: Sequence[EventFile], projection: Projection, session: Session) -> Iterator[ParquetScan]:
@@ -104,7 +103,7 @@ def _declared_schema(columns: dict[str, pl.DataType], group: ColumnarFiles) -> s
 def _timestamps(file: EventFile, group: ColumnarFiles) -> tuple[bool, Bounds]:
     """Whether a file's timestamps are INT96, and the bounds within which every engine reads them the same.
 
-    Spark moves old ones of its legacy calendar, however it is set; of INT96 the local engine reads what fits 64 bits.
+    Spark moves old ones of its legacy calendar, however it is set.
     """
     (name,) = group.projection.sources["timestamp"]
     if file.stored or not isinstance(group.schema.get(name), pl.Datetime | pl.Date):
@@ -114,8 +113,7 @@ def _timestamps(file: EventFile, group: ColumnarFiles) -> tuple[bool, Bounds]:
     int96 = _physical_type(footer, name) == "INT96"
     reformed, legacy = _REFORM[int96]
     is_legacy = legacy in metadata or metadata.get(_SPARK_VERSION, reformed) < reformed
-    first, end = _INT96 if int96 else (None, None)
-    return int96, (_REBASED_BEFORE if is_legacy else first, end)
+    return int96, (_REBASED_BEFORE if is_legacy else None, None)
 
 
 def _physical_type(footer: parquet.FileMetaData, name: str) -> str:
