@@ -160,7 +160,6 @@ BROKEN = {
     "an array in .ndjson": ("a.ndjson", json_array([SIGNUP]), "line 1: broken JSON"),
     "an array on one line in .ndjson": ("a.ndjson", json.dumps([SIGNUP]).encode(), "line 1: not a JSON object"),
     "a pretty object": ("a.json", json.dumps(SIGNUP, indent=1).encode(), "line 1: broken JSON"),
-    "a repeated column": ("a.csv", b"timestamp,event_name,event_name\n2026-05-01,a,b\n", "'event_name' 2 times"),
     "a header that is not UTF-8": ("a.csv", b"timestamp,event_name,\xff\n2026-05-01,a,b\n", "line 1"),
     "Parquet named CSV": ("a.csv", PARQUET, ""),
     "Parquet named NDJSON": ("a.ndjson", PARQUET, "line 1: invalid UTF-8"),
@@ -335,3 +334,62 @@ def test_rows_are_counted_that_no_column_is_read_of(ask: Ask, tmp_path: Path, fo
     (folder / f"a.{form}").write_bytes(pack("\n".join([*lines, "short"]).encode()))
     assert ask("events").error.endswith("line 5: 1 field where the header has 2")
     assert ask("events", "--skip-bad-rows").value == 3
+
+
+SPELLED = ["Country", "COUNTRY", " country", "country ", "\tCountry\t", "cOuNtRy"]
+
+
+def as_spelled(rows: list[dict[str, Any]], country: str, form: str) -> bytes:
+    """The rows in a format, with other names for their columns."""
+    names = {"timestamp": "Timestamp", "event_name": " EVENT_NAME", "country": country}
+    return WRITERS[form]([{names[name]: value for name, value in row.items()} for row in rows])
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "csv.gz", "parquet", "arrow", "feather"])
+@pytest.mark.parametrize("name", SPELLED)
+def test_a_column_may_be_spelled_in_another_case(ask: Ask, tmp_path: Path, form: str, name: str) -> None:
+    """A column is found by the only name that equals its own without case and the blanks around it."""
+    if form == "tsv" and "\t" in name:
+        name = "Country"
+    days = {"2026-05-01": "DE", "2026-05-02": " FR"}
+    rows = [{"timestamp": day, "event_name": " a ", "country": country} for day, country in days.items()]
+    (tmp_path / f"a.{form}").write_bytes(as_spelled(rows, name, form))
+    (tmp_path / f"b.{form}").write_bytes(WRITERS[form](rows))
+    expected = [{"country": " FR", "value": 2}, {"country": "DE", "value": 2}]
+    assert ask("*.*", "--group-by", "country").rows == expected
+    assert ask("*.*", "--from", "2026-05-02", "--event", " a ", "--group-by", "country").rows == expected[:1]
+    assert ask("*.*", "--map", f"source={name.swapcase()}", "--group-by", "source").rows[0]["value"] == 2
+    (tmp_path / f"b.{form}").write_bytes(as_spelled([*rows, {**rows[0], "timestamp": "soon"}], name, form))
+    assert ask(f"b.{form}").error.endswith('the timestamp "soon" is no instant')
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "parquet", "arrow"])
+def test_an_exact_name_goes_before_others(ask: Ask, tmp_path: Path, form: str) -> None:
+    """Of several names the exact one is meant; without it they are refused where the question reads them."""
+    (tmp_path / f"a.{form}").write_bytes(WRITERS[form]([{**SIGNUP, "Country": "x", "country": "DE", " country": "y"}]))
+    assert ask(f"a.{form}", "--group-by", "country").rows == [{"country": "DE", "value": 1}]
+    (tmp_path / f"a.{form}").write_bytes(WRITERS[form]([{**SIGNUP, "Country": "x", " country": "y"}]))
+    assert ask(f"a.{form}").value == 1
+    ran = ask(f"a.{form}", "--group-by", "country")
+    assert (ran.code, ran.error) == (3, f"a.{form}: no column 'country', but ' country' and 'Country'")
+    assert ran.err.endswith("hint: --map country=' country' names the one that is meant\n")
+    assert ask(f"a.{form}", "--map", "country=Country", "--group-by", "country").rows == [{"country": "x", "value": 1}]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "arrow"])
+def test_folders_may_be_spelled_in_another_case(ask: Ask, tmp_path: Path, form: str) -> None:
+    """A key of hive folders is found as a column is; the file's own column goes before it only by an exact name."""
+    for folder, row in (("Country=DE", {}), ("COUNTRY=FR", {}), ("country=AT", {"Country": "x"})):
+        path = tmp_path / "events" / folder
+        path.mkdir(parents=True)
+        (path / f"a.{form}").write_bytes(WRITERS[form]([{**SIGNUP, **row}]))
+    rows = ask("events", "--group-by", "country").rows
+    assert rows == [{"country": code, "value": 1} for code in ("AT", "DE", "FR")]
+
+
+def test_a_header_with_a_column_twice_is_no_matter_unless_it_is_read(ask: Ask, tmp_path: Path) -> None:
+    """Two columns of exactly one name are refused where the question reads them."""
+    (tmp_path / "a.csv").write_bytes(b"timestamp,event_name,source,source\n2026-05-01,a,x,y\n")
+    assert ask("a.csv").value == 1
+    ran = ask("a.csv", "--group-by", "source")
+    assert (ran.code, ran.error) == (3, "a.csv: the header has 'source' 2 times")

@@ -222,3 +222,13 @@ def test_many_small_files_are_parsed_by_the_hundred(kind: str, tmp_path: Path, m
     calls.clear()
     assert answer(StatsQuery(), dataset).rows == [{"value": 400}]
     assert len(calls) < 40
+
+
+def test_names_in_another_case_are_found_in_small_files_too(tmp_path: Path) -> None:
+    """A file whose header has other capitals or blanks is read among others as it is by itself."""
+    for number, header in enumerate(
+        ["timestamp,event_name,country", "Timestamp, event_name ,COUNTRY", "timestamp,event_name,x"]
+    ):
+        (tmp_path / f"{number}.csv").write_text(f"{header}\n2026-05-01,a,DE\n")
+    found = answer(StatsQuery(group_by=("country",)), Dataset((str(tmp_path),)))
+    assert found.rows == [{"country": "DE", "value": 2}, {"country": None, "value": 1}]

@@ -64,6 +64,7 @@ class CsvReader:
                 return
             header, below = found
             self._columns = self._projection.columns_in(self._file, header)  # also of a header alone: is it of events?
+            self._projection = self._projection.as_spelled_in(self._file, header)
             body = _Body(stream, below, len(header), self._delimiter)
             if body.is_empty():
                 return

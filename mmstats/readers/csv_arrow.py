@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from mmstats.errors import Unreadable
+from mmstats.errors import NotEvents
 from mmstats.files.event_file import EventFile
 from mmstats.readers.projection import Projection
 
@@ -14,13 +14,13 @@ from mmstats.readers.projection import Projection
 def columns_to_read(file: EventFile, header: Sequence[str], projection: Projection) -> dict[str, str]:
     """The raw columns that the question reads of a file, each with its position as Arrow is told to name it.
 
-    Raises Unreadable where the header has one of them twice.
+    Raises NotEvents where the header has one of them twice.
     """
     columns = {}
     for name in projection.raw:
         if header.count(name) > 1:
             times = f"the header has {name!r} {header.count(name)} times"
-            raise Unreadable(f"{file}: {times}", hint="rename one of them")
+            raise NotEvents(f"{file}: {times}", hint="rename one of them")
         if name in header:
             columns[name] = f"f{header.index(name)}"
     return columns or {"": "f0"}  # told of none, Arrow reads them all, and guesses their types

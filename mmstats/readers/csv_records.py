@@ -99,6 +99,7 @@ def find_bad_records(file: EventFile, projection: Projection) -> Iterator[FoundB
     with open_bytes(file) as stream:
         records = read_records(stream, delimiter)
         header = next((_names(file, record) for record in records), [])
+        projection = projection.as_spelled_in(file, header)
         columns = {name: header.index(name) for name in projection.raw if name in header}
         while some := list(islice(records, _RECORDS)):
             reasons = [_fault(record, len(header), columns) for record in some]

@@ -1,5 +1,6 @@
 """Which columns of which events a question selects, and how the raw columns of files become event columns."""
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -74,12 +75,14 @@ class Projection:
     """How raw columns become the event columns selected.
 
     `mapped` are the data's names for event columns that it calls otherwise, `timestamp_unit` is that of numbers.
+    `spelled` are a file's own names for raw columns that it spells otherwise, in another case or with blanks around.
     """
 
     selection: Selection
     mapped: Mapping[str, str] = field(default_factory=dict)
     timestamp_unit: str | None = None
     limits: Limits = field(default=Limits(), repr=False)
+    spelled: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def as_stored(self) -> "Projection":
@@ -96,7 +99,9 @@ class Projection:
     def sources(self) -> dict[str, tuple[str, ...]]:
         """The raw columns that serve as each event column: the first that is not null, row by row."""
         own = {column: (column,) for column in (*REQUIRED, *self.selection.read)}
-        return {**own, "event_name": ("event_name", "event"), **{name: (raw,) for name, raw in self.mapped.items()}}
+        mapped = {name: (raw,) for name, raw in self.mapped.items()}
+        names = {**own, "event_name": ("event_name", "event"), **mapped}
+        return {column: tuple(self.spelled.get(name, name) for name in raw) for column, raw in names.items()}
 
     @cached_property
     def raw(self) -> tuple[str, ...]:
@@ -130,10 +135,33 @@ class Projection:
         Raises NotEvents when one that must be there is not among them.
         """
         available = {*own, *file.partition}
-        missing = [column for column in REQUIRED if available.isdisjoint(self.sources[column])]
+        sources = self.as_spelled_in(file, own).sources
+        missing = [column for column in REQUIRED if available.isdisjoint(sources[column])]
         if missing:
             raise self.no_columns(file, missing, available)
-        return frozenset(column for column in self.selection.read if not available.isdisjoint(self.sources[column]))
+        return frozenset(column for column in self.selection.read if not available.isdisjoint(sources[column]))
+
+    def as_spelled_in(self, file: EventFile, own: Collection[str]) -> "Projection":
+        """The same for a file with these columns of its own, by the names that the file and its folders have for them.
+
+        A raw column that is not there by its exact name is the only one that equals it without case and the blanks
+        around it. Raises NotEvents where there are several, and the question reads it.
+        """
+        available = {*own, *file.partition}
+        missing = [name for name in self.needed if name not in available]
+        if not missing:
+            return self
+        alike: dict[str, list[str]] = {}
+        for name in sorted(available):
+            alike.setdefault(_folded(name), []).append(name)
+        spelled = {name: found for name in missing if (found := alike.get(_folded(name)))}
+        for name, found in spelled.items():
+            if len(found) > 1 and name in self.raw:
+                several = " and ".join(repr(visible(one)) for one in found)
+                flag = f"--map {next(column for column, raw in self.sources.items() if name in raw)}"
+                hint = f"{flag}={shlex.quote(visible(found[0]))} names the one that is meant"
+                raise NotEvents(f"{file}: no column {visible(name)!r}, but {several}", hint=hint)
+        return replace(self, spelled={name: found[0] for name, found in spelled.items()}) if spelled else self
 
     def no_columns(self, file: EventFile, missing: Sequence[str], available: Collection[str]) -> NotEvents:
         """The error for a file in which nothing serves as the `missing` columns, with an offer of what might."""
@@ -151,6 +179,10 @@ class Projection:
             has = f"it has {', '.join(names[:_LISTED])}{more}; " if names else ""
             hint = f"{has}{flags} names what serves"
         return NotEvents(f"{file}: no column {' and no column '.join(lacked)}", hint=hint)
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _likely(column: str, available: Collection[str]) -> str | None:

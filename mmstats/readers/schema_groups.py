@@ -1,6 +1,6 @@
 """Files of Parquet and Arrow IPC as few scans: grouped by schema and folders, each read by whom it can be read by."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -37,26 +37,27 @@ def group_by_schema(files: Iterable[EventFile], projection: Projection) -> list[
         if file.stored:
             stored.setdefault(file.storage, []).append(file)
             continue
-        file, known = read_schema(file, projection.raw)  # noqa: PLW2901 - it may be one that PyArrow has to read
+        file, known = read_schema(file, projection)  # noqa: PLW2901 - it may be one that PyArrow has to read
         schema = known.columns
+        spelled = projection.as_spelled_in(file, schema)
         # Files are alike that lack the same columns: the first speaks for all of them.
-        folders = frozenset(name for name in projection.needed if name in file.partition and name not in schema)
+        folders = frozenset(name for name in spelled.needed if name in file.partition and name not in schema)
         key = (file.storage, file.format, is_stream(file), folders, tuple(schema.items()), tuple(known.logical.items()))
         if key not in groups:
             found = projection.columns_in(file, schema)
-            groups[key] = ColumnarFiles((file,), schema, projection, found, known.logical)
+            groups[key] = ColumnarFiles((file,), schema, spelled, found, known.logical)
         members.setdefault(key, []).append(file)
     return [
         *(_stored_files(some, projection.as_stored) for some in stored.values()),
         *(
             replace(group, files=some)
             for key, group in groups.items()
-            for some in _by_partition(members[key], group.schema, projection)
+            for some in _by_partition(members[key], group.schema, group.projection)
         ),
     ]
 
 
-def read_schema(file: EventFile, asked: Collection[str]) -> tuple[EventFile, FileSchema]:
+def read_schema(file: EventFile, projection: Projection) -> tuple[EventFile, FileSchema]:
     """The columns of a file, and the file as it is to be read: by PyArrow, what the engine cannot read or not rightly.
 
     Raises Unreadable, naming the file, where neither can, or for a column that is asked for and has no text.
@@ -67,13 +68,14 @@ def read_schema(file: EventFile, asked: Collection[str]) -> tuple[EventFile, Fil
         except Undecodable as fault:
             if was_raised():  # an interrupt, of which the engine has made a panic
                 raise
-            return _read_by_pyarrow(file, asked, fault)
+            return _read_by_pyarrow(file, projection, fault)
+        asked = projection.as_spelled_in(file, known.columns).raw
         dtypes = [known.columns[name] for name in asked if name in known.columns]
         if file.format.name == "arrow" and any(_holds(pl.Binary, dtype) for dtype in dtypes):
             return file, _with_uuids(file, known)
         if not known.is_mistaken and not any(_holds(pl.Map, dtype) for dtype in dtypes):
             return file, known
-    return _read_by_pyarrow(file, asked, None)
+    return _read_by_pyarrow(file, projection, None)
 
 
 def by_pyarrow(files: Sequence[EventFile], fault: Undecodable) -> tuple[EventFile, ...]:
@@ -93,11 +95,11 @@ def by_pyarrow(files: Sequence[EventFile], fault: Undecodable) -> tuple[EventFil
 
 
 def _read_by_pyarrow(
-    file: EventFile, asked: Collection[str], fault: DatasetError | None
+    file: EventFile, projection: Projection, fault: DatasetError | None
 ) -> tuple[EventFile, FileSchema]:
     try:
         known = pyarrow_reader.read_schema(file)
-        pyarrow_reader.refuse_columns(file, asked)
+        pyarrow_reader.refuse_columns(file, projection.as_spelled_in(file, known.columns).raw)
     except (OSError, ValueError, NotImplementedError) as error:
         raise fault or unreadable(file, error) from None
     return replace(file, format=replace(file.format, by_pyarrow=True)), known

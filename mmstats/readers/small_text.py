@@ -128,6 +128,8 @@ class CsvKind:
     def parse(self, texts: Sequence[SmallText], projection: Projection) -> Rows | None:
         """The rows: a record each."""
         header = self._names(texts[0].file)
+        if projection.as_spelled_in(texts[0].file, header) is not projection:  # each such file is read by itself
+            return None
         columns = columns_to_read(texts[0].file, header, projection)
         return parse_together([text.rows for text in texts], header, columns, self.delimiter)
 
