@@ -140,9 +140,10 @@ class Source:
         columnar = [file for file in files if not file.format.is_text]
         size = sum(file.size for file in columnar)
         if size >= max(limits.followed_bytes, limits.followed_file_bytes * len(columnar)):
-            rows = {file.path: count_rows(file) for file in columnar if not is_stream(file)}
-            if sum(rows.values()) < MOST_ROWS:
-                self.options = replace(self.options, rows=rows)
+            with suppress(*ENGINE_FAULTS):  # of a file that the engine cannot read, which PyArrow may
+                rows = {file.path: count_rows(file) for file in columnar if not is_stream(file)}
+                if sum(rows.values()) < MOST_ROWS:
+                    self.options = replace(self.options, rows=rows)
         return sum(file.size for file in files if file.format.is_text or file.path in self.options.rows)
 
     def scan(self, files: Sequence[EventFile] | None = None, *, whole: bool = False, judge: bool = True) -> Scan:
