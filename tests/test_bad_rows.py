@@ -81,7 +81,7 @@ CSV = {
     "a null timestamp": ([HEADER, ROW, ",a,x,n"], "line 3", "timestamp is null", 1, 1),
     "an empty timestamp": ([HEADER, ROW, '"",a,x,n'], "line 3", "timestamp", 1, 1),
     "an unclosed quote at the end": ([HEADER, ROW, '2026-05-01,a,x,"n'], "line 3", "quote", 1, 1),
-    "an unclosed quote in the middle": ([HEADER, ROW, '2026-05-01,a,"x,n', ROW, ROW], "line 3", "quote", 1, 1),
+    "an unclosed quote in the middle": ([HEADER, ROW, '2026-05-01,a,"x,n', ROW, ROW], "line 3", "quote", 3, 1),
     "an unclosed quote after a stray one": (
         [HEADER, '2026-05-01,a,5" x,n', '2026-05-01,a,x,"n'],
         "line 3",
@@ -89,8 +89,18 @@ CSV = {
         1,
         1,
     ),
-    "an unclosed quote that looks closed": ([HEADER, ROW, '2026-05-01,a,x,"n""', ROW], "line 3", "quote", 1, 1),
-    "an unclosed quote in the first row": ([HEADER, '"2026-05-01,a,x,n', ROW], "line 2", "quote", 0, 1),
+    "an unclosed quote that looks closed": ([HEADER, ROW, '2026-05-01,a,x,"n""', ROW], "line 3", "quote", 2, 1),
+    "text behind a quote": ([HEADER, ROW, '2026-05-01,a,"x"y,n', ROW], "line 3", "text follows", 2, 1),
+    "two stray quotes": ([HEADER, '2026-05-01,a,"x,n', ROW, '2026-05-01,a,"y,n', ROW], "line 2", "quote", 2, 2),
+    "quotes escaped by a backslash": ([HEADER, ROW, '2026-05-01,a,"x \\"y\\"",n'], "line 3", "text follows", 1, 1),
+    "a stray quote before a quoted line break": (
+        [HEADER, '"2026-05-01,a,x,n', '2026-05-01,a,x,"1\n2"', ROW],
+        "line 2",
+        "text follows",
+        2,
+        1,
+    ),
+    "an unclosed quote in the first row": ([HEADER, '"2026-05-01,a,x,n', ROW], "line 2", "quote", 1, 1),
     "an unclosed quote in the header": ([UNCLOSED, ROW], "line 1", "quote", 0, 0),
     "two faults, the first is named": ([HEADER, "soon,a,x,n", "x", ROW], "line 2", '"soon"', 1, 2),
     "two faults, the other first": ([HEADER, "x", "soon,a,x,n", ROW], "line 2", "1 field ", 1, 2),
@@ -185,13 +195,13 @@ def told(path: Path, *, skip: bool = False) -> tuple[int, tuple[str, ...]]:
 @pytest.mark.parametrize("blocks", [0.5, 3], ids=["within a block", "over several"])
 @pytest.mark.parametrize("quoted", ['2026-05-01,a,x,"n', '"2026-05-01,a,x,n'], ids=["last field", "first field"])
 def test_an_unclosed_quote_in_a_large_file_is_named(tmp_path: Path, blocks: float, quoted: str) -> None:
-    """A quote that swallows the rest of a large file is found, and the rows before it are there to be answered."""
+    """A quote that would swallow the rest of a large file is found, and all other rows are there to be answered."""
     path, before, after = tmp_path / "events.csv", 1000, int(blocks * SMALL.csv_block_bytes) // len(ROW)
     path.write_text("\n".join([HEADER, *[ROW] * before, quoted, *[ROW] * after, ""]))
     with pytest.raises(BadRow) as bad:
         told(path)
     assert bad.value.message == f"{path}: line {before + 2:,}: a quote is opened and never closed"
-    assert told(path, skip=True) == (before, (f"left out 1 row that could not be read: {path} (1 row)",))
+    assert told(path, skip=True) == (before + after, (f"left out 1 row that could not be read: {path} (1 row)",))
 
 
 @pytest.mark.parametrize(("form", "good", "says"), [("ndjson", GOOD, "broken JSON"), ("csv", ROW, "1 field ")])

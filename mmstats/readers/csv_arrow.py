@@ -8,6 +8,7 @@ import polars as pl
 
 from mmstats.errors import NotEvents
 from mmstats.files.event_file import EventFile
+from mmstats.readers.csv_quotes import is_quoted_rightly
 from mmstats.readers.projection import Projection
 
 
@@ -68,8 +69,7 @@ def parse_together(
 ) -> tuple[pl.DataFrame, list[int]] | None:
     """The raw columns of several texts below one header, and how many records each has; None where one is at fault.
 
-    Behind each text comes a record of one field more than the header has, which Arrow tells the number of. Where it
-    does not meet one of these, a quote was never closed.
+    Behind each text comes a record of one field more than the header has, which Arrow tells the number of.
     """
     import pyarrow as pa
     from pyarrow import csv
@@ -84,6 +84,8 @@ def parse_together(
         ends.append(row.number)
         return "skip"
 
+    if not all(is_quoted_rightly(text, delimiter) for text in texts):
+        return None
     try:
         whole.decode()
         read = csv.read_csv(

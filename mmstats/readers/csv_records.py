@@ -1,11 +1,11 @@
 """CSV record by record: to read a header, and to say which record is bad and on what line it begins."""
 
-import importlib.util
 import io
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import polars as pl
 
@@ -15,32 +15,24 @@ from mmstats.files.text_file import open_bytes
 from mmstats.readers.projection import Projection, judge_rows, timestamp_fault
 from mmstats.readers.report import FoundBadRow
 
-UNCLOSED = "a quote is opened and never closed"  # of the last record of a file
+UNCLOSED = "a quote is opened and never closed"
+UNESCAPED = "text follows a closing quote"
 _LONGEST_HEAD = 1 << 24
 _RECORDS = 10_000  # that are judged at once
 
 
-def _csv_of_our_own() -> Any:
-    """Python's CSV parser, without a bound on fields: the bound is the module's, so that a module of our own has it."""
-    spec = importlib.util.find_spec("_csv")
-    assert spec and spec.loader
-    module: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.field_size_limit(2**31 - 1)
-    return module
-
-
-_CSV = _csv_of_our_own()
-
-
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The fields of one record, still undecoded (Latin-1 stands for bytes), and where it begins."""
+    """The fields of one record, still undecoded (Latin-1 stands for bytes), and where it begins.
+
+    One whose quotes are wrong has a `fault` and no fields; it is the line that it begins on.
+    """
 
     fields: list[str]
     line: int
     offset: int
     text: str
+    fault: str = ""
 
 
 def delimiter_of(file: EventFile) -> str:
@@ -49,21 +41,79 @@ def delimiter_of(file: EventFile) -> str:
 
 
 def read_records(stream: BinaryIO, delimiter: str) -> Iterator[Record]:
-    """Every record that is not blank. One whose quote is never closed comes last, as if it were."""
-    taken: list[str] = []
-
-    def lines() -> Iterator[str]:
-        for line in io.TextIOWrapper(stream, encoding="latin-1", newline=""):
-            taken.append(line)
-            yield line
-
+    """Every record that is not blank, in order; behind one whose quotes are wrong it goes on at the next line."""
+    lines = _Lines(stream)
     line, offset = 1, 0
-    for fields in _CSV.reader(lines(), delimiter=delimiter):
+    while taken := lines.take():
+        fields, fault = _split(taken[0], delimiter)
+        while fault == UNCLOSED and (more := lines.take_until_quote()):
+            taken += more
+            fields, fault = _split("".join(taken), delimiter)
+        if fault:
+            lines.give_back(taken[1:])
+            del taken[1:]
         text = "".join(taken)
-        if fields:
-            yield Record(fields, line, offset, text)
+        if text.strip("\r\n"):
+            yield Record(fields, line, offset, text, fault)
         line, offset = line + len(taken), offset + len(text)
-        taken.clear()
+
+
+class _Lines:
+    """The lines of a stream, which may be given back."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._lines = iter(io.TextIOWrapper(stream, encoding="latin-1", newline=""))
+        self._returned: deque[str] = deque()
+
+    def take(self) -> list[str]:
+        """The next line, none at the end."""
+        line = self._returned.popleft() if self._returned else next(self._lines, None)
+        return [] if line is None else [line]
+
+    def take_until_quote(self) -> list[str]:
+        """The next lines, up to one that has a quote or to the end."""
+        taken: list[str] = []
+        while more := self.take():
+            taken += more
+            if '"' in more[0]:
+                break
+        return taken
+
+    def give_back(self, lines: list[str]) -> None:
+        """Have these lines come next."""
+        self._returned.extendleft(reversed(lines))
+
+
+def _split(text: str, delimiter: str) -> tuple[list[str], str]:
+    """The fields of a record, or what is wrong with its quotes."""
+    record = text.removesuffix("\n").removesuffix("\r")
+    if '"' not in record:
+        return record.split(delimiter), ""
+    fields: list[str] = []
+    at = 0
+    while True:
+        if record.startswith('"', at):
+            end = _closing_quote(record, at + 1)
+            if end < 0:
+                return [], UNCLOSED
+            fields.append(record[at + 1 : end].replace('""', '"'))
+            at = end + 1
+        else:
+            end = record.find(delimiter, at)
+            fields.append(record[at : end if end >= 0 else len(record)])
+            at = end if end >= 0 else len(record)
+        if at == len(record):
+            return fields, ""
+        if record[at] != delimiter:
+            return [], UNESCAPED
+        at += 1
+
+
+def _closing_quote(text: str, at: int) -> int:
+    """The place of the first quote from a place on that no other follows, -1 where there is none."""
+    while (at := text.find('"', at)) >= 0 and text.startswith('""', at):
+        at += 2
+    return at
 
 
 def read_header(file: EventFile, stream: BinaryIO, first_bytes: int) -> tuple[list[str], bytes] | None:
@@ -73,7 +123,7 @@ def read_header(file: EventFile, stream: BinaryIO, first_bytes: int) -> tuple[li
     be read.
     """
     delimiter, head = delimiter_of(file), stream.read(first_bytes)
-    while len(rows := list(islice(read_records(io.BytesIO(head), delimiter), 2))) < 2 and len(head) < _LONGEST_HEAD:
+    while _is_cut(rows := list(islice(read_records(io.BytesIO(head), delimiter), 2))) and len(head) < _LONGEST_HEAD:
         more = stream.read(len(head))
         if not more:
             break
@@ -81,9 +131,16 @@ def read_header(file: EventFile, stream: BinaryIO, first_bytes: int) -> tuple[li
     if not head.strip():
         return None
     header = rows[0]
-    if len(rows) < 2 and _is_unclosed(header.text, delimiter):
-        raise Unreadable(f"{file}: line {header.line:,}: a quote in the header is never closed")
+    if header.fault:
+        where = f"{file}: line {header.line:,}"
+        fault = "a quote in the header is never closed" if header.fault == UNCLOSED else f"{header.fault} in the header"
+        raise Unreadable(f"{where}: {fault}")
     return _names(file, header), head[header.offset + len(header.text) :]
+
+
+def _is_cut(rows: list[Record]) -> bool:
+    """Whether the header may go on behind the first bytes, of which these are the first records."""
+    return len(rows) < 2 or rows[0].fault == UNCLOSED
 
 
 def _names(file: EventFile, header: Record) -> list[str]:
@@ -111,21 +168,15 @@ def find_bad_records(file: EventFile, projection: Projection) -> Iterator[FoundB
             judged = iter(enumerate(judge_rows(raw, projection, file.partition)[1]))
             for record, reason in zip(some, reasons, strict=True):
                 row, bad = (0, True) if reason else next(judged)
-                if (bad or record is some[-1]) and _is_unclosed(record.text, delimiter):
-                    yield FoundBadRow("line", record.line, UNCLOSED)
-                elif bad:
+                if bad:
                     why = reason or timestamp_fault(raw, projection, file.partition, row)
                     yield FoundBadRow("line", record.line, why)
 
 
-def _is_unclosed(text: str, delimiter: str) -> bool:
-    """Whether what follows a record would belong to it."""
-    *_, last = _CSV.reader(io.StringIO(text + "\nend", newline=""), delimiter=delimiter)
-    return bool(last != ["end"])
-
-
 def _fault(record: Record, expected: int, columns: dict[str, int]) -> str | None:
-    """What keeps a record from being read before its values are looked at: its length, or bytes that are not UTF-8."""
+    """What keeps a record from being read before its values are judged: quotes, length, or bytes that are no text."""
+    if record.fault:
+        return record.fault
     if len(record.fields) != expected:
         fields = "1 field" if len(record.fields) == 1 else f"{len(record.fields)} fields"
         return f"{fields} where the header has {expected}"

@@ -57,9 +57,10 @@ class SmallText:
 
 
 def read_small(file: EventFile, projection: Projection) -> SmallText | None:
-    """The text of a file; None where it is larger than it looked, or CSV without a header that is one plain line.
+    """The text of a file; None where it is larger than it looked, or CSV whose header is not one plain line.
 
-    Raises DatasetError where the file cannot be read or is not of events.
+    The header must spell columns as the question does, too. Raises DatasetError where the file cannot be read or is
+    not of events.
     """
     limits = projection.limits
     most = min(limits.text_block_bytes, limits.csv_block_bytes)
@@ -71,16 +72,19 @@ def read_small(file: EventFile, projection: Projection) -> SmallText | None:
         return None
     folders = tuple(name for name in projection.needed if name in file.partition)
     if file.format.name in ("csv", "tsv"):
-        return _csv_text(file, data, folders)
+        return _csv_text(file, data, folders, projection)
     if file.format.name == "json":  # which may be an array
         stream = io.BufferedReader(cast(io.RawIOBase, io.BytesIO(data)))
         data = b"".join(blocks_of(file, stream, limits)[1])
     return SmallText(file, JsonKind(folders, tuple(json_schema(file, projection, data))), data)
 
 
-def _csv_text(file: EventFile, data: bytes, folders: tuple[str, ...]) -> SmallText | None:
+def _csv_text(file: EventFile, data: bytes, folders: tuple[str, ...], projection: Projection) -> SmallText | None:
     first = data[: data.find(b"\n") + 1] or data
     if not first.strip() or b'"' in first or b"\r" in first.removesuffix(b"\r\n"):
+        return None
+    names = first.decode("utf-8", "replace").strip("\r\n").split(delimiter_of(file))
+    if projection.as_spelled_in(file, names) is not projection:
         return None
     return SmallText(file, CsvKind(folders, delimiter_of(file), first), data[len(first) :])
 
@@ -128,8 +132,6 @@ class CsvKind:
     def parse(self, texts: Sequence[SmallText], projection: Projection) -> Rows | None:
         """The rows: a record each."""
         header = self._names(texts[0].file)
-        if projection.as_spelled_in(texts[0].file, header) is not projection:  # each such file is read by itself
-            return None
         columns = columns_to_read(texts[0].file, header, projection)
         return parse_together([text.rows for text in texts], header, columns, self.delimiter)
 
