@@ -54,7 +54,7 @@ NDJSON = {
     "single quotes": ([GOOD.replace('"', "'"), GOOD], "line 1", "broken JSON", 1, 1),
     "a comma before the brace": ([GOOD, GOOD[:-1] + ",}"], "line 2", "broken JSON", 1, 1),
     "a raw control character": ([GOOD, GOOD[:-1] + ',"x":"\x01"}'], "line 2", "broken JSON", 1, 1),
-    "nested without end": ([GOOD, "[" * 100_000], "line 2", "broken JSON", 1, 1),
+    "nested without end": ([GOOD, "[" * 100_000], "line 2", "nested deeper", 1, 1),
     "blank lines count as lines": (["", GOOD, " \t", "\r", "5"], "line 5", "not a JSON object", 1, 1),
     "a timestamp that is a word": ([GOOD, GOOD.replace("2026-05-01T00:00:00Z", "soon")], "line 2", '"soon"', 1, 1),
     "an empty timestamp": ([GOOD, GOOD.replace("2026-05-01T00:00:00Z", "")], "line 2", '""', 1, 1),

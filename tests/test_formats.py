@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+
+from mmstats.cli import run
 
 from .conftest import WRITERS, Ask, delimited, frame, json_array, ndjson
 
@@ -105,6 +108,9 @@ SAME = {
     "an array in lines": ("a.json", b"[\n" + ndjson([SIGNUP]) + b"]"),
     "an array with strings like brackets": ("a.json", json_array([{**SIGNUP, "x": ']},{"[\\"\n'}])),
     "a huge number nobody reads": ("a.json", b'[{"timestamp":"2026-05-01","event_name":"signup","x":[1e9]}]'),
+    "a pretty object": ("a.json", json.dumps(SIGNUP, indent=1).encode()),
+    "a pretty object in .ndjson": ("a.ndjson", json.dumps(SIGNUP, indent="\t").encode() + b"\n"),
+    "blank lines before an object": ("a.ndjson", b"\n\n" + ndjson([SIGNUP])),
     "CRLF in NDJSON": ("a.ndjson", json.dumps(SIGNUP).encode() + b"\r\n\r\n"),
     "escaped keys": ("a.ndjson", b'{"\\u0074imestamp":"2026-05-01","event\\u005fname":"signup"}'),
     "blanks around": ("a.ndjson", b'  { "timestamp" : "2026-05-01" ,\t"event_name":"signup" }  \n'),
@@ -158,7 +164,7 @@ BROKEN = {
     "an array in an array": ("a.json", b"[\n" + json.dumps(SIGNUP).encode() + b",\n[\n1]]", "row 2: not a JSON object"),
     "an array in .ndjson": ("a.ndjson", json_array([SIGNUP]), "line 1: broken JSON"),
     "an array on one line in .ndjson": ("a.ndjson", json.dumps([SIGNUP]).encode(), "line 1: not a JSON object"),
-    "a pretty object": ("a.json", json.dumps(SIGNUP, indent=1).encode(), "line 1: broken JSON"),
+    "a pretty object cut off": ("a.json", json.dumps([SIGNUP, SIGNUP], indent=1).encode()[1:-9], "row 2: broken JSON"),
     "a header that is not UTF-8": ("a.csv", b"timestamp,event_name,\xff\n2026-05-01,a,b\n", "line 1"),
     "Parquet named CSV": ("a.csv", PARQUET, ""),
     "Parquet named NDJSON": ("a.ndjson", PARQUET, "line 1: invalid UTF-8"),
@@ -392,3 +398,61 @@ def test_a_header_with_a_column_twice_is_no_matter_unless_it_is_read(ask: Ask, t
     assert ask("a.csv").value == 1
     ran = ask("a.csv", "--group-by", "source")
     assert (ran.code, ran.error) == (3, "a.csv: the header has 'source' 2 times")
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.ndjson", "a.jsonl", "a.ndjson.gz"])
+@pytest.mark.parametrize("between", ["", " ", "\n", "\r\n\n", "\t"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_objects_need_no_lines_of_their_own(
+    ask: Ask, tmp_path: Path, name: str, between: str, indent: int | None
+) -> None:
+    """Objects that follow one another on a line, or are printed over several, are each a row, as the first shows."""
+    events = [{"timestamp": "2026-05-01", "event_name": text} for text in ("}{", "\n", "a", "[{", '"')] * 3
+    joined = between.join(json.dumps(event, indent=indent) for event in events)
+    data = (json.dumps(events[0], indent=indent) + between + joined + between).encode()
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    assert ask(name).value == len(events) + 1
+    assert ask(name, "--event", "}{").value == 4
+    row = "row" if indent or "\n" not in between else "line"
+    (tmp_path / "b.ndjson").write_bytes(data + json.dumps({"timestamp": "soon", "event_name": "a"}).encode())
+    assert f"{row} " in ask("b.ndjson").error
+    assert ask("b.ndjson", "--skip-bad-rows").value == len(events) + 1
+
+
+def test_an_array_in_ndjson_is_told_how_it_is_read(ask: Ask, tmp_path: Path) -> None:
+    """The hint for an array in a file of lines leads to its rows, and not to leaving all of them out."""
+    (tmp_path / "a.ndjson").write_bytes(b"[\n" + b",\n".join([json.dumps(SIGNUP).encode()] * 2) + b"\n]")
+    ran = ask("a.ndjson")
+    assert ran.code == 4
+    assert ran.err.splitlines()[1] == "hint: --input-format json reads an array"
+    assert ask("a.ndjson", "--input-format", "json").value == 2
+
+
+@pytest.mark.parametrize("header", ["Weekly sales", "a;b;c", "timestamp"])
+def test_no_column_is_offered_of_a_header_of_one_name(ask: Ask, tmp_path: Path, header: str) -> None:
+    """Where the first line holds one name, it is shown, and nothing is mapped."""
+    (tmp_path / "a.csv").write_text(f"{header}\n\ntimestamp,event_name\n2026-05-01,a\n")
+    ran = ask("a.csv")
+    assert ran.code == 3
+    assert ran.err.splitlines()[1] == f"hint: it has {header}: is that the header?"
+
+
+@pytest.mark.parametrize("form", ["ndjson", "json"])
+@pytest.mark.parametrize("kind", ["lists", "objects", "both"])
+def test_json_is_read_up_to_512_levels(ask: Ask, tmp_path: Path, form: str, kind: str) -> None:
+    """A row of 512 levels, its own braces among them, is read, and one of more is bad, whoever asks for what."""
+    for levels in (511, 512):
+        opening = {"lists": "[", "objects": '{"[":', "both": '[{"{":'}[kind] * (levels // (2 if kind == "both" else 1))
+        opening += "[" * (levels % 2 if kind == "both" else 0)
+        closing = "".join({"[": "]", "{": "}"}[sign] for sign in reversed(re.sub(r'"."', "", opening)) if sign in "[{")
+        middle = "null" if opening.endswith(":") else ""
+        row = f'{{"timestamp":"2026-05-01","event_name":"a","source":{opening}{middle}{closing}}}'
+        (tmp_path / f"a.{form}").write_text(f"[{row}]" if form == "json" else f"\n\n{row}\n")
+        if levels == 511:
+            assert ask(f"a.{form}", "--group-by", "source").rows == [{"source": opening + middle + closing, "value": 1}]
+            continue
+        for options in ((), ("--group-by", "source")):
+            error = ask(f"a.{form}", *options).error
+            assert error == f"a.{form}: {'row 1' if form == 'json' else 'line 3'}: nested deeper than 512 levels"
+        assert run(["import", f"a.{form}", "--to", "store"]) == 4
+        assert run(["describe", "--check", "--data", f"a.{form}"]) == 1

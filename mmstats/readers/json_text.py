@@ -19,26 +19,50 @@ _LONGEST_SIGN = 16  # characters of a literal or an escape that may be cut
 
 
 def blocks_of(file: EventFile, stream: BinaryIO, limits: Limits) -> tuple[str, Iterator[bytes]]:
-    """What a line of a block is in the file, `line` or `row`, and the blocks."""
+    """What a line of a block is in the file, `line` or `row`, and the blocks.
+
+    Objects need not be a line each: they may be printed over several, or follow one another on one, as the first shows.
+    """
     if file.format.name == "json" and _first_byte(stream) == b"[":
-        return "row", _array_blocks(file, stream, limits)
+        return "row", _element_blocks(_elements(file, _ReadText(file, stream, limits.text_block_bytes)), limits)
+    if first_sign(stream) == b"{" and _runs_on(stream):
+        return "row", _element_blocks(_objects(file, _ReadText(file, stream, limits.text_block_bytes)), limits)
     return "line", line_blocks(stream, limits.text_block_bytes)
+
+
+def first_sign(stream: BinaryIO) -> bytes:
+    """The first byte that is not blank, as far as the stream has read ahead."""
+    return _ahead(stream).lstrip()[:1]
+
+
+def _ahead(stream: BinaryIO) -> bytes:
+    peek = getattr(stream, "peek")  # noqa: B009 - a BufferedReader, which BinaryIO does not say
+    return cast(bytes, peek(1))
+
+
+def _runs_on(stream: BinaryIO) -> bool:
+    """Whether the first object goes on over its line, or another one follows it on its line."""
+    text = _ahead(stream).decode("utf-8", "ignore").lstrip()
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return "\n" in text[:end] or text[end:].lstrip(" \t\r").startswith("{")
 
 
 def _first_byte(stream: BinaryIO) -> bytes:
     """The first byte that is not blank; blanks before it are passed over."""
-    peek = getattr(stream, "peek")  # noqa: B009 - a BufferedReader, which BinaryIO does not say
-    while head := peek(1):
-        found = cast(bytes, head).lstrip()
+    while head := _ahead(stream):
+        found = head.lstrip()
         if found:
             return found[:1]
         stream.read(len(head))
     return b""
 
 
-def _array_blocks(file: EventFile, stream: BinaryIO, limits: Limits) -> Iterator[bytes]:
+def _element_blocks(found: Iterable[str], limits: Limits) -> Iterator[bytes]:
     elements: list[str] = []
-    for element in _elements(file, _ArrayText(file, stream, limits.text_block_bytes)):
+    for element in found:
         elements.append(element)
         if len(elements) == limits.array_elements:
             yield ("\n".join(elements) + "\n").encode()
@@ -46,8 +70,8 @@ def _array_blocks(file: EventFile, stream: BinaryIO, limits: Limits) -> Iterator
     yield "\n".join(elements).encode()
 
 
-class _ArrayText:
-    """The text of an array as it is read: what was passed is forgotten, and no more is read than an element takes."""
+class _ReadText:
+    """JSON text as it is read: what was passed is forgotten, and no more is read than an element takes."""
 
     def __init__(self, file: EventFile, stream: BinaryIO, block_bytes: int) -> None:
         self._file, self._stream, self._block = file, stream, block_bytes
@@ -64,7 +88,7 @@ class _ArrayText:
         except UnicodeDecodeError as error:
             held = len(error.object) - len(data)  # bytes of a character that was cut
             place = self._bytes - held + error.start + 1
-            raise Unreadable(f"{self._file}: invalid UTF-8 at byte {place:,} of the array") from None
+            raise Unreadable(f"{self._file}: invalid UTF-8 at byte {place:,}") from None
         self._bytes += len(data)
         self.text, self.at = self.text[self.at :] + more, 0
 
@@ -79,28 +103,16 @@ class _ArrayText:
             self.read_more()
 
 
-def _elements(file: EventFile, array: _ArrayText) -> Iterator[str]:
+def _elements(file: EventFile, array: _ReadText) -> Iterator[str]:
     """The text of each element of one array, on one line each.
 
     Raises Unreadable where the array is cut off or broken: there is no telling where its next element begins.
     """
-    decode = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode  # only to find where an element ends
     array.next_sign()
     sign, row = array.next_sign(passed=1), 1
     while sign != "]":
-        try:
-            _, end = decode(array.text, array.at)
-            cut = end + 2 >= len(array.text)  # a number may go on, as 1 with e+9
-        except RecursionError:
-            raise Unreadable(f"{file}: row {row:,}: broken JSON array: nested too deep") from None
-        except json.JSONDecodeError as error:
-            cut = error.pos > len(array.text) - _LONGEST_SIGN or error.msg.startswith("Unterminated string")
-            if array.ended or not cut:
-                raise Unreadable(f"{file}: row {row:,}: broken JSON array: {error.msg}") from None
-        if cut and not array.ended:
-            array.read_more()
-            continue
-        yield array.text[array.at : end].replace("\n", " ").replace("\r", " ")  # which stand between tokens only
+        end = _value_end(f"{file}: row {row:,}: broken JSON array", array)
+        yield _on_one_line(array.text[array.at : end])
         sign = array.next_sign(passed=end - array.at)
         if sign == ",":
             sign, row = array.next_sign(passed=1), row + 1
@@ -111,8 +123,42 @@ def _elements(file: EventFile, array: _ArrayText) -> Iterator[str]:
         raise Unreadable(f"{file}: text after the array's end")
 
 
+def _objects(file: EventFile, text: _ReadText) -> Iterator[str]:
+    """The text of each of the values that follow one another, on one line each; raises Unreadable as for an array."""
+    row, sign = 1, text.next_sign()
+    while sign:
+        end = _value_end(f"{file}: row {row:,}: broken JSON", text)
+        yield _on_one_line(text.text[text.at : end])
+        row, sign = row + 1, text.next_sign(passed=end - text.at)
+
+
+def _value_end(fault: str, text: _ReadText) -> int:
+    """Where the value ends that the text stands at; raises Unreadable, saying the fault, where it does not."""
+    decode = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
+    while True:
+        try:
+            _, end = decode(text.text, text.at)
+            cut = end + 2 >= len(text.text)  # a number may go on, as 1 with e+9
+        except RecursionError:
+            raise Unreadable(f"{fault}: nested too deep") from None
+        except json.JSONDecodeError as error:
+            cut = error.pos > len(text.text) - _LONGEST_SIGN or error.msg.startswith("Unterminated string")
+            if text.ended or not cut:
+                raise Unreadable(f"{fault}: {error.msg}") from None
+        if not cut or text.ended:
+            return end
+        text.read_more()
+
+
+def _on_one_line(value: str) -> str:
+    return value.replace("\n", " ").replace("\r", " ")  # which stand between tokens only
+
+
 BLANK = b" \t\r"  # what a line that holds nothing may hold, to the engine
 _BEGUN, _BEGINS = r"^[\[{]", rb"[\[{]"  # a list or an object, in a column and in a line
+MOST_LEVELS = 512  # of lists and objects in a line, its own object among them
+_OPENING = (b"[", b"{")
+_NESTING = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{]|[\]}]')  # texts, which may hold brackets, and brackets
 _DIGITS = 4300  # of an integer: Python's own bound
 
 
@@ -120,6 +166,24 @@ class Number(str):
     """A JSON number as it is spelled."""
 
     __slots__ = ()
+
+
+def is_deep(text: bytes) -> bool:
+    """Whether a line of JSON is nested deeper than what is read: no two readers have the same bound of their own."""
+    lines = text.split(b"\n")
+    if max(map(len, lines)) <= MOST_LEVELS:
+        return False
+    several = (line for line in lines if sum(map(line.count, _OPENING)) > MOST_LEVELS)
+    return any(_levels(line) > MOST_LEVELS for line in several)
+
+
+def _levels(line: bytes) -> int:
+    level = deepest = 0
+    for found in _NESTING.finditer(line):
+        sign = found[0]
+        level += (sign in _OPENING) - (sign in (b"]", b"}"))
+        deepest = max(deepest, level)
+    return deepest
 
 
 def value_of(line: bytes) -> object:
@@ -203,18 +267,31 @@ def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _compact(value: object) -> str:
     """Compact JSON text; half a character, which no text can hold, stays an escape."""
-    try:
-        return _written(value).encode("utf-8", "backslashreplace").decode()
-    except RecursionError:
-        raise ValueError("nested too deep") from None
+    return "".join(_written(value)).encode("utf-8", "backslashreplace").decode()
 
 
-def _written(value: object) -> str:
-    if isinstance(value, dict):
-        return "{" + ",".join([f"{_dump(key)}:{_written(held)}" for key, held in value.items()]) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join([_written(held) for held in value]) + "]"
-    return str(value) if isinstance(value, Number) else _dump(value)
+def _written(value: object) -> Iterator[str]:
+    """The pieces of compact JSON; without calling itself, since values may be nested deeper than Python calls."""
+    waiting: list[object] = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, _Sign):
+            yield str(one)
+        elif isinstance(one, dict):
+            parts = [part for key, held in one.items() for part in (_Sign("," + _dump(key) + ":"), held)]
+            first = [_Sign("{" + str(parts[0])[1:]), *parts[1:]] if parts else [_Sign("{")]
+            waiting += reversed([*first, _Sign("}")])
+        elif isinstance(one, list):
+            parts = [part for held in one for part in (_Sign(","), held)]
+            waiting += reversed([_Sign("["), *parts[1:], _Sign("]")])
+        else:
+            yield str(one) if isinstance(one, Number) else _dump(one)
+
+
+class _Sign(str):
+    """A piece of JSON that stands between values."""
+
+    __slots__ = ()
 
 
 def _number(number: Number) -> str:

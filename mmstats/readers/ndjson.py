@@ -17,9 +17,18 @@ from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import changed_error
 from mmstats.files.text_file import open_bytes
 from mmstats.readers.json_columns import JsonColumns, json_schema
-from mmstats.readers.json_text import BLANK, blocks_of, column_text, compacted, value_of
+from mmstats.readers.json_text import (
+    BLANK,
+    MOST_LEVELS,
+    blocks_of,
+    column_text,
+    compacted,
+    first_sign,
+    is_deep,
+    value_of,
+)
 from mmstats.readers.projection import Projection, judge_rows, range_of, select_rows, timestamp_fault
-from mmstats.readers.report import FileReport, FoundBadRow, InstantRange, ReadOptions, union_range
+from mmstats.readers.report import SKIP_HINT, FileReport, FoundBadRow, InstantRange, ReadOptions, union_range
 
 # A \u escape of a first half with no second behind it, or of a second half with no first before it.
 _HALF = re.compile(
@@ -143,6 +152,8 @@ def find_bad_lines(file: EventFile, projection: Projection, *, sound_blocks: int
     """
     schema = json_schema(file, projection)
     with open_bytes(file) as stream:
+        # An array, which lines are not: all of them would be left out.
+        hint = "--input-format json reads an array" if first_sign(stream) == b"[" else SKIP_HINT
         unit, blocks = blocks_of(file, stream, projection.limits)
         first = 1 + sum(block.count(b"\n") for block in islice(blocks, sound_blocks))
         for block in blocks:
@@ -152,7 +163,8 @@ def find_bad_lines(file: EventFile, projection: Projection, *, sound_blocks: int
                 lines = list(piece.lines()) if bad.any() else []
                 for row in bad.arg_true():
                     found[lines[row]] = timestamp_fault(piece.raw, projection, file.partition, row)
-                yield from (FoundBadRow(unit, line, reason) for line, reason in sorted(found.items()))
+                hint = SKIP_HINT if unit == "row" else hint
+                yield from (FoundBadRow(unit, line, reason, hint) for line, reason in sorted(found.items()))
             first += block.count(b"\n")
 
 
@@ -180,6 +192,8 @@ def _sift(text: bytes, first: int, schema: Schema, single_line_bytes: int) -> It
 def _parsed(text: bytes, schema: Schema) -> pl.DataFrame | None:
     """The raw columns of some lines, or None where the engine refuses one, or would read half a character as NUL."""
     if b"\\" in text and (b"\\ud" in text or b"\\uD" in text) and _HALF.search(text):
+        return None
+    if is_deep(text):
         return None
     try:
         return pl.read_ndjson(text, schema=schema)
@@ -237,6 +251,8 @@ class _NoObject(ValueError):
 
 def _object(line: bytes) -> dict[str, object]:
     """The object that a line is; raises _NoObject, or RecursionError where it is nested too deep."""
+    if is_deep(line):
+        raise _NoObject(f"nested deeper than {MOST_LEVELS} levels")
     try:
         value = value_of(line)
     except UnicodeDecodeError as error:

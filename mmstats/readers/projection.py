@@ -171,13 +171,13 @@ class Projection:
         ]
         likely = {column: _likely(column, available) for column in missing}
         flags = " ".join(f"--map {column}={visible(name or 'COLUMN')}" for column, name in likely.items())
-        if all(likely.values()):
-            hint = f"did you mean {flags}?"
+        names = [visible(name[:_LONGEST_NAME]) for name in sorted(available) if name]
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        has = f"it has {', '.join(names[:_LISTED])}{more}" if names else ""
+        if len(names) < 2:  # a title, or a line of another delimiter: no column to map
+            hint = has and f"{has}: is that the header?"
         else:
-            names = [visible(name[:_LONGEST_NAME]) for name in sorted(available) if name]
-            more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-            has = f"it has {', '.join(names[:_LISTED])}{more}; " if names else ""
-            hint = f"{has}{flags} names what serves"
+            hint = f"did you mean {flags}?" if all(likely.values()) else f"{has}; {flags} names what serves"
         return NotEvents(f"{file}: no column {' and no column '.join(lacked)}", hint=hint)
 
 

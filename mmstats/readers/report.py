@@ -28,15 +28,16 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class FoundBadRow:
-    """A row that cannot be read: the number of its `line` or `row`, from 1, and what is wrong with it."""
+    """A row that cannot be read: the number of its `line` or `row`, from 1, what is wrong with it, and what to do."""
 
     unit: str
     number: int
     reason: str
+    hint: str = SKIP_HINT
 
     def error(self, file: EventFile) -> BadRow:
         """The error that names it."""
-        return BadRow(f"{file}: {self.unit} {self.number:,}: {self.reason}", hint=SKIP_HINT)
+        return BadRow(f"{file}: {self.unit} {self.number:,}: {self.reason}", hint=self.hint)
 
 
 @dataclass(frozen=True, slots=True)
