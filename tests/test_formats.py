@@ -456,3 +456,33 @@ def test_json_is_read_up_to_512_levels(ask: Ask, tmp_path: Path, form: str, kind
             assert error == f"a.{form}: {'row 1' if form == 'json' else 'line 3'}: nested deeper than 512 levels"
         assert run(["import", f"a.{form}", "--to", "store"]) == 4
         assert run(["describe", "--check", "--data", f"a.{form}"]) == 1
+
+
+@pytest.mark.parametrize("end", ["gz", "gzip", "zst", "zstd", "snappy", "SNAPPY", "lz4", "br"])
+@pytest.mark.parametrize("stem", ["a.parquet", "a.pq"])
+def test_a_name_may_tell_the_codec_inside(ask: Ask, tmp_path: Path, stem: str, end: str) -> None:
+    """Parquet whose name ends in the codec inside is Parquet; one that was packed as a whole is to be unpacked."""
+    (tmp_path / "events").mkdir()
+    path = tmp_path / "events" / f"{stem}.{end}"
+    path.write_bytes(WRITERS["parquet"]([SIGNUP]))
+    assert ask(path).value == ask("events").value == 1
+    for pack, command in ((gzip.compress, "gunzip"), (zstd, "unzstd")):
+        path.write_bytes(pack(WRITERS["parquet"]([SIGNUP])))
+        ran = ask("events")
+        assert (ran.code, ran.error.startswith("events/")) == (4, True)
+        assert ran.err.endswith(f"hint: unpack it with {command}\n")
+
+
+@pytest.mark.parametrize("form", ["ndjson", "json", "csv", "tsv"])
+@pytest.mark.parametrize("name", ["stream-1-0001", "part.00000", "EVENTS.2026-05-01", "x.log"])
+def test_names_say_nothing_where_the_format_is_given(ask: Ask, tmp_path: Path, form: str, name: str) -> None:
+    """With --input-format, files of any names are read, and unpacked where their bytes or their names say so."""
+    (tmp_path / "hour").mkdir()
+    data = WRITERS[form]([SIGNUP])
+    (tmp_path / "hour" / name).write_bytes(gzip.compress(data))
+    (tmp_path / "hour" / f"{name}.gz").write_bytes(gzip.compress(data))
+    (tmp_path / "hour" / f"{name}.zst").write_bytes(zstd(data))
+    (tmp_path / "hour" / f"{name}z").write_bytes(zstd(data))
+    (tmp_path / "hour" / f"{name}plain").write_bytes(data)
+    assert ask("hour", "--input-format", form).value == 5
+    assert ask(f"hour/{name}", "--input-format", form).value == 1

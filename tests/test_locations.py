@@ -39,7 +39,7 @@ def test_a_folder_gives_all_event_files_below_it(ask: Ask, tmp_path: Path) -> No
     put(tmp_path / "events" / "b" / "notes.txt", b"broken")
     assert ask("events/").err == "warning: passed over 1 file of unknown extension\n"
     put(tmp_path / "events" / "Makefile", b"broken")
-    put(tmp_path / "events" / "a.parquet.gz", b"broken")
+    put(tmp_path / "events" / "a.orc.gz", b"broken")
     ran = ask("./events")
     assert (ran.value, ran.err) == (4, "warning: passed over 3 files of unknown extension\n")
 
@@ -55,7 +55,7 @@ def test_a_folder_gives_all_event_files_below_it(ask: Ask, tmp_path: Path) -> No
         (["events/a.txt", "events/b"], "events", "events: no event files, only 2 files of other kinds"),
         (["a.txt", "b.txt"], "*.txt", "*.txt: no event files, only 2 files of other kinds"),
         (["a.txt"], "a.txt", "a.txt: the extension says no format of events"),
-        (["a.parquet.gz"], "a.parquet.gz", "a.parquet.gz: the extension says no format of events"),
+        (["a.orc.gz"], "a.orc.gz", "a.orc.gz: the extension says no format of events"),
         (["a.csv"], "a.csv/b.csv", "a.csv/b.csv: no such file or folder"),
         (["a.csv"], "a\nb.csv", "a\\nb.csv: no such file or folder"),
         ([], "\x1b[31m.csv", "\\x1b[31m.csv: nothing matches"),

@@ -1,12 +1,13 @@
 """One file of events: where it is, how its bytes are read, and what the folders around it say."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from urllib.parse import unquote
 
-from mmstats.errors import NotEvents
+from mmstats.errors import NotEvents, Unreadable
 from mmstats.files.manifest import StoreFile
 from mmstats.storage import Status, Storage
 from mmstats.storage.disk import DISK
@@ -26,6 +27,8 @@ EXTENSIONS = {
     ".feather": "arrow",
 }
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+# Parquet compresses inside, and some writers name the codec: such a file is Parquet where it begins as one.
+CODECS = tuple(f"{end}.{codec}" for end in (".parquet", ".pq") for codec in ("gzip", "zstd", "snappy", "lz4", "br"))
 KNOWN = f"event files end in {', '.join(EXTENSIONS)} (text also .gz, .zst)"
 BOM = b"\xef\xbb\xbf"
 BINARY = {b"PAR1": "parquet", b"ARROW1": "arrow"}
@@ -109,6 +112,8 @@ def event_file(
     """
     found = format_of(path, input_format)
     if found:
+        if input_format and found.is_text and not found.compression:
+            found = replace(found, compression=_compression_unsaid(path, storage))
         return EventFile(path, found, partition_of(path), storage=storage, status=status)
     if named:
         hint = f"{KNOWN}; or say --input-format"
@@ -124,9 +129,21 @@ def format_of(name: str, input_format: str | None = None) -> Format | None:
         return Format(input_format, compression)
     stem = lowered[: lowered.rindex(".")] if compression else lowered
     known = next((EXTENSIONS[end] for end in EXTENSIONS if stem.endswith(end)), None)
-    if known is None or (compression and known not in TEXT_FORMATS):
-        return None
+    if known is None:
+        return Format("parquet") if lowered.endswith(CODECS) else None
+    if compression and known not in TEXT_FORMATS:
+        return Format(known) if known == "parquet" else None
     return Format(known, compression)
+
+
+def _compression_unsaid(path: str, storage: Storage) -> str:
+    """The compression of a file whose format is given and whose name has no extension that is ours, by its bytes."""
+    name = PurePath(path).name.lower()
+    if any(name.endswith(end) for end in EXTENSIONS):
+        return ""
+    with suppress(OSError, Unreadable):  # reading it says why
+        return compression_of(storage.read_head(path, 4))
+    return ""
 
 
 def compression_of(head: bytes) -> str:

@@ -11,12 +11,13 @@ from typing import Any
 import polars as pl
 
 from mmstats.errors import DatasetError, Undecodable, Unreadable
-from mmstats.files.event_file import EventFile
+from mmstats.files.event_file import EventFile, compression_of
 from mmstats.readers.parquet_schema import logical_types, read_head, typed_as_engine
 from mmstats.resources import lack_in, refused
 from mmstats.storage.errors import is_store_error, store_error
 from mmstats.wording import is_encodable, visible
 
+_UNPACK = {"gzip": "unpack it with gunzip", "zstd": "unpack it with unzstd"}
 # What the engine raises when it cannot decode a file; a panic is one, though no Exception.
 ENGINE_FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
@@ -126,10 +127,13 @@ def unreadable(file: EventFile, error: BaseException) -> DatasetError:
     if is_store_error(error):
         return store_error(str(file), error, found=True)
     try:
-        if not file.storage.read_head(file.path, 1):  # the system says best why it does not open a file
-            return Unreadable(f"{file}: an empty file is not {kind}")
-    except OSError as fault:
+        head = file.storage.read_head(file.path, 4)
+    except OSError as fault:  # the system says best why it does not open a file
         return refused(file, fault)
+    if not head:
+        return Unreadable(f"{file}: an empty file is not {kind}")
+    if compression := compression_of(head):
+        return Unreadable(f"{file}: {compression} around {kind}, which has to be unpacked", hint=_UNPACK[compression])
     why = visible(" ".join(str(error).split()))[:200]
     undecodable = f"{file}: cannot be read as {kind} ({why})"
     return Undecodable(undecodable, hint="was it written and copied whole?", path=file.path)
