@@ -4,8 +4,8 @@ The table has all registers of each group, both ends of a register side by side,
 the processor's cache. Both ends are kept as maxima, the lowest value as its complement: a register that shows nothing
 is zeros then, which the system gives without writing them, so that only groups that come take memory.
 
-This is the only room of NumPy, whose `maximum.at` shows a register one entry after the other in compiled code. It holds
-the interpreter's lock; the threads of the engine scan on meanwhile.
+NumPy's `maximum.at` shows a register one entry after the other in compiled code. It holds the interpreter's lock; the
+threads of the engine scan on meanwhile.
 """
 
 from collections.abc import Iterator
