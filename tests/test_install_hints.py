@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 NEEDED = {
     **{scheme: (["query", "--data", f"{scheme}://host/a.parquet"], "obstore") for scheme in SCHEMES},
+    **{f"to {scheme}": (["import", "--sample", "--to", f"{scheme}://host/a"], "obstore") for scheme in SCHEMES},
     "s3 keys": (["query", "--data", "s3://bucket/a.parquet"], "botocore"),
     **{f"spark {name}": (["query", "--engine", "sc://127.0.0.1:1"], name) for name in ("pyspark", "grpc", "pandas")},
 }
@@ -51,7 +52,8 @@ def test_a_hint_installs_what_is_missing(tmp_path: Path, arguments: list[str], m
     """Without a library that a question needs: exit 2, and a command that installs the library and no namesake."""
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules[{module!r}] = None\n")
     environment = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "PATH": "", "HOME": str(tmp_path)}
-    command = [sys.executable, "-m", "mmstats", *arguments, "--no-cache"]
+    environment["MMSTATS_CACHE_SIZE"] = "0"
+    command = [sys.executable, "-m", "mmstats", *arguments]
     ran = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     error, hint = ran.stderr.splitlines()[-2:]
     assert (ran.returncode, error.startswith("error: "), "None" in error) == (2, True, False)

@@ -5,33 +5,10 @@ end of the record comes next. A quote elsewhere in a field is itself.
 """
 
 import re
-from dataclasses import dataclass
-from functools import cache
+from typing import NamedTuple
 
 _QUOTE = b'"'
 _BREAK = re.compile(rb"\r\n?|\n")
-
-
-@dataclass(frozen=True, slots=True)
-class _Grammar:
-    """What records of a delimiter look like: whole ones, one without its line break, and one that may go on."""
-
-    records: re.Pattern[bytes]
-    last: re.Pattern[bytes]
-    begun: re.Pattern[bytes]
-
-
-@cache
-def _grammar(delimiter: str) -> _Grammar:
-    sign = re.escape(delimiter.encode())
-    inside = rb'"(?:[^"]++|"")*+'
-    field = rb'(?:%s"|[^"%s\r\n][^%s\r\n]*+)?+' % (inside, sign, sign)
-    first = rb"(?:%s%s)*+" % (field, sign)
-    return _Grammar(
-        re.compile(rb"(?:%s%s(?:\r\n?|\n))*+" % (first, field)),
-        re.compile(first + field),
-        re.compile(rb"%s(?:%s|%s)" % (first, field, inside)),
-    )
 
 
 def is_quoted_rightly(text: bytes, delimiter: str) -> bool:
@@ -61,7 +38,7 @@ class SoundRecords:
             end = _sound_end(data, at, self._delimiter, ended=ended)
             sound.append(data[at:end])
             at = end
-            if not ended and _grammar(self._delimiter).begun.fullmatch(data, at):
+            if not ended and _may_go_on(data, at, self._delimiter):
                 if len(data) - at <= self._most:
                     break
                 if not self._skip or data.find(_QUOTE, at) < 0:  # too long for whoever reads it, who says so
@@ -89,10 +66,62 @@ def _sound_end(data: bytes, at: int, delimiter: str, *, ended: bool) -> int:
     # Not again behind a record that is not sound, since that would look at all the data once more.
     if at == 0 and (found := _all_regular(data, delimiter, ended=ended)) is not None:
         return found
-    grammar = _grammar(delimiter)
-    whole = grammar.records.match(data, at)
-    end = whole.end() if whole else at
-    return len(data) if ended and grammar.last.fullmatch(data, end) else end
+    scanned = _scan(data, at, delimiter)
+    return scanned.last if ended else scanned.end
+
+
+def _may_go_on(data: bytes, at: int, delimiter: str) -> bool:
+    """Whether the data from a place on is the beginning of one record, or all of it but its line break."""
+    found = _scan(data, at, delimiter)
+    return found.end == at and found.may_go_on
+
+
+class _Scanned(NamedTuple):
+    """Where the sound records end that have a line break, and where they end if the data does not go on.
+
+    What follows the former `may_go_on` unless a quote in it is where none may be.
+    """
+
+    end: int
+    last: int
+    may_go_on: bool
+
+
+def _scan(data: bytes, at: int, delimiter: str) -> _Scanned:
+    """Look at records field by field, from where one begins."""
+    # No single pattern for a record: possessive ones match wrongly in Python 3.11.2, and others run back.
+    sign = delimiter.encode()
+    behind_field = re.compile(rb"[\r\n]|" + re.escape(sign))
+    end = at
+    while at < len(data):
+        if at == end:  # a record begins: those without quotes need no look
+            quote = data.find(_QUOTE, at)
+            before = len(data) if quote < 0 else quote
+            at = end = max(data.rfind(b"\n", at, before), data.rfind(b"\r", at, before), at - 1) + 1
+            if at == len(data):
+                break
+        if data.startswith(_QUOTE, at):
+            at = _closing_quote(data, at + 1) + 1
+            if at == 0:
+                return _Scanned(end, end, may_go_on=True)
+        else:
+            found = behind_field.search(data, at)
+            at = found.start() if found else len(data)
+        if data.startswith(sign, at):
+            at += len(sign)
+        elif at < len(data):
+            line_break = _BREAK.match(data, at)
+            if line_break is None:
+                return _Scanned(end, end, may_go_on=False)
+            at = end = line_break.end()
+    return _Scanned(end, len(data), may_go_on=True)
+
+
+def _closing_quote(data: bytes, at: int) -> int:
+    """The place of the first quote from a place on that no other follows, -1 where there is none."""
+    while (at := data.find(_QUOTE, at)) >= 0 and data.startswith(b'""', at):
+        at += 2
+    return at
 
 
 def _all_regular(data: bytes, delimiter: str, *, ended: bool) -> int | None:

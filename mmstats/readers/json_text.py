@@ -158,7 +158,7 @@ BLANK = b" \t\r"  # what a line that holds nothing may hold, to the engine
 _BEGUN, _BEGINS = r"^[\[{]", rb"[\[{]"  # a list or an object, in a column and in a line
 MOST_LEVELS = 512  # of lists and objects in a line, its own object among them
 _OPENING = (b"[", b"{")
-_NESTING = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{]|[\]}]')  # texts, which may hold brackets, and brackets
+_NESTING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]')  # texts, which may hold brackets, and brackets
 _DIGITS = 4300  # of an integer: Python's own bound
 
 

@@ -148,17 +148,22 @@ def _without_other_endpoint(endpoint: str) -> Iterator[None]:
             os.environ[_AWS_ENDPOINT] = str(other)
 
 
-def find_access(url: Url, options: Mapping[str, str]) -> Access:
-    """How the store of a location is reached, as the user's options, the environment and AWS's own files say.
-
-    Raises NotEvents for an unknown scheme, InvalidSettings where a library is missing or the configuration is wrong,
-    and Unreadable where credentials cannot be had.
-    """
+def check_scheme(url: Url) -> None:
+    """Raise NotEvents for an unknown scheme, and InvalidSettings where the library is missing that reads it."""
     if url.scheme not in SCHEMES:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise NotEvents(f"{visible(str(url))}: unknown scheme {visible(url.scheme)!r}", hint=f"known are {known}")
     if find_spec("obstore") is None:
         raise InvalidSettings(f"{url.scheme}:// needs obstore", hint=install_hint(SCHEMES[url.scheme]))
+
+
+def find_access(url: Url, options: Mapping[str, str]) -> Access:
+    """How the store of a location is reached, as the user's options, the environment and AWS's own files say.
+
+    Raises as `check_scheme` does, InvalidSettings where another library is missing or the configuration is wrong, and
+    Unreadable where credentials cannot be had.
+    """
+    check_scheme(url)
     options = {name.lower(): value for name, value in options.items()}
     with _ENVIRONMENT:
         variables = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))

@@ -12,9 +12,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
+from mmstats.errors import NotEvents, OutputError
 from mmstats.files.manifest import Manifest, StoreFile
 from mmstats.limits import Limits
-from mmstats.storage.url import scheme_of
+from mmstats.storage.url import read_url, scheme_of
 
 # An import writes more slowly than it reads: without this the engine decodes a large file far ahead, into memory.
 os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "2")
@@ -70,9 +71,19 @@ class StoreModule(Protocol):
 
 
 def store_module(location: str) -> StoreModule:
-    """The module for a location, imported only here: that of buckets loads the object store libraries."""
-    name = "mmstats.store.folder" if scheme_of(location) is None else "mmstats.store.bucket"
-    return cast(StoreModule, import_module(name))
+    """The module for a location, imported only here: that of buckets loads the object store libraries.
+
+    Raises OutputError for an unknown scheme, and InvalidSettings where such a library is missing.
+    """
+    if scheme_of(location) is None:
+        return cast(StoreModule, import_module("mmstats.store.folder"))
+    from mmstats.storage.access import check_scheme
+
+    try:
+        check_scheme(read_url(location))
+    except NotEvents as error:
+        raise OutputError(error.message, hint=error.hint) from None
+    return cast(StoreModule, import_module("mmstats.store.bucket"))
 
 
 def superseded_since(manifest: Manifest, written: float) -> dict[str, int]:
