@@ -9,7 +9,7 @@ import polars as pl
 from mmstats.dataset import EVENT_COLUMNS
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.readers import pyarrow_reader, types, value_text
-from mmstats.readers.columnar_file import is_stream, read_stream, scan_files, scanned_path
+from mmstats.readers.columnar_file import is_stream, read_stream, scan_files, scanned_path, unused_name
 from mmstats.readers.position import Position
 from mmstats.readers.projection import VISITOR, Projection, hashed
 
@@ -94,18 +94,12 @@ class ColumnarFiles:
     @property
     def _origin(self) -> str:
         """The name of the column of paths."""
-        return self._unused("path of the file")
+        return unused_name("path of the file", self.columns)
 
     @property
     def _row_number(self) -> str:
         """The name of the column of row numbers."""
-        return self._unused("number of the row")
-
-    def _unused(self, name: str) -> str:
-        """A name like this one that no column has."""
-        while name in self.columns:
-            name += "'"
-        return name
+        return unused_name("number of the row", self.columns)
 
     def _looked_up(self, name: str) -> pl.Expr:
         """What the folders say of a column, found by the path of the file that a row is from."""
@@ -146,7 +140,7 @@ class ColumnarFiles:
         selection, unit = self.projection.selection, self.projection.timestamp_unit
         instant, in_range = types.instant(*self.timestamp, unit), types.in_range(*self.timestamp, selection, unit)
         if selection.bounded and "timestamp" in selection.schema and not types.is_instant(self.timestamp[1]):
-            parsed = self._unused("instant")  # of a text, once for both
+            parsed = unused_name("instant", self.columns)  # of a text, once for both
             scan = scan.with_columns(instant.alias(parsed))
             instant, in_range = pl.col(parsed), selection.in_range(pl.col(parsed))
         predicates = [in_range] if selection.bounded else []

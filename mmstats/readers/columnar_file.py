@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -91,6 +91,13 @@ def _reads_urls() -> bool:
         return False
     os.environ.setdefault("POLARS_TEMP_DIR", str(folder))
     return os.access(os.environ["POLARS_TEMP_DIR"], os.W_OK)
+
+
+def unused_name(name: str, columns: Collection[str]) -> str:
+    """A name like this one that no column has."""
+    while name in columns:
+        name += "'"
+    return name
 
 
 def scanned_path(file: EventFile) -> str:

@@ -5,7 +5,7 @@ end of the record comes next. A quote elsewhere in a field is itself.
 """
 
 import re
-from typing import NamedTuple
+from typing import AnyStr, NamedTuple
 
 _QUOTE = b'"'
 _BREAK = re.compile(rb"\r\n?|\n")
@@ -101,7 +101,7 @@ def _scan(data: bytes, at: int, delimiter: str) -> _Scanned:
             if at == len(data):
                 break
         if data.startswith(_QUOTE, at):
-            at = _closing_quote(data, at + 1) + 1
+            at = closing_quote(data, at + 1, _QUOTE) + 1
             if at == 0:
                 return _Scanned(end, end, may_go_on=True)
         else:
@@ -117,9 +117,9 @@ def _scan(data: bytes, at: int, delimiter: str) -> _Scanned:
     return _Scanned(end, len(data), may_go_on=True)
 
 
-def _closing_quote(data: bytes, at: int) -> int:
+def closing_quote(text: AnyStr, at: int, quote: AnyStr) -> int:
     """The place of the first quote from a place on that no other follows, -1 where there is none."""
-    while (at := data.find(_QUOTE, at)) >= 0 and data.startswith(b'""', at):
+    while (at := text.find(quote, at)) >= 0 and text.startswith(quote + quote, at):
         at += 2
     return at
 

@@ -12,6 +12,7 @@ import polars as pl
 from mmstats.errors import Unreadable
 from mmstats.files.event_file import EventFile
 from mmstats.files.text_file import open_bytes
+from mmstats.readers.csv_quotes import closing_quote
 from mmstats.readers.projection import Projection, judge_rows, timestamp_fault
 from mmstats.readers.report import FoundBadRow
 
@@ -93,7 +94,7 @@ def _split(text: str, delimiter: str) -> tuple[list[str], str]:
     at = 0
     while True:
         if record.startswith('"', at):
-            end = _closing_quote(record, at + 1)
+            end = closing_quote(record, at + 1, '"')
             if end < 0:
                 return [], UNCLOSED
             fields.append(record[at + 1 : end].replace('""', '"'))
@@ -107,13 +108,6 @@ def _split(text: str, delimiter: str) -> tuple[list[str], str]:
         if record[at] != delimiter:
             return [], UNESCAPED
         at += 1
-
-
-def _closing_quote(text: str, at: int) -> int:
-    """The place of the first quote from a place on that no other follows, -1 where there is none."""
-    while (at := text.find('"', at)) >= 0 and text.startswith('""', at):
-        at += 2
-    return at
 
 
 def read_header(file: EventFile, stream: BinaryIO, first_bytes: int) -> tuple[list[str], bytes] | None:

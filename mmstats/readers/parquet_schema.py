@@ -109,6 +109,8 @@ def _element(compact: "_Compact") -> Element:
 def typed_as_engine(head: FooterHead, schema: pl.Schema) -> pl.Schema:
     """The engine's schema, with 96-bit instants in microseconds: in nanoseconds, 64 bits end in the year 2262."""
     old = {column.name for column in head.columns if column.physical == _INT96}
+    if not old:  # of thousands of files hardly one has any
+        return schema
     return pl.Schema({name: pl.Datetime("us") if name in old else dtype for name, dtype in schema.items()})
 
 

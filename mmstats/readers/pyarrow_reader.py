@@ -13,7 +13,7 @@ from polars.io.plugins import register_io_source
 
 from mmstats.errors import NotEvents, Unreadable
 from mmstats.files.event_file import EventFile
-from mmstats.readers.columnar_file import FileSchema, unreadable
+from mmstats.readers.columnar_file import FileSchema, unreadable, unused_name
 from mmstats.wording import visible
 
 _IPC_MAGIC = b"ARROW1"
@@ -59,10 +59,7 @@ def scan(file: EventFile, columns: pl.Schema) -> pl.LazyFrame:
             if left == 0:
                 return
 
-    number = "number of the row"
-    while number in schema:
-        number += "'"
-    return register_io_source(read, schema=pl.Schema(schema)).with_row_index(number)
+    return register_io_source(read, schema=pl.Schema(schema)).with_row_index(unused_name("number of the row", schema))
 
 
 def _frames(file: EventFile, names: list[str]) -> Iterator[pl.DataFrame]:

@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from mmstats.engines.spark.errors import refused
 from mmstats.engines.spark.expressions import is_string, quoted
-from mmstats.engines.spark.scan import Bounds, ParquetScan, read_parquet
+from mmstats.engines.spark.scan import ParquetScan, read_parquet
 from mmstats.engines.spark.session import Session
 from mmstats.files.event_file import EventFile
 from mmstats.readers.columnar import ColumnarFiles
@@ -62,7 +62,7 @@ def _scan(group: ColumnarFiles, session: Session) -> ParquetScan:
         if not is_told or (dtype.is_temporal() and name != timestamp):
             raise refused(first, f"column {visible(name)!r} is {group.columns[name]}")
     nulls = dict.fromkeys(name for name in group.projection.raw if name in group.schema and name not in columns)
-    int96, comparable = _timestamps(first, group)
+    int96, comparable_from = _timestamps(first, group)
     if int96 and dialect.declares_types:
         columns[timestamp] = pl.Datetime("us")
     schema = _declared_schema(columns, group) if dialect.declares_types else ""
@@ -73,7 +73,7 @@ def _scan(group: ColumnarFiles, session: Session) -> ParquetScan:
     read = partial(read_parquet, session=session, schema=schema, partition_columns=varying)
     columns |= dict.fromkeys(varying, pl.String())
     constants |= nulls
-    return ParquetScan(group.files, read, columns, constants, group.projection, group.found, dialect, comparable)
+    return ParquetScan(group.files, read, columns, constants, group.projection, group.found, dialect, comparable_from)
 
 
 def _partition_values(file: EventFile, group: ColumnarFiles) -> dict[str, str | None]:
@@ -100,20 +100,20 @@ def _declared_schema(columns: dict[str, pl.DataType], group: ColumnarFiles) -> s
     return ", ".join(declared) or next(others, "")
 
 
-def _timestamps(file: EventFile, group: ColumnarFiles) -> tuple[bool, Bounds]:
-    """Whether a file's timestamps are INT96, and the bounds within which every engine reads them the same.
+def _timestamps(file: EventFile, group: ColumnarFiles) -> tuple[bool, datetime | None]:
+    """Whether a file's timestamps are INT96, and from when on every engine reads them the same, None for always.
 
     Spark moves old ones of its legacy calendar, however it is set.
     """
     (name,) = group.projection.sources["timestamp"]
     if file.stored or not isinstance(group.schema.get(name), pl.Datetime | pl.Date):
-        return False, (None, None)
+        return False, None
     footer = _footer(file)
     metadata = footer.metadata or {}
     int96 = _physical_type(footer, name) == "INT96"
     reformed, legacy = _REFORM[int96]
     is_legacy = legacy in metadata or metadata.get(_SPARK_VERSION, reformed) < reformed
-    return int96, (_REBASED_BEFORE if is_legacy else None, None)
+    return int96, _REBASED_BEFORE if is_legacy else None
 
 
 def _physical_type(footer: parquet.FileMetaData, name: str) -> str:

@@ -24,7 +24,6 @@ from mmstats.readers.projection import Projection
 from mmstats.readers.types import is_instant
 from mmstats.wording import is_encodable
 
-Bounds = tuple[datetime | None, datetime | None]  # naive and in UTC, None for no bound; the second is exclusive
 NO_TEXT = "string data that is not valid UTF-8"
 _INSTANT, _PATH, _KNOWN = "instant'", "path'", "known'"
 _FILE_SCHEME = "^file:/+"  # a server writes it with one slash or three
@@ -35,8 +34,8 @@ class ParquetScan:
     """Files of one schema, and what the question reads of them.
 
     `found` are the event columns that the files have, `columns` the types of the raw columns that `read` gives of some
-    of the files; the values of `constants` are the same in every row. All engines read the same instants within the
-    bounds `comparable`.
+    of the files; the values of `constants` are the same in every row. All engines read the same instants from
+    `comparable_from` on, which is naive and in UTC, None where they read all of them so.
     """
 
     files: tuple[EventFile, ...]
@@ -46,7 +45,7 @@ class ParquetScan:
     projection: Projection
     found: frozenset[str]
     dialect: Dialect
-    comparable: Bounds = (None, None)
+    comparable_from: datetime | None = None
 
     @cached_property
     def frame(self) -> DataFrame:
@@ -72,21 +71,21 @@ class ParquetScan:
     def suspects(self) -> DataFrame:
         """The rows that are bad, or may be read otherwise than the contract says."""
         name, _ = self._timestamp
-        stored = self._stored_in_range(*self.comparable)
+        stored = self._stored_in_range(self.comparable_from, None)
         if stored is not None:
             # Written so that servers can answer it from statistics: no function hides that it is about null.
             no_instant = column(name).isNull() | ~stored
         elif self.knows_bad_rows:
             no_instant = F.col(_INSTANT).isNull()
         else:
-            no_instant = F.coalesce(~expressions.between(F.col(_INSTANT), *self.comparable), F.lit(True))
+            no_instant = F.coalesce(~expressions.between(F.col(_INSTANT), self.comparable_from, None), F.lit(True))
         return self._with_instants(self.frame).filter(reduce(or_, self._invalid_texts(), no_instant))
 
     @property
     def knows_bad_rows(self) -> bool:
         """Whether every suspect row is bad: texts may name instants in more forms than the expressions here know."""
         _, dtype = self._timestamp
-        return dtype is not None and is_instant(dtype) and not any(self.comparable)
+        return dtype is not None and is_instant(dtype) and self.comparable_from is None
 
     def _invalid_texts(self) -> list[Column]:
         """For each column of bytes whether a row's are no text."""
