@@ -18,6 +18,23 @@ from mmstats.dataset import sample_folder
 _LINES = 40
 
 
+def open_terminal(lines: int, columns: int) -> tuple[int, int]:
+    """A terminal of a size: our end, and that of whoever writes to it."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    return ours, theirs
+
+
+def all_shown(ours: int) -> bytes:
+    """What a terminal shows until nobody writes any more; our end is closed then."""
+    shown = bytearray()
+    with suppress(OSError):  # how Linux says that nobody writes any more
+        while block := os.read(ours, 1 << 16):
+            shown += block
+    os.close(ours)
+    return bytes(shown)
+
+
 class Terminal:
     """A terminal in `home/work`, where the events are, and with nothing of its user.
 
@@ -47,8 +64,7 @@ class Terminal:
 
     def run(self, script: str) -> tuple[int, str]:
         """The exit code of a script of the shell, and all that the terminal shows of it."""
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, self._columns, 0, 0))
+        ours, theirs = open_terminal(_LINES, self._columns)
         process = subprocess.Popen(
             ["sh", "-e", "-c", script],
             cwd=self.folder,
@@ -59,9 +75,5 @@ class Terminal:
             start_new_session=True,
         )
         os.close(theirs)
-        shown = bytearray()
-        with suppress(OSError):  # how Linux says that nobody writes any more
-            while block := os.read(ours, 1 << 16):
-                shown += block
-        os.close(ours)
+        shown = all_shown(ours)
         return process.wait(), shown.decode().replace("\r\n", "\n")

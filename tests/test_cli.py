@@ -13,7 +13,7 @@ import pytest
 
 from mmstats import InvalidQuestion, stats
 from mmstats.cli import run
-from tests.terminal import Terminal
+from tests.terminal import Terminal, all_shown
 
 MMSTATS = [sys.executable, "-m", "mmstats"]
 SIGNUPS = '{"metric":"count","rows":[{"value":12}]}\n'
@@ -196,16 +196,7 @@ def on_terminal(
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         os.environ.update({"COLUMNS": str(columns), "TERM": "xterm-256color", "PAGER": "", **environment})
         os.execv(sys.executable, [*MMSTATS, *arguments])
-    written = b""
-    while True:
-        try:
-            some = os.read(terminal, 1 << 16)
-        except OSError:  # the terminal is gone with its last writer
-            break
-        if not some:
-            break
-        written += some
-    os.close(terminal)
+    written = all_shown(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == code
     return written.decode().replace("\r\n", "\n")
 

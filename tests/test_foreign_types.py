@@ -13,6 +13,7 @@ from pyarrow import compute, parquet
 
 from mmstats.cli import run
 
+from .arrow_types import Level
 from .conftest import Ask, Ran
 
 AT = ["2026-05-01T00:00:00Z", "2026-05-01T01:00:00Z", "2026-05-02T00:00:00Z"]
@@ -43,20 +44,6 @@ def union(kind: str) -> pa.Array:
     if kind == "sparse":
         return pa.UnionArray.from_sparse(tags, children)
     return pa.UnionArray.from_dense(tags, pa.array([0, 0, 1], pa.int32()), children)
-
-
-class Level(pa.ExtensionType):
-    """A type that nobody knows."""
-
-    def __init__(self, storage: pa.DataType) -> None:
-        super().__init__(storage, "example.level")
-
-    def __arrow_ext_serialize__(self) -> bytes:
-        return b""
-
-    @classmethod
-    def __arrow_ext_deserialize__(cls, storage: pa.DataType, _: bytes) -> "Level":
-        return cls(storage)
 
 
 def lists(values: pa.Array) -> pa.Array:

@@ -1,15 +1,11 @@
 """Outputs are recalled to the byte, before the program is loaded, and only while nothing that decided them changed."""
 
-import fcntl
 import io
 import json
 import os
-import pty
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -27,6 +23,7 @@ from mmstats.cli.progress import Progress
 from mmstats.cli.transcript import transcribed
 from tests.conftest import Ran
 from tests.objectserver import serving_objects
+from tests.terminal import all_shown, open_terminal
 
 ROOT = Path(__file__).parent.parent
 LINE = '{"timestamp":"2026-05-01T00:00:00Z","event_name":"%s"}\n'
@@ -119,16 +116,10 @@ def test_messages_are_recalled(here: Path) -> None:
 
 def on_terminal(arguments: Sequence[str], columns: int = 80, lines: int = 24) -> tuple[bytes, bool]:
     """What a terminal shows of stdout and stderr together, and whether it was recalled."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    ours, theirs = open_terminal(lines, columns)
     _, modules = called(arguments, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    shown = bytearray()
-    with suppress(OSError):  # how Linux says that nobody writes any more
-        while block := os.read(ours, 1 << 16):
-            shown += block
-    os.close(ours)
-    return bytes(shown), is_recalled(modules)
+    return all_shown(ours), is_recalled(modules)
 
 
 @pytest.mark.usefixtures("here")

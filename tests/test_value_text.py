@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
+from .arrow_types import Level
 from .conftest import Ask
 
 AT = "2026-05-01"
@@ -29,6 +31,14 @@ def write(folder: Path, form: str, **columns: pa.Array) -> str:
         with pa.ipc.new_stream(folder / "a.feather", table.schema) as writer:
             writer.write_table(table)
     return f"a.{form}"
+
+
+def write_by_duckdb(folder: Path, texts: Sequence[str | None], kind: str, columns: str) -> str:
+    """A Parquet file of events with columns of `value`, which is each text as a type of DuckDB's; its name."""
+    rows = ", ".join("(NULL)" if one is None else f"('{one}'::{kind})" for one in texts)
+    chosen = f"SELECT '{AT}' AS timestamp, 'a' AS event_name, {columns} FROM (VALUES {rows}) t(value)"
+    duckdb.sql(f"COPY ({chosen}) TO '{folder / 'a.parquet'}'")
+    return "a.parquet"
 
 
 def labels(ask: Ask, name: str, *options: str) -> dict[str | None, int]:
@@ -169,10 +179,7 @@ def uuids() -> pa.Array:
 def test_uuids_are_their_canonical_text(ask: Ask, tmp_path: Path, writer: str) -> None:
     """A UUID is its canonical text as label, event and visitor, by itself and nested."""
     if writer == "duckdb":
-        rows = ", ".join("(NULL)" if one is None else f"('{one}'::UUID)" for one in UUIDS)
-        chosen = f"SELECT '{AT}' AS timestamp, 'a' AS event_name, u AS source, [u] AS medium FROM (VALUES {rows}) t(u)"
-        duckdb.sql(f"COPY ({chosen}) TO '{tmp_path / 'a.parquet'}'")
-        name = "a.parquet"
+        name = write_by_duckdb(tmp_path, UUIDS, "UUID", "value AS source, [value] AS medium")
     else:
         lists = pa.ListArray.from_arrays([0, 1, 2, 3], uuids())
         name = write(tmp_path, writer, source=uuids(), medium=lists)
@@ -191,10 +198,7 @@ def test_json_types_are_what_they_are_in_ndjson(ask: Ask, tmp_path: Path, writer
     events = [f'{{"timestamp":"{AT}","event_name":"a","source":{one or "null"}}}' for one in JSON_TEXTS]
     (tmp_path / "same.ndjson").write_text("\n".join(events))
     if writer == "duckdb":
-        rows = ", ".join("(NULL)" if one is None else f"('{one}'::JSON)" for one in JSON_TEXTS)
-        chosen = f"SELECT '{AT}' AS timestamp, 'a' AS event_name, j AS source FROM (VALUES {rows}) t(j)"
-        duckdb.sql(f"COPY ({chosen}) TO '{tmp_path / 'a.parquet'}'")
-        name = "a.parquet"
+        name = write_by_duckdb(tmp_path, JSON_TEXTS, "JSON", "value AS source")
     else:
         name = write(tmp_path, writer, source=pa.array(JSON_TEXTS, pa.json_()))
     assert labels(ask, name) == labels(ask, "same.ndjson")
@@ -207,20 +211,6 @@ def test_broken_json_of_a_json_type_is_a_bad_row(ask: Ask, tmp_path: Path, form:
     assert ask(name).value == 3
     assert ask(name, "--group-by", "source").error == f"{name}: row 2: broken JSON in source"
     assert labels(ask, name, "--skip-bad-rows") == {'{"a":1}': 1, None: 1}
-
-
-class Level(pa.ExtensionType):
-    """A type that nobody knows."""
-
-    def __init__(self, storage: pa.DataType) -> None:
-        super().__init__(storage, "example.level")
-
-    def __arrow_ext_serialize__(self) -> bytes:
-        return b""
-
-    @classmethod
-    def __arrow_ext_deserialize__(cls, storage: pa.DataType, _: bytes) -> "Level":
-        return cls(storage)
 
 
 @FORMS
