@@ -63,7 +63,7 @@ class Description:
     `last` are instants in ISO 8601, None without rows or outside the years 1 to 9999. `events` are the most frequent
     names with their counts, at most `MAX_EVENT_NAMES` of `distinct` (null is one of the former, not of the latter).
     `passed_over` counts files of unknown extension, pipes, sockets and devices. `check` is None for a description
-    without one.
+    without one. `notices` are for its reader, beside it.
     """
 
     locations: tuple[str, ...]
@@ -78,6 +78,7 @@ class Description:
     passed_over: int = 0
     bad_rows: Mapping[str, int] = field(default_factory=dict)
     check: Check | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def files(self) -> int:

@@ -27,6 +27,7 @@ ANSWER = [
     {"source": "null", "path": "true", "value": 1},
     {"source": None, "path": 'say "hi"', "value": 1},
 ]
+Captured = pytest.CaptureFixture[str]
 SIGNUP = {"timestamp": "2026-05-01", "event_name": "signup"}
 
 
@@ -220,7 +221,31 @@ def test_a_mapped_column_that_is_not_there_is_said(ask: Ask, tmp_path: Path, for
     assert ran.error == f"a.{form}: no column 'timestmp' to serve as timestamp"
     assert "did you mean --map timestamp=timestamp?" in ran.err
     assert ask(f"a.{form}", "--map", "source=src", "--group-by", "source").rows == [{"source": "x", "value": 1}]
-    assert ask(f"a.{form}", "--map", "source=no", "--group-by", "source").rows == [{"source": None, "value": 1}]
+    ran = ask(f"a.{form}", "--map", "source=absent", "--group-by", "source")
+    assert ran.rows == [{"source": None, "value": 1}]
+    assert ran.err == "warning: no file has a column 'absent' to serve as source\n"
+
+
+@pytest.mark.parametrize("form", WRITERS)
+def test_a_name_that_no_file_has_is_said_by_every_command(ask: Ask, tmp_path: Path, form: str, capfd: Captured) -> None:
+    """A column that is mapped to a name of no file warns once, with the nearest; an import refuses it."""
+    (tmp_path / "events").mkdir()
+    for number in range(3):
+        (tmp_path / "events" / f"{number}.{form}").write_bytes(WRITERS[form]([{**SIGNUP, "utm_source": "x"}]))
+    mapped = ["--map", "source=utm_sorce"]
+    told = "no file has a column 'utm_sorce' to serve as source: did you mean --map source=utm_source?"
+    for options in (["--group-by", "source"], ["--group-by", "source", "--from", "2026-05-01"]):
+        assert ask("events", *mapped, *options).err == f"warning: {told}\n"
+    assert ask("events", *mapped).err == ""
+    assert run(["describe", "--data", "events", *mapped]) == 0
+    assert capfd.readouterr().err == f"warning: {told}\n"
+    assert run(["import", "events", "--to", "store", *mapped]) == 3
+    assert capfd.readouterr().err == f"error: {told}\n"
+    visitors = ask("events", "--map", "anonymous_id=visiter", "--metric", "uniques")
+    assert (visitors.value, visitors.err.count("warning")) == (0, 1)
+    (tmp_path / "events" / f"9.{form}").write_bytes(WRITERS[form]([{**SIGNUP, "utm_sorce": "y"}]))
+    assert ask("events", *mapped, "--group-by", "source").err == ""
+    assert run(["import", "events", "--to", "store", *mapped]) == 0
 
 
 def test_columns_may_differ_from_file_to_file(ask: Ask, tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ def describe(texts: Texts) -> ExitCode:
         print_description(description, names, console)
 
     show_report(description.to_json(), print_page, values, settings, sink)
+    for notice in description.notices:
+        warn(notice)
     return ExitCode.ANSWERED if description.holds else ExitCode.DOES_NOT_HOLD
 
 

@@ -51,7 +51,8 @@ def stats_of(query: StatsQuery, rows: Rows, source: Source, report: ReadReport) 
     if query.fill:
         rows = Rows.whole(fill(query, rows.frame, source.projection.limits.filled_rows))
     notices = source.notices(report)
-    if query.metric == "uniques" and source.lacks(VISITOR, report):
+    unmapped = VISITOR not in source.projection.mapped
+    if query.metric == "uniques" and unmapped and source.lacks(VISITOR, report):
         notices.append(
             "the data has no column 'anonymous_id', so no visitors to count: --map anonymous_id=COLUMN names it"
         )

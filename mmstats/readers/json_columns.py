@@ -73,7 +73,7 @@ class JsonColumns:
         """Raise NotEvents when a column that must be there was in none of the objects; a file of none needs none."""
         missing = [column for column in REQUIRED if column in self._missing] if self._rows else []
         if missing:
-            keys = _some_keys(self._file, self._projection.limits)
+            keys = some_keys(self._file, self._projection.limits)
             raise self._projection.no_columns(self._file, missing, keys)
 
     def _drop(self, columns: set[str]) -> None:
@@ -94,7 +94,8 @@ def _lacked(file: EventFile, names: set[str], limits: Limits) -> set[str]:
     return lacked
 
 
-def _some_keys(file: EventFile, limits: Limits) -> set[str]:
+def some_keys(file: EventFile, limits: Limits) -> set[str]:
+    """The keys of the first object of a file."""
     with open_bytes(file) as stream:
         for block in blocks_of(file, stream, limits)[1]:
             for line in block.splitlines()[:100]:

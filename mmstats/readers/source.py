@@ -1,17 +1,18 @@
 """A dataset opened for one question: its files found, fingerprinted and pruned, then scanned; a bad file is named."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from threading import Lock
 from typing import TypeVar
 
 from mmstats.cache import Cache
-from mmstats.dataset import Dataset
+from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.errors import Changed, DatasetError, Undecodable, Unreadable
 from mmstats.files.discovery import FileList, current_file, find_files, relisted, special_files
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import check_found, check_unchanged, file_fingerprints, is_pipe
+from mmstats.readers.column_names import column_names
 from mmstats.readers.columnar_file import ENGINE_FAULTS, count_rows, is_stream
 from mmstats.readers.position import MOST_ROWS
 from mmstats.readers.projection import Projection, Selection
@@ -21,7 +22,7 @@ from mmstats.readers.scan import Scan
 from mmstats.readers.schema_groups import by_pyarrow, find_undecodable
 from mmstats.resources import lack_in
 from mmstats.storage.errors import is_store_error
-from mmstats.wording import plural
+from mmstats.wording import did_you_mean, plural, visible
 
 _Result = TypeVar("_Result")
 
@@ -200,7 +201,26 @@ class Source:
             notices.insert(0, f"passed over {special_files(count)}")
         if count := self.found.passed_over:
             notices.insert(0, f"passed over {plural(count, 'file')} of unknown extension")
-        return notices
+        return [*notices, *self.mapped_to_nothing(report.columns)]
+
+    def mapped_to_nothing(self, found: Collection[str]) -> list[str]:
+        """What is wrong with columns of the question that are mapped to a name that no file has, a sentence each.
+
+        `found` are the event columns that some file has.
+        """
+        mapped = self.projection.mapped
+        read = (name for name in self.projection.selection.read if name in mapped and name in EVENT_COLUMNS)
+        lacking = [name for name in read if name not in found]
+        if not lacking or not self._overlaps:
+            return []
+        names: Collection[str] = ()
+        with suppress(DatasetError, *ENGINE_FAULTS):  # it is read for an offer alone
+            names = column_names(self.found.files[0], self.projection.limits)
+        offers = {name: did_you_mean(mapped[name], names, f"--map {name}={{}}") for name in lacking}
+        return [
+            f"no file has a column {visible(mapped[name])!r} to serve as {name}{offer and f': {visible(offer)}'}"
+            for name, offer in offers.items()
+        ]
 
     def lacks(self, column: str, report: ReadReport) -> bool:
         """Whether there are files that may hold events of the range, and none of them has an event column."""

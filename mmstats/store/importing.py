@@ -14,7 +14,7 @@ from mmstats.errors import NotEvents, OutputError, Undecodable
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import changed_error
 from mmstats.files.manifest import Manifest, StoreSource
-from mmstats.readers.projection import Selection
+from mmstats.readers.projection import REQUIRED, Selection
 from mmstats.readers.report import ReadReport, merged
 from mmstats.readers.schema_groups import by_pyarrow
 from mmstats.readers.source import Source, open_source
@@ -186,6 +186,8 @@ class _Import:
         writer.flush()
         report = merged(report for _, report in written)
         columns = tuple(name for name in EVENT_COLUMNS if name in report.columns or name in before.columns)
+        if faults := self._source.mapped_to_nothing((*REQUIRED, *columns)):
+            raise NotEvents(faults[0])
         remaining = (source for source in before.sources if source.id not in replaced)
         sources = (*remaining, *(source for source, _ in written))
         files = compact([*before.files, *writer.files], replaced, self._store, limits)

@@ -253,6 +253,7 @@ def _description(dataset: Dataset, source: Source, summary: Summary, report: Rea
         summary.distinct,
         source.found.passed_over + source.found.special,
         bad,
+        notices=tuple(source.mapped_to_nothing(report.columns)),
     )
 
 
