@@ -330,7 +330,7 @@ def test_a_lock_is_not_waited_for(cache: Cache) -> None:
         started = time.monotonic()
         assert [cache.find(KEY) for _ in range(5)] == [None] * 5
         assert not cache.store(numbered(1), b"content")
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5  # for which SQLite would wait for a single one
     assert cache.find(KEY) == b"content"
 
 
