@@ -20,6 +20,7 @@ _CREDENTIALS = frozenset({_SECRET, _HEADER})
 _TLS = "use_ssl"
 _NO_HEADERS = frozenset({_TLS, "user_id", "user_agent", "session_id"})  # settings of the client
 _NAME = re.compile(r"(?!.*-bin$)[a-z0-9_.-]+")  # of a header; the value of one that ends with -bin is bytes
+_WORD = re.compile(r"[A-Za-z]{1,20}")
 _FORM = "must be local or sc://HOST:PORT, a Spark Connect server"
 
 
@@ -102,8 +103,8 @@ def read_engine(text: str) -> EngineAddress:
     if text == "local":
         return LOCAL
     found = _URL.fullmatch(text)
-    if not found:
-        raise ValueError(_FORM)
+    if not found:  # a word is shown, of a URL nothing: it may hold a key
+        raise ValueError(f"{_FORM}, not {text!r}" if _WORD.fullmatch(text) else _FORM)
     port = int(found["port"] or _PORT)
     if not 0 < port < 1 << 16:
         raise ValueError(f"{_FORM}; a port is at most 65535")

@@ -116,8 +116,9 @@ class Option:
         digits = (text.lstrip("0") or "0") if text.isascii() and text.isdigit() else ""
         # The length is compared first: int() of a very long text is an error of its own.
         if not digits or len(digits) > len(str(most)) or not least <= int(digits) <= most:
+            word = "all" if digits and int(digits[:20]) > most else text  # who wants more rows than that wants all
             raise ValueError(
-                Fault(f"must be an integer from {least} to {most}, not {text!r}", self.words.get(text, ""))
+                Fault(f"must be an integer from {least} to {most}, not {text!r}", self.words.get(word, ""))
             )
         return int(digits)
 

@@ -61,6 +61,7 @@ TYPED = {
     ),
     "page": ("--page 2", "no such option: --page", "there are no pages: --all lifts the --limit"),
     "limit 0": ("--limit 0", f"{LIMIT}'0'", "--all lifts the limit"),
+    "a large limit": ("--limit 5000", f"{LIMIT}'5000'", "--all lifts the limit"),
     "limit all": ("-n all", f"{LIMIT}'all'", "--all lifts the limit"),
     "limit none": ("-n x", f"{LIMIT}'x'", ""),
     "metric": ("-m visitors", "--metric must be count or uniques, not 'visitors'", "did you mean uniques?"),
@@ -72,6 +73,12 @@ TYPED = {
     "md": ("-f md", f"{FORMATS}'md'", "did you mean markdown?"),
     "format typo": ("-f tabel", f"{FORMATS}'tabel'", "did you mean table?"),
     "unit": ("--timestamp-unit m", "--timestamp-unit must be s or ms or us or ns, not 'm'", ""),
+    "explain": ("--explain full", "--explain takes its value behind a '='", "--explain=full"),
+    "engine": (
+        "--engine spark",
+        "--engine must be local or sc://HOST:PORT, a Spark Connect server, not 'spark'",
+        "",
+    ),
     "two formats": ("--json --csv", "--format may be given only once", "--json and --csv are short for it"),
     "event column": (
         "--map evnt=type",
@@ -161,6 +168,8 @@ def test_the_command_line_says_what_to_write(
         ("describe --csv", "error: no such option: --csv\nhint: mmstats describe --help shows how it is used\n"),
         ("keys revoke", "error: PREFIX is missing\nhint: mmstats keys revoke --help shows how it is used\n"),
         ("desc", "error: no such command: desc\nhint: did you mean mmstats describe?\n"),
+        ("/", "error: no such command: /\nhint: mmstats query / asks what is in it\n"),
+        ("help query day", "error: no such command: query day\nhint: mmstats help query\n"),
         ("top", "error: no such command: top\nhint: mmstats --help shows how it is used\n"),
     ],
 )

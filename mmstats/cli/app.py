@@ -21,11 +21,12 @@ from mmstats.cli.help import (
     ROOT,
     SERVE,
 )
-from mmstats.cli.parsing import Command, Group
+from mmstats.cli.parsing import Command, Group, WrongUsage
 from mmstats.options import Texts
 from mmstats.question.parameters import QUESTION
 from mmstats.recall import Recallable
 from mmstats.version import __version__
+from mmstats.wording import visible
 
 app = typer.Typer(
     cls=Group,
@@ -182,6 +183,12 @@ def keys_revoke_command(texts: Texts) -> None:
 @_command(app, "help", HELP, options.HELP)
 def help_command(texts: Texts) -> int:
     """Show the help of a command, as its --help does."""
-    words = [*texts.get("command", ()), "--help"]
-    shown: int = typer.main.get_command(app).main(words, prog_name="mmstats", standalone_mode=False)
+    words = texts.get("command", ())
+    command: Any = typer.main.get_command(app)
+    for at, word in enumerate(words):
+        if not isinstance(command, Group):
+            known = f"mmstats help {' '.join(words[:at])}"
+            raise WrongUsage(f"no such command: {visible(' '.join(words))}", hint=known)
+        command = command.commands.get(word, command)
+    shown: int = typer.main.get_command(app).main([*words, "--help"], prog_name="mmstats", standalone_mode=False)
     return shown

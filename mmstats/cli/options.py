@@ -115,8 +115,8 @@ HELP: Table = (
     ),
 )
 
-# What a flag means that needs no value.
-IMPLIED = {option.flag: option.implied for option in QUERY if option.implied}
+# The values of a flag that needs none: what it means by itself comes first.
+IMPLIED = {option.flag: (option.implied, *option.choices) for option in QUERY if option.implied}
 
 # What the shell offers for a value, where the choices do not say it.
 _COMPLETERS: dict[str, completion.Completer] = {

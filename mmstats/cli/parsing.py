@@ -1,6 +1,8 @@
 """What the parser refuses, and what it would let pass, in the words and the form that all our errors have."""
 
+import os
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -60,7 +62,8 @@ class _Parser(_OptionParser):
         return super()._get_value_from_state(option_name, option, state)
 
     def _match_long_opt(self, opt: str, explicit_value: str | None, state: _ParsingState) -> None:
-        super()._match_long_opt(opt, IMPLIED.get(opt) if explicit_value is None else explicit_value, state)
+        implied = next(iter(IMPLIED.get(opt, ())), None)
+        super()._match_long_opt(opt, implied if explicit_value is None else explicit_value, state)
 
 
 class Command(TyperCommand):
@@ -82,6 +85,7 @@ class Command(TyperCommand):
         if not ctx.resilient_parsing:
             _refuse_repeated(order)
             self._refuse_flags_for_values(ctx, values)
+            _refuse_implied_values(args)
             files = values.get("data_argument") or ()
             ctx.meta[_STRAY] = [
                 word
@@ -128,6 +132,13 @@ class Command(TyperCommand):
     def format_epilog(self, ctx: Context, formatter: Any) -> None:  # noqa: ARG002 - the library's signature
         """Write the examples as they stand, where the library would fill paragraphs."""
         formatter.write("\n" + (self.epilog or ""))
+
+
+def _refuse_implied_values(args: Sequence[str]) -> None:
+    """Refuse a value that stands behind its flag without `=`, where it would be read as a file that is not there."""
+    for flag, word in pairwise(args):
+        if word in IMPLIED.get(flag, ()) and not os.path.exists(word):
+            raise WrongUsage(f"{flag} takes its value behind a '='", hint=f"{flag}={word}")
 
 
 def _refuse_repeated(order: Iterable[Any]) -> None:
@@ -178,8 +189,11 @@ def _words(error: ClickException, ctx: Context | None) -> tuple[str, str]:
     message = error.format_message()
     unknown = re.match(r"No such command '(.*?)'\.", message, re.DOTALL)
     if unknown and ctx and isinstance(ctx.command, TyperGroup):
+        is_data = ctx.parent is None and os.path.exists(unknown[1])
         name = visible(unknown[1])
-        return f"no such command: {name}", did_you_mean(name, ctx.command.commands, f"{ctx.command_path} {{}}")
+        offer = did_you_mean(name, ctx.command.commands, f"{ctx.command_path} {{}}")
+        asks = f"mmstats query {shlex.quote(name)} asks what is in it"
+        return f"no such command: {name}", asks if is_data else offer
     extra = re.match(r"Got unexpected extra arguments?\S* \((.*)\)", message, re.DOTALL)
     if extra:
         return f"unexpected argument: {visible(extra[1])}", f"a value with blanks must be quoted; {_see_help(ctx)}"
