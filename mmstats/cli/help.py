@@ -20,8 +20,9 @@ Examples:
   mmstats query --metric uniques --group-by country --from 2026-05-01 --to 2026-06-01
   mmstats query events/*.parquet --event '$pageview' --json | jq .rows
 
-Data is what the arguments and --data name, else MMSTATS_DATA, else the nearest mmstats.toml, else the
-bundled sample. A $ in an event's name needs single quotes, or the shell replaces it.
+Data is what the arguments and --data name, else MMSTATS_DATA, else the nearest
+mmstats.toml, else your own configuration, else the bundled sample. A $ in an
+event's name needs single quotes, or the shell replaces it.
 """
 
 DESCRIBE = """\
@@ -30,8 +31,9 @@ Examples:
   mmstats describe events/*.csv.gz --map event_name=type --check
   mmstats describe events/ --json | jq .events.top
 
---check exits with 1 when a file or row cannot be read. describe saves the event names in your cache
-folder (MMSTATS_CACHE_DIR), so that your shell can complete --event.
+--check exits with 1 when a file or row cannot be read. describe saves the event
+names in your cache folder (MMSTATS_CACHE_DIR), so that your shell can complete
+--event.
 """
 
 IMPORT = """\
@@ -40,10 +42,11 @@ Examples:
   mmstats import logs/*.ndjson.gz --map event_name=type --skip-bad-rows --to store
   zcat today.csv.gz | mmstats import - --to store
 
-Query it as any data: mmstats query store. A source is a file, known by its path and its content: the
-same again adds nothing, other content replaces its rows, and the rows of a file that is gone stay.
-Either all is imported or nothing. Other tools read the store as store/day=*/*.parquet; if an import
-was killed, import again before they do.
+Query it as any data: mmstats query store. A source is a file, known by its path
+and its content: the same again adds nothing, other content replaces its rows,
+and the rows of a file that is gone stay. Either all is imported or nothing.
+Other tools read the store as store/day=*/*.parquet; if an import was killed,
+import again before they do.
 """
 
 SERVE = """\
@@ -52,8 +55,9 @@ Examples:
   mmstats serve events/ --port 0 --log-format json
   mmstats serve events/ --host 0.0.0.0 --rate-limit 50/s
 
-Keys come from `mmstats keys create` (MMSTATS_KEYS_FILE) and from MMSTATS_SERVE_KEY; with none of them,
-a key for this run is shown on the terminal.
+Keys come from `mmstats keys create` (MMSTATS_KEYS_FILE) and from
+MMSTATS_SERVE_KEY; with none of them, a key for this run is shown on the
+terminal.
 """
 
 CACHE = """\
@@ -62,9 +66,9 @@ Examples:
   mmstats cache clear
   MMSTATS_CACHE_DIR=/tmp/cache mmstats cache info
 
-The cache is in your cache folder, or where MMSTATS_CACHE_DIR says. Its size is bounded: the least
-recently used entries are dropped. A cached answer is used only if no file has changed.
-MMSTATS_CACHE_SIZE bounds it; 0 is no cache.
+The cache is in your cache folder, or where MMSTATS_CACHE_DIR says. Its size is
+bounded: the least recently used entries are dropped. A cached answer is used
+only if no file has changed. MMSTATS_CACHE_SIZE bounds it; 0 is no cache.
 """
 
 CONFIG = """\
@@ -73,8 +77,8 @@ Examples:
   mmstats config show --format json | jq '.settings[] | select(.from != "default")'
   MMSTATS_CONFIG=team.toml mmstats config show
 
-Flags come first, then variables (MMSTATS_DATA), then the nearest mmstats.toml, then your own
-configuration file.
+Flags come first, then variables (MMSTATS_DATA), then the nearest mmstats.toml,
+then your own configuration file.
 """
 
 KEYS = """\
@@ -83,7 +87,8 @@ Examples:
   mmstats keys list
   mmstats keys revoke 1aB2cD3e
 
-Digests of the keys are stored in your configuration folder, or in the file that MMSTATS_KEYS_FILE names.
+Digests of the keys are stored in your configuration folder, or in the file that
+MMSTATS_KEYS_FILE names.
 """
 
 KEYS_CREATE = """\
