@@ -160,10 +160,11 @@ class Cache:
 
         return self._run(find) if os.path.isfile(self._file) else None  # noqa: PTH113 - unlike Path's, never raises
 
-    def store(self, key: Key, content: bytes) -> bool:
+    def store(self, key: Key, content: bytes, patience: float | None = None) -> bool:
         """Store content under a key, and drop the entries that are beyond the bounds then.
 
-        False where it cannot be stored, or takes more than an eighth of the cache.
+        False where it cannot be stored, or takes more than an eighth of the cache. What took long to find may have the
+        `patience` to wait so many seconds for another process.
         """
         if len(content) > min((self._most_file_bytes - _EMPTY_BYTES) // 8, _LARGEST_BYTES):
             return False
@@ -180,7 +181,7 @@ class Cache:
             connection.execute("COMMIT")
             return True
 
-        return bool(self._run(store))
+        return bool(self._run(store, patience))
 
     def info(self) -> CacheInfo:
         """How much is in the cache; of a file that cannot be read, only what it takes on disk.
@@ -209,7 +210,7 @@ class Cache:
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 file.unlink()
 
-    def _run(self, operation: "Callable[[sqlite3.Connection], T]") -> T | None:
+    def _run(self, operation: "Callable[[sqlite3.Connection], T]", patience: float | None = None) -> T | None:
         """The result of an operation, None where there is no cache to be had now.
 
         A damaged or foreign file is removed, and the operation tried again, once, on a new one.
@@ -222,7 +223,7 @@ class Cache:
                     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 with contextlib.suppress(FileExistsError):  # SQLite itself would let others read it
                     os.close(os.open(self._file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-                with contextlib.closing(self._connect()) as connection:
+                with contextlib.closing(self._connect(patience)) as connection:
                     _prepare(connection)
                     result = operation(connection)
                 self._patience = _PATIENCE
@@ -247,10 +248,11 @@ class Cache:
             return shutil.disk_usage(self.folder).free > self.most_bytes
         return code is None or code & 0xFF not in _NO_DAMAGE
 
-    def _connect(self) -> "sqlite3.Connection":
+    def _connect(self, patience: float | None = None) -> "sqlite3.Connection":
         import sqlite3
 
-        return sqlite3.connect(self._file, timeout=self._patience, isolation_level=None)
+        timeout = self._patience if patience is None else patience
+        return sqlite3.connect(self._file, timeout=timeout, isolation_level=None)
 
     def _evict(self, connection: "sqlite3.Connection") -> None:
         """Drop the least recently used entries beyond the bounds; pages that are free leave the file on commit."""

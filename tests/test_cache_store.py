@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 from mmstats.cache import Cache, Key, Kind, make_key
 from mmstats.cli import run
 from mmstats.version import library_versions
+from tests.serving import PATIENCE, until
 
 KEY = make_key(Kind.ANSWER, "key")
 KINDS = ("answers", "partial_aggregates", "file_ranges", "event_names", "outputs")
@@ -332,6 +334,18 @@ def test_a_lock_is_not_waited_for(cache: Cache) -> None:
         assert not cache.store(numbered(1), b"content")
         assert time.monotonic() - started < 5  # for which SQLite would wait for a single one
     assert cache.find(KEY) == b"content"
+
+
+def test_what_took_long_waits_for_a_lock(cache: Cache) -> None:
+    """What is worth it is stored though another process holds the file, once that lets go of it."""
+    cache.store(KEY, b"content")
+    with opened(cache) as connection, ThreadPoolExecutor(1) as other:
+        connection.execute("BEGIN EXCLUSIVE")
+        stored = other.submit(cache.store, numbered(1), b"other", PATIENCE)
+        until(stored.running)
+        connection.execute("COMMIT")
+        assert stored.result(PATIENCE)
+    assert cache.find(numbered(1)) == b"other"
 
 
 def test_a_reader_does_not_stop_readers(cache: Cache) -> None:

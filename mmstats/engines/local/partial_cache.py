@@ -17,6 +17,8 @@ from mmstats.question.query import StatsQuery
 from mmstats.readers.columnar import FILE
 from mmstats.readers.report import FileReport, InstantRange
 
+_PATIENCE = 2.0  # seconds that what was read of many files may wait for other processes to be cached
+
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
@@ -98,4 +100,4 @@ class PartialCache:
         body = io.BytesIO()
         if cached.partials is not None:
             cached.partials.write_ipc(body, compression="lz4")
-        return self._cache.store(self._key, head.encode() + b"\n" + body.getvalue())
+        return self._cache.store(self._key, head.encode() + b"\n" + body.getvalue(), patience=_PATIENCE)
