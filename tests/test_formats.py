@@ -167,10 +167,26 @@ BROKEN = {
     "an array on one line in .ndjson": ("a.ndjson", json.dumps([SIGNUP]).encode(), "line 1: not a JSON object"),
     "a pretty object cut off": ("a.json", json.dumps([SIGNUP, SIGNUP], indent=1).encode()[1:-9], "row 2: broken JSON"),
     "a header that is not UTF-8": ("a.csv", b"timestamp,event_name,\xff\n2026-05-01,a,b\n", "line 1"),
-    "Parquet named CSV": ("a.csv", PARQUET, ""),
-    "Parquet named NDJSON": ("a.ndjson", PARQUET, "line 1: invalid UTF-8"),
+    "Parquet named CSV": ("a.csv", PARQUET, "is Parquet, not CSV"),
+    "Parquet named NDJSON": ("a.ndjson", PARQUET, "is Parquet, not NDJSON"),
+    "Parquet named gzip": ("a.csv.gz", PARQUET, "it is Parquet"),
+    "gzip named zstd": ("a.csv.zst", gzip.compress(b"a,b"), "it is gzip"),
+    "a zip archive": ("a.csv", b"PK\3\4" + bytes(60), "is a zip archive, not CSV"),
     "UTF-16": ("a.csv", "timestamp,event_name\n2026-05-01,a\n".encode("utf-16"), ""),
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("a.csv", "parquet"), ("a.ndjson", "arrow"), ("a.parquet", "ndjson"), ("a.arrow", "csv"), ("a.parquet", "json")],
+)
+def test_a_format_that_the_name_does_not_say_is_named(ask: Ask, tmp_path: Path, name: str, form: str) -> None:
+    """Where the first bytes show another format, the hint is the flag that reads it."""
+    (tmp_path / name).write_bytes(WRITERS[form](ROWS))
+    ran = ask(name)
+    assert ran.code == 4
+    assert ran.err.splitlines()[1:] == [f"hint: --input-format {form} reads it"]
+    assert ask(name, "--input-format", form).value == len(ROWS)
 
 
 @pytest.mark.parametrize(("name", "data", "says"), BROKEN.values(), ids=BROKEN)

@@ -5,19 +5,19 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from gzip import BadGzipFile
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from mmstats.errors import NotEvents, Unreadable
+from mmstats.errors import Unreadable
+from mmstats.files.content import HEAD, not_compressed, other_content
 from mmstats.files.event_file import BINARY, BOM, EventFile, Format, compression_of, text_format_of
 from mmstats.files.fingerprint import changed_error
 from mmstats.resources import lack_in, refused
 from mmstats.storage.disk import DISK
 
 _HEAD = 1 << 16  # bytes of a stream that show its format
-_MARKUP = (b"<!doctype html", b"<html", b"<head", b"<body", b"<?xml")
 _COMPARED = 1 << 12  # bytes of a file that show whether it was written anew
 
 
@@ -25,22 +25,24 @@ _COMPARED = 1 << 12  # bytes of a file that show whether it was written anew
 def open_bytes(file: EventFile, advance: Callable[[int], None] = lambda _: None) -> Iterator[BinaryIO]:
     """The decompressed bytes of a file, without a byte order mark; `advance` is told of the bytes read from disk.
 
-    Raises NotEvents for a web page. Raises Unreadable, naming the file, for whatever opening it or reading from it
-    inside the block meets, and for one that begins otherwise once it is read: a file that grows begins as it did.
+    Raises NotEvents for a web page. Raises Unreadable, naming the file, for what is of another format, for whatever
+    opening it or reading from it inside the block meets, and for one that begins otherwise once it is read: a file that
+    grows begins as it did.
     """
     try:
         with file.storage.open(file.path) as disk:
             head = _head(file, disk)
             with _decompressed(disk, file.format.compression, advance) as stream:
                 _pass_over_mark(file, stream)
-                _refuse_markup(file, stream)
+                if other := other_content(file, stream.peek(HEAD)[:HEAD]):
+                    raise other
                 yield cast(BinaryIO, stream)
             if _head(file, disk) != head:
                 raise changed_error(str(file))
     except EOFError:
         raise Unreadable(f"{file}: the compressed data is cut off", hint="was it copied whole?") from None
     except BadGzipFile as error:
-        raise Unreadable(f"{file}: not valid gzip ({error})") from None
+        raise _otherwise_packed(file) or Unreadable(f"{file}: not valid gzip ({error})") from None
     except OSError as error:
         raise _unreadable(file, error) from None
 
@@ -66,20 +68,18 @@ def _pass_over_mark(file: EventFile, stream: io.BufferedReader) -> None:
         raise Unreadable(f"{file}: is {compression}, not text", hint="name it .gz or .zst, or send it through --data -")
 
 
-def _refuse_markup(file: EventFile, stream: io.BufferedReader) -> None:
-    """Refuse a web page, which would be read as a header without rows, or as a line that is no object."""
-    head = stream.peek(_COMPARED)[:_COMPARED].lstrip()
-    if head.startswith(b"<") and (head := head.lower()).startswith(_MARKUP):
-        page = "is XML" if head.startswith(b"<?xml") else "is HTML"
-        raise NotEvents(f"{file}: {page}, not {file.format.name.upper()}", hint="did a server send an error page?")
-
-
 def _unreadable(file: EventFile, error: OSError) -> Unreadable:
     if error.strerror or file.format.compression != "zstd":
         return refused(file, error)
     if "Truncated" in str(error):
         return Unreadable(f"{file}: the compressed data is cut off", hint="was it copied whole?")
-    return Unreadable(f"{file}: not valid zstd ({error})")
+    return _otherwise_packed(file) or Unreadable(f"{file}: not valid zstd ({error})")
+
+
+def _otherwise_packed(file: EventFile) -> Unreadable | None:
+    with suppress(OSError):
+        return not_compressed(file, file.storage.read_head(file.path, HEAD))
+    return None
 
 
 @contextmanager

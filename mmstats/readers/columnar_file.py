@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from mmstats.errors import DatasetError, Undecodable, Unreadable
+from mmstats.files.content import HEAD, other_content
 from mmstats.files.event_file import EventFile, compression_of
 from mmstats.readers.parquet_schema import logical_types, read_head, typed_as_engine
 from mmstats.resources import lack_in, refused
@@ -134,13 +135,13 @@ def unreadable(file: EventFile, error: BaseException) -> DatasetError:
     if is_store_error(error):
         return store_error(str(file), error, found=True)
     try:
-        head = file.storage.read_head(file.path, 4)
+        head = file.storage.read_head(file.path, HEAD)
     except OSError as fault:  # the system says best why it does not open a file
         return refused(file, fault)
-    if not head:
-        return Unreadable(f"{file}: an empty file is not {kind}")
     if compression := compression_of(head):
         return Unreadable(f"{file}: {compression} around {kind}, which has to be unpacked", hint=_UNPACK[compression])
     why = visible(" ".join(str(error).split()))[:200]
-    undecodable = f"{file}: cannot be read as {kind} ({why})"
-    return Undecodable(undecodable, hint="was it written and copied whole?", path=file.path)
+    undecodable = Undecodable(
+        f"{file}: cannot be read as {kind} ({why})", hint="was it written and copied whole?", path=file.path
+    )
+    return other_content(file, head) or undecodable
