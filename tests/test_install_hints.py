@@ -73,7 +73,8 @@ def test_every_hint_that_installs_is_made_in_one_place() -> None:
         assert not [one for one in texts if "pip install" in one or "mmstats[" in one], name
         if any(isinstance(node, ast.Name) and node.id == "install_hint" for node in ast.walk(tree)):
             asking.add(name)
-    assert asking == {"mmstats/engines/spark/__init__.py", "mmstats/storage/access.py", "mmstats/storage/aws.py"}
+    storages = {"mmstats/storage/access.py", "mmstats/storage/aws.py"}
+    assert asking == {"mmstats/engines/spark/__init__.py", "mmstats/files/tables.py", *storages}
 
 
 @pytest.mark.parametrize("extra", [extra for extra in EXTRAS if extra != "dev"])

@@ -4,17 +4,20 @@ import errno
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import chain, starmap
 from pathlib import Path
 
 from mmstats.dataset import Dataset
 from mmstats.errors import DatasetError, NotEvents, Unreadable
 from mmstats.file_states import identity, state
-from mmstats.files.event_file import KNOWN, EventFile, Format, PassedOver, Stored, event_file
+from mmstats.files.event_file import KNOWN, EventFile, Format, PassedOver, Stored, Table, event_file
+from mmstats.files.found import FileList, Found, Seen, StoreFolder, status_or_none
 from mmstats.files.globs import check_folders, looked_into, matches_of
 from mmstats.files.manifest import MANIFEST, is_store, read_manifest, superseded_path
+from mmstats.files.tables import kind_of_folder, table_files
 from mmstats.resources import refused
 from mmstats.storage import Status, Storage
 from mmstats.storage.disk import DISK, status_of
@@ -22,50 +25,14 @@ from mmstats.storage.url import scheme_of
 from mmstats.wording import nearest, visible
 
 
-@dataclass(frozen=True, slots=True)
-class StoreFolder:
-    """A folder that is a store; it is there although it may hold no files."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A folder, a link or a manifest on disk whose state decides which files are found, and that state.
-
-    See `mmstats.file_states`; it is taken before the folder is listed and the manifest read.
-    """
-
-    path: str
-    state: str | None
-
-
-Found = EventFile | PassedOver | StoreFolder | Seen
-
-
-@dataclass(frozen=True, slots=True)
-class FileList:
-    """The event files of a dataset, each once and in order of path.
-
-    `passed_over` counts files of unknown extension, `special` counts pipes, sockets and devices: neither is read.
-    `seen` are the states by path of all that decided what is found on disk, these files too: while they are the same,
-    the same files are found.
-    """
-
-    files: tuple[EventFile, ...]
-    passed_over: int
-    special: int = 0
-    seen: Mapping[str, str | None] = field(default_factory=dict)
-
-
 @contextmanager
 def find_files(dataset: Dataset) -> Iterator[FileList]:
     """The event files of a dataset; what comes through a pipe is kept in a temporary folder until the block ends.
 
     A folder gives every event file below it but those whose name, or whose folder's name, starts with `.` or `_`; a
-    folder that is a store gives those that its manifest lists. Raises NotEvents when a location names nothing or
-    nothing of a known format, Unreadable when a folder may not be listed; these and any that the block raises say where
-    the locations are named, if not in the question.
+    folder that is a store or a table gives those that its manifest or its log lists. Raises NotEvents when a location
+    names nothing or nothing of a known format, Unreadable when a folder may not be listed, and what `table_files` does;
+    these and any that the block raises say where the locations are named, if not in the question.
     """
     with ExitStack() as spool, _naming_origin(dataset.origin):
         files: dict[str, EventFile] = {}
@@ -73,6 +40,7 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
         passed_over: set[str] = set()
         special: set[str] = set()
         seen: dict[str, str | None] = {}
+        tables: list[Table] = []
         stores = 0
         for found in _discover(dataset, spool):
             if isinstance(found, Seen):
@@ -81,12 +49,14 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
                 files.setdefault(_canonical(found, real), found)
                 if found.storage is DISK and found.status:
                     seen[found.path] = found.status.identity
+            elif isinstance(found, Table):
+                tables.append(found)
             elif isinstance(found, PassedOver):
                 (special if found.special else passed_over).add(found.path)
             else:
                 stores += 1
         passed_over -= files.keys()  # read under another name
-        if not files and not stores:
+        if not files and not stores and not tables:
             where = f"{', '.join(map(visible, dataset.locations))}: no event files"
             if special and not passed_over:
                 raise NotEvents(f"{where}, only {special_files(len(special))}", hint="a pipe is read when it is named")
@@ -94,7 +64,7 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
             count = len(passed_over) + len(special)
             raise NotEvents(f"{where}, {others.get(count, f'only {count} files of other kinds')}", hint=KNOWN)
         in_order = tuple(sorted(files.values(), key=lambda file: file.path))
-        yield FileList(in_order, len(passed_over), len(special), seen)
+        yield FileList(in_order, len(passed_over), len(special), seen, tuple(tables))
 
 
 def _canonical(file: EventFile, real: dict[str, str]) -> str:
@@ -156,14 +126,8 @@ def store_files(folder: str, storage: Storage) -> Iterator[Found]:
         path = storage.join(folder, file.path)
         storage.register(path, file.bytes)
         stored = Stored(folder, file, columns)
-        found = EventFile(path, Format("parquet"), stored=stored, storage=storage, status=_status(path, storage))
+        found = EventFile(path, Format("parquet"), stored=stored, storage=storage, status=status_or_none(path, storage))
         yield found if found.status else current_file(found)
-
-
-def _status(path: str, storage: Storage) -> Status | None:
-    with suppress(Unreadable):  # reading it says why
-        return storage.status(path)
-    return None
 
 
 def current_file(file: EventFile) -> EventFile:
@@ -173,23 +137,29 @@ def current_file(file: EventFile) -> EventFile:
     path = superseded_path(file.path)
     if not os.path.lexists(path):
         return file
-    return replace(file, path=path, name=file.name or file.path, status=file.status or _status(path, file.storage))
+    return replace(
+        file, path=path, name=file.name or file.path, status=file.status or status_or_none(path, file.storage)
+    )
 
 
 def relisted(files: Iterable[EventFile]) -> tuple[EventFile, ...]:
-    """The files, those of stores as the manifests list them now; raises Unreadable for a manifest that is gone."""
-    by_path = {file.storage.canonical(file.path): file for file in files if not file.stored}
+    """The files, those of stores and tables as their manifests and logs list them now.
+
+    Raises Unreadable for a manifest or a log that is gone.
+    """
+    by_path = {file.storage.canonical(file.path): file for file in files if not (file.stored or file.table)}
     stores = dict.fromkeys((file.stored.folder, file.storage) for file in files if file.stored)
-    for folder, storage in stores:
-        for found in store_files(folder, storage):
-            if isinstance(found, EventFile):
-                by_path.setdefault(storage.canonical(found.path), found)
+    tables = dict.fromkeys((file.table.folder, file.table.kind, file.storage) for file in files if file.table)
+    listings = [*starmap(store_files, stores), *starmap(table_files, tables)]
+    for found in chain.from_iterable(listings):
+        if isinstance(found, EventFile):
+            by_path.setdefault(found.storage.canonical(found.path), found)
     return tuple(sorted(by_path.values(), key=lambda file: file.path))
 
 
 def is_listed(file: EventFile) -> bool:
-    """Whether the manifest of a file's store lists it still; a file of no store is no manifest's."""
-    return not file.stored or any(one.path == file.path for one in relisted([file]))
+    """Whether the manifest of a file's store, or the log of its table, lists it still; other files are on no list."""
+    return not (file.stored or file.table) or any(one.path == file.path for one in relisted([file]))
 
 
 def _on_disk(location: str, input_format: str | None, spool: ExitStack) -> Iterator[Found]:
@@ -265,6 +235,9 @@ def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
                 entries = sorted(os.listdir(path), reverse=True)
             except OSError as error:
                 raise refused(path, error) from None
+            if kind := kind_of_folder(path, entries):
+                yield from table_files(path, kind, DISK)
+                continue
             waiting += [os.path.join(path, name) for name in entries if not is_hidden(name)]  # noqa: PTH118
         elif not stat.S_ISDIR(found.st_mode):
             yield PassedOver(path, special=True)

@@ -71,11 +71,38 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a lake at one version, as its log says.
+
+    `kind` is "Delta" or "Iceberg", `uuid` tells the table from any other that was at the same `folder`. `fields` are
+    the ids of its columns by name, None where the log gives none: what else its files hold is no column of it. `nested`
+    are the names of the fields within columns by id, `unnumbered` the ids that names stand for in files without ids.
+    """
+
+    folder: str
+    kind: str
+    version: str
+    uuid: str
+    fields: Mapping[str, int | None]
+    nested: Mapping[int, str] = field(default_factory=dict)
+    unnumbered: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{visible(self.folder)}: {self.kind}, version {self.version}"
+
+    @property
+    def columns(self) -> str:
+        """What tells how the columns of its files are to be read."""
+        return repr((self.uuid, self.fields, self.nested, self.unnumbered))
+
+
+@dataclass(frozen=True, slots=True)
 class EventFile:
     """One file of events, as it was when it was found; as text it is called what messages call it.
 
     Rows of a `stored` file were judged when they were imported, and it has the event columns under their own names,
-    whatever is mapped. `status` is None for a file that could not be looked at: reading it says why.
+    whatever is mapped. Of a file of a `table`, the log says what is in `partition`. `status` is None for a file that
+    could not be looked at: reading it says why.
     """
 
     path: str
@@ -83,6 +110,7 @@ class EventFile:
     partition: Partition = field(default_factory=dict)
     name: str = ""  # what to call it in messages, where that is not its path
     stored: Stored | None = None
+    table: Table | None = None
     storage: Storage = DISK
     status: Status | None = None
 

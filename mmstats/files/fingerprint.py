@@ -57,6 +57,7 @@ def fingerprint(dataset: Dataset) -> Fingerprint:
             digest.update(_bytes(status))
             settled = settled and now >= status.changed + _tick(status)
         digest.update(f"{found.passed_over} {found.special}".encode())  # an answer says how many are not read
+        digest.update(repr(found.tables).encode("utf-8", "surrogateescape"))
         is_local = not any("://" in location for location in dataset.locations)
         # A file that goes by another name than its path was moved, or kept from a pipe.
         seen = found.seen if is_local and all(one.status and not one.name for one in found.files) else None
@@ -68,16 +69,17 @@ def file_fingerprints(files: Iterable[EventFile], settle_ns: int) -> dict[str, s
 
     A file that was changed less than `settle_ns` nanoseconds ago, and may be once more, has none.
     """
-    return _settled({file.path: file.status for file in files if file.status}, settle_ns)
+    return _settled([(file, file.status) for file in files if file.status], settle_ns)
 
 
 def current_fingerprints(files: Iterable[EventFile], settle_ns: int) -> dict[str, str]:
     """The fingerprints of those of the files that are there at this moment, as far as their storage tells."""
-    statuses: dict[str, Status] = {}
+    found: list[tuple[EventFile, Status]] = []
     for storage, some in _by_storage(files).items():
         with suppress(DatasetError):  # an answer is not worth less because what it was made of cannot be cached
-            statuses |= storage.current_status(file.path for file in some)
-    return _settled(statuses, settle_ns)
+            statuses = storage.current_status(file.path for file in some)
+            found += [(file, statuses[file.path]) for file in some if file.path in statuses]
+    return _settled(found, settle_ns)
 
 
 def check_unchanged(files: Iterable[EventFile]) -> None:
@@ -116,10 +118,15 @@ def _tick(status: Status) -> int:
     return _COARSE_TICK if status.changed % _SECOND == 0 else _TICK
 
 
-def _settled(statuses: Mapping[str, Status], settle_ns: int) -> dict[str, str]:
+def _settled(found: Iterable[tuple[EventFile, Status]], settle_ns: int) -> dict[str, str]:
     now = time.time_ns()
-    settled = {path: status for path, status in statuses.items() if now - status.changed > settle_ns}
-    return {path: sha256(_bytes(status)).hexdigest() for path, status in settled.items()}
+    settled = ((file, status) for file, status in found if now - status.changed > settle_ns)
+    return {file.path: sha256(_bytes(status) + _as_in_table(file)).hexdigest() for file, status in settled}
+
+
+def _as_in_table(file: EventFile) -> bytes:
+    """What a table's log says of the columns of a file: the same bytes may be read otherwise at its next version."""
+    return f"{file.table.columns}{sorted(file.partition.items())}".encode("utf-8", "replace") if file.table else b""
 
 
 def _bytes(status: Status) -> bytes:

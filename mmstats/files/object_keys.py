@@ -6,15 +6,19 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from mmstats.errors import NotEvents
-from mmstats.files.discovery import Found, is_hidden, store_files
+from mmstats.files.discovery import is_hidden, store_files
 from mmstats.files.event_file import event_file, format_of
+from mmstats.files.found import Found
 from mmstats.files.manifest import MANIFEST
+from mmstats.files.tables import table_files, table_folders
 from mmstats.storage import ObjectStores
 from mmstats.storage.url import read_url
 from mmstats.wording import visible
 
 if TYPE_CHECKING:
     from mmstats.storage.objects import Objects
+
+_STORE = "store"  # a kind of folder, beside those of tables
 
 
 def discover_objects(location: str, input_format: str | None, stores: ObjectStores) -> Iterator[Found]:
@@ -31,44 +35,45 @@ def discover_objects(location: str, input_format: str | None, stores: ObjectStor
     if url.is_web:
         raise NotEvents(f"{visible(location)}: there is no such file", hint="of a web server a single file is read")
     found = False
-    for key in _below_prefix(objects, location):
+    for key, kind in _below_prefix(objects, location):
         found = True
-        yield from _found(objects, key, input_format)
+        yield from _found(objects, key, kind, input_format)
     if not found and glob.has_magic(url.key):
-        for key in _matching(objects, location):
+        for key, kind in _matching(objects, location):
             found = True
-            yield from _found(objects, key, input_format)
+            yield from _found(objects, key, kind, input_format)
     if not found:
         nothing = "nothing matches" if glob.has_magic(url.key) else "there is no such object, and none below it"
         raise NotEvents(f"{visible(location)}: {nothing}", hint="is it spelt as in the store?")
 
 
-def _found(objects: "Objects", key: str, input_format: str | None) -> Iterator[Found]:
-    """What a key stands for: a file, or with a final slash a folder that is a store."""
-    if key.endswith("/"):
-        yield from store_files(objects.path(key.rstrip("/")), objects)
+def _found(objects: "Objects", key: str, kind: str, input_format: str | None) -> Iterator[Found]:
+    """What a key stands for: a file, where there is a kind a folder that is a store or a table."""
+    path = objects.path(key.rstrip("/"))
+    if kind == _STORE:
+        yield from store_files(path, objects)
+    elif kind:
+        yield from table_files(path, kind, objects)
     else:
-        path = objects.path(key)
         yield event_file(path, input_format, objects, objects.status(path), named=False)
 
 
-def _below_prefix(objects: "Objects", location: str) -> Iterator[str]:
-    """The keys of the files below a prefix, and of the stores there, each with a final slash."""
+def _below_prefix(objects: "Objects", location: str) -> Iterator[tuple[str, str]]:
+    """The keys of the files below a prefix, and of the stores and tables there, each with its kind."""
     prefix = objects.key(location).strip("/")
-    start = len(prefix) + 1 if prefix else 0
-    own = f"{prefix}/{MANIFEST}".lstrip("/")
+    own = f"{prefix}/" if prefix else ""
     sizes: dict[str, int] = {}
     for page in objects.list(prefix, location=location):
-        sizes |= {one["path"]: one["size"] for one in page}
-        if own in sizes:  # a store: its manifest says the rest
-            yield f"{prefix}/"
+        listed = {one["path"]: one["size"] for one in page}
+        if kind := _folder_kinds(listed).get(own):  # its manifest or its log says the rest
+            yield own, kind
             return
-    folders = _store_folders(sizes)
-    yield from _with_stores(((key, start) for key in _files(sizes) if not _lies_hidden(key[start:])), folders)
+        sizes |= listed
+    yield from _with_folders(((key, len(own), False) for key in sizes), sizes)
 
 
-def _matching(objects: "Objects", location: str) -> Iterator[str]:
-    """The keys of the files that a glob matches or that lie in a folder that it matches, and of stores."""
+def _matching(objects: "Objects", location: str) -> Iterator[tuple[str, str]]:
+    """The keys of what a glob matches or that lies in a folder that it matches, as `_below_prefix` gives them."""
     pattern = KeyPattern(objects.key(location))
     sizes: dict[str, int] = {}
     for page in objects.list(pattern.prefix, pattern.offset, location):
@@ -76,51 +81,43 @@ def _matching(objects: "Objects", location: str) -> Iterator[str]:
         if pattern.is_past(page[-1]["path"]):
             break
 
-    def matches() -> Iterator[tuple[str, int | None]]:
-        for key in _files(sizes):
-            folder = pattern.folder_of(key)
-            if folder is not None and not _lies_hidden(key[folder:]):
-                yield key, folder
-            elif pattern.matches(key):
-                yield key, None
-
-    yield from _with_stores(matches(), _store_folders(sizes))
+    matches = ((key, pattern.folder_of(key), pattern.matches(key)) for key in sizes)
+    yield from _with_folders(matches, sizes)
 
 
-def _lies_hidden(path: str) -> bool:
-    """Whether a file or a folder of a path has a name that is passed over, other than a store's manifest."""
-    parts = path.split("/")
-    if parts[-1] == MANIFEST:
-        parts.pop()
-    return any(map(is_hidden, parts))
-
-
-def _files(sizes: Mapping[str, int]) -> Iterator[str]:
-    """The keys that are files, in order; an empty object that stands for a folder is none."""
+def _files(sizes: Mapping[str, int]) -> set[str]:
+    """The keys that are files; an empty object that stands for a folder is none."""
     folders = {key[:at] for key in sizes for at, sign in enumerate(key) if sign == "/"} if 0 in sizes.values() else ()
-    for key in sorted(sizes):
-        if sizes[key] or (key not in folders and format_of(key)):
-            yield key
+    return {key for key, size in sizes.items() if size or (key not in folders and format_of(key))}
 
 
-def _store_folders(keys: Iterable[str]) -> set[str]:
-    """The folders among keys that are stores, each with a final slash."""
-    return {key.removesuffix(MANIFEST) for key in keys if key.endswith(f"/{MANIFEST}")}
+def _folder_kinds(keys: Iterable[str]) -> dict[str, str]:
+    """The kinds of the folders among keys that are stores or tables, each with a final slash."""
+    keys = list(keys)
+    stores = (key.removesuffix(MANIFEST) for key in keys if key.rpartition("/")[2] == MANIFEST)
+    return table_folders(keys) | dict.fromkeys(stores, _STORE)
 
 
-def _with_stores(found: Iterable[tuple[str, int | None]], stores: set[str]) -> Iterator[str]:
-    """Keys, each with where its name begins within the folder that was looked into; of a store once its folder."""
-    given: set[str] = set()
-    for key, start in found:
-        ends = (
-            [] if start is None or not stores else [start, *(at + 1 for at in range(start, len(key)) if key[at] == "/")]
-        )
-        folder = next((key[:end] for end in ends if key[:end] in stores), None)
-        if folder is None:
-            yield key
-        elif folder not in given:
-            given.add(folder)
-            yield folder
+def _with_folders(found: Iterable[tuple[str, int | None, bool]], sizes: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """The keys of files in order, each with an empty kind; of a store or a table only its folder, and its kind.
+
+    `found` are keys, each with where its name begins within the folder that was looked into, None where there is none,
+    and whether the key itself was asked for: else what is hidden in that folder is passed over.
+    """
+    files, kinds, given = _files(sizes), _folder_kinds(sizes), set[str]()
+    for key, start, is_named in sorted(found):
+        within = key
+        if start is not None and kinds:
+            ends = [start, *(at + 1 for at in range(start, len(key)) if key[at] == "/")]
+            within = next((key[:end] for end in ends if key[:end] in kinds), key)
+        if start is not None and not any(map(is_hidden, within[start:].split("/"))):
+            if within in kinds and within not in given:
+                given.add(within)
+                yield within, kinds[within]
+            elif within not in kinds and key in files:
+                yield key, ""
+        elif is_named and key in files:
+            yield key, ""
 
 
 class KeyPattern:

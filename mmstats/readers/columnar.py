@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -87,7 +88,9 @@ class ColumnarFiles:
             return pl.concat(self._with_constants(read_stream(file).lazy(), file) for file in self.files)
         origin = self._origin if self._varying or with_origin else None
         number = self._row_number if self.position else None
-        how = {"schema": self.schema} if self.files[0].format.name == "parquet" else {}
+        how: dict[str, Any] = {"schema": self.schema} if self.files[0].format.name == "parquet" else {}
+        if self.files[0].table:  # older files have columns that it dropped
+            how["extra_columns"] = "ignore"
         scan = scan_files(self.files, include_file_paths=origin, row_index_name=number, **how)
         return scan.with_columns(self._looked_up(name) for name in self._varying) if self._varying else scan
 

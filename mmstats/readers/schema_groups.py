@@ -12,6 +12,7 @@ from mmstats.readers import columnar_file, pyarrow_reader
 from mmstats.readers.columnar import STORE_SCHEMA, VISITOR_HASH, ColumnarFiles
 from mmstats.readers.columnar_file import ENGINE_FAULTS, FileSchema, is_stream, unreadable
 from mmstats.readers.projection import Projection
+from mmstats.readers.table_columns import as_in_table
 from mmstats.readers.value_text import inner_types
 from mmstats.storage import Storage
 from mmstats.storage.errors import failed_path, is_store_error, store_error
@@ -38,6 +39,8 @@ def group_by_schema(files: Iterable[EventFile], projection: Projection) -> list[
             stored.setdefault(file.storage, []).append(file)
             continue
         file, known = read_schema(file, projection)  # noqa: PLW2901 - it may be one that PyArrow has to read
+        if file.table:
+            known = as_in_table(file, known, projection)
         schema = known.columns
         spelled = projection.as_spelled_in(file, schema)
         # Files are alike that lack the same columns: the first speaks for all of them.

@@ -9,9 +9,10 @@ from typing import TypeVar
 from mmstats.cache import Cache
 from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.errors import Changed, DatasetError, Undecodable, Unreadable
-from mmstats.files.discovery import FileList, current_file, find_files, relisted, special_files
+from mmstats.files.discovery import current_file, find_files, relisted, special_files
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import check_found, check_unchanged, file_fingerprints, is_pipe
+from mmstats.files.found import FileList
 from mmstats.readers.column_names import column_names
 from mmstats.readers.columnar_file import ENGINE_FAULTS, count_rows, is_stream
 from mmstats.readers.position import MOST_ROWS

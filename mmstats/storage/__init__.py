@@ -48,6 +48,15 @@ class Storage(Protocol):
         """Arguments for the engine's scan of files here, beside their paths."""
         ...
 
+    @property
+    def log_options(self) -> Mapping[str, str]:
+        """Options for the library that reads the log of a Delta table here."""
+        ...
+
+    def names(self, folder: str) -> Iterable[str]:
+        """The names of what is in a folder; raises OSError or Unreadable when it cannot be listed."""
+        ...
+
     def open(self, path: str) -> BinaryIO:
         """A file, opened at its first byte; raises OSError or Unreadable when it cannot be read."""
         ...

@@ -92,6 +92,15 @@ class Access:
             "credential_provider": self._polars_credentials if self.credentials else None,
         }
 
+    def log_options(self) -> dict[str, str]:
+        """Options for the library that reads the log of a Delta table, with the same credentials and retries."""
+        scan = self.scan_options()
+        found = self._polars_credentials()[0] if self.credentials else {}
+        retry = self._retry()
+        times = {"max_retries": f"{retry['max_retries']}", "retry_timeout": f"{retry['retry_timeout_ms']}ms"}
+        own = {name: str(value) for name, value in scan["storage_options"].items() if name not in _RETRY}
+        return {**own, **found, **times}
+
     def _client(self) -> dict[str, Any]:
         given = {name: self.options[name] for name in _CLIENT_OPTIONS if name in self.options}
         plain = self.endpoint.lower().startswith("http://") or self.root.startswith("http://")

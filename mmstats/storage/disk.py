@@ -19,6 +19,11 @@ class Disk:
     """The file systems of this machine."""
 
     scan_options: Mapping[str, Any] = {}
+    log_options: Mapping[str, str] = {}
+
+    def names(self, folder: str) -> Iterable[str]:
+        """The names of what is in a folder."""
+        return os.listdir(folder)
 
     def open(self, path: str) -> BinaryIO:
         """The file, opened."""

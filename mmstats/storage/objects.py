@@ -4,7 +4,7 @@ import io
 import shutil
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from functools import cached_property, partial
 from tempfile import NamedTemporaryFile, mkdtemp
@@ -34,6 +34,17 @@ class Objects(Catalog):
     def scan_options(self) -> Mapping[str, Any]:
         """Arguments for the engine's scan, with the same credentials."""
         return self._access.scan_options()
+
+    @property
+    def log_options(self) -> Mapping[str, str]:
+        """Options for the library that reads the log of a Delta table, with the credentials as they are now."""
+        return self._access.log_options()
+
+    def names(self, folder: str) -> Iterator[str]:
+        """The names of the objects right below a prefix."""
+        start = len(self.key(folder)) + 1
+        for page in self.list(self.key(folder)):
+            yield from (one["path"][start:] for one in page if "/" not in one["path"][start:])
 
     def _fetch(self, path: str, start: int, end: int) -> bytes:
         """A range of an object, all of it where the range is empty; raises Unreadable where it has changed."""

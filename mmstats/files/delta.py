@@ -1,0 +1,53 @@
+"""Delta tables, whose log in `_delta_log/` is read by the library `deltalake`."""
+
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import unquote
+
+from deltalake import DeltaTable
+
+from mmstats.files.event_file import Table
+from mmstats.files.tables import DELTA, Current, refused_table
+from mmstats.storage import Storage
+
+# What a table may ask of its readers without a change to which rows and columns its files have.
+_HARMLESS = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "variantType", "variantType-preview"}
+_MAPPING, _VECTORS = "columnMapping", "deletionVectors"
+_REWRITE = "write the table's rows to files, or to a new table, with what wrote it"
+
+
+def read_table(folder: str, storage: Storage) -> tuple[Table, Collection[Current]]:
+    """A table at its latest version, and its files; raises Unreadable as `mmstats.files.tables` says."""
+    opened = DeltaTable(folder, storage_options=dict(storage.log_options) or None)
+    metadata = opened.metadata()
+    _check(folder, opened)
+    fields = dict.fromkeys(field.name for field in opened.schema().fields)
+    table = Table(folder, DELTA, str(opened.version()), str(metadata.id), fields)
+    actions = _actions(opened)
+    elsewhere = next((action["path"] for action in actions if "://" in action["path"]), None)
+    if elsewhere:
+        raise refused_table(folder, DELTA, f"its log names files outside of it, such as {elsewhere}", _REWRITE)
+    return table, [
+        Current(storage.join(folder, unquote(one["path"])), one["size_bytes"], one.get("partition") or {})
+        for one in actions
+    ]
+
+
+def _actions(opened: DeltaTable) -> list[dict[str, Any]]:
+    """The log's entries for the current files: path, size and the values of the columns that it is partitioned by."""
+    found = opened.get_add_actions()
+    named = [name for name in ("path", "size_bytes", "partition") if name in found.column_names]
+    rows: Any = found.select(named).to_struct_array().to_pylist()
+    return list(rows)
+
+
+def _check(folder: str, opened: DeltaTable) -> None:
+    """Raise Unreadable where the files have other rows or names of columns than the table."""
+    features = set(opened.protocol().reader_features or ())
+    if opened.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
+        raise refused_table(folder, DELTA, "it maps columns to other names in its files (column mapping)", _REWRITE)
+    if _VECTORS in features and opened.deletion_vectors().read_all().num_rows:
+        hint = "REORG TABLE … APPLY (PURGE) in Spark rewrites the files"
+        raise refused_table(folder, DELTA, "some rows of its files are deleted (deletion vectors)", hint)
+    if unknown := features - _HARMLESS - {_MAPPING, _VECTORS}:
+        raise refused_table(folder, DELTA, f"it asks readers for {min(unknown)!r}, which is not known here", _REWRITE)
