@@ -25,6 +25,15 @@ class FormatUse:
 
 
 @dataclass(frozen=True, slots=True)
+class TableUse:
+    """A table of a lake, `Delta` or `Iceberg`, and the version of it that was read."""
+
+    location: str
+    kind: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class ColumnUse:
     """An event column that the data has: the data's columns that it is read from, and in how many rows it is null."""
 
@@ -63,7 +72,7 @@ class Description:
     `last` are instants in ISO 8601, None without rows or outside the years 1 to 9999. `events` are the most frequent
     names with their counts, at most `MAX_EVENT_NAMES` of `distinct` (null is one of the former, not of the latter).
     `passed_over` counts files of unknown extension, pipes, sockets and devices. `check` is None for a description
-    without one. `notices` are for its reader, beside it.
+    without one. `notices` are for its reader, beside it; `tables` are those of a lake.
     """
 
     locations: tuple[str, ...]
@@ -79,6 +88,7 @@ class Description:
     bad_rows: Mapping[str, int] = field(default_factory=dict)
     check: Check | None = None
     notices: tuple[str, ...] = ()
+    tables: tuple[TableUse, ...] = ()
 
     @property
     def files(self) -> int:
@@ -120,6 +130,7 @@ class Description:
                 "files": self.files,
                 "bytes": self.bytes,
                 "formats": [{**asdict(use), "compression": use.compression or None} for use in self.formats],
+                "tables": [asdict(one) for one in self.tables],
                 "passed_over": self.passed_over,
                 "rows": self.rows,
                 "first": self.first,

@@ -20,7 +20,7 @@ def events(countries: Sequence[str | None], **columns: Sequence[Any]) -> pa.Tabl
     return pa.table(
         {
             "timestamp": pa.array(instants, pa.timestamp("us", "UTC")),
-            "event_name": ["visit"] * len(countries),
+            "event_name": pa.array(["visit"] * len(countries), pa.string()),
             "country": pa.array(countries, pa.string()),
             **columns,
         }

@@ -23,8 +23,8 @@ from mmstats.dataset import EVENT_COLUMNS, sample_folder
 from .conftest import WRITERS, Ran
 
 Describe = Callable[..., Ran]
-KEYS = ["version", "locations", "files", "bytes", "formats", "passed_over", "rows", "first", "last", "columns"]
-KEYS += ["missing", "events", "bad_rows", "check"]
+KEYS = ["version", "locations", "files", "bytes", "formats", "tables", "passed_over", "rows", "first", "last"]
+KEYS += ["columns", "missing", "events", "bad_rows", "check"]
 GOOD = '{"timestamp":"2026-05-01T00:00:00Z","event_name":"a","source":"x"}\n'
 HEADER = "timestamp,event_name,source\n"
 

@@ -5,10 +5,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from mmstats.files.event_file import Table
 from mmstats.files.tables import DELTA, Current, refused_table
 from mmstats.storage import Storage
+from mmstats.wording import visible
 
 # What a table may ask of its readers without a change to which rows and columns its files have.
 _HARMLESS = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "variantType", "variantType-preview"}
@@ -18,7 +20,10 @@ _REWRITE = "write the table's rows to files, or to a new table, with what wrote 
 
 def read_table(folder: str, storage: Storage) -> tuple[Table, Collection[Current]]:
     """A table at its latest version, and its files; raises Unreadable as `mmstats.files.tables` says."""
-    opened = DeltaTable(folder, storage_options=dict(storage.log_options) or None)
+    try:
+        opened = DeltaTable(folder, storage_options=dict(storage.log_options) or None)
+    except TableNotFoundError:
+        raise refused_table(folder, DELTA, "has a log without commits", "was it copied whole?") from None
     metadata = opened.metadata()
     _check(folder, opened)
     fields = dict.fromkeys(field.name for field in opened.schema().fields)
@@ -26,7 +31,7 @@ def read_table(folder: str, storage: Storage) -> tuple[Table, Collection[Current
     actions = _actions(opened)
     elsewhere = next((action["path"] for action in actions if "://" in action["path"]), None)
     if elsewhere:
-        raise refused_table(folder, DELTA, f"its log names files outside of it, such as {elsewhere}", _REWRITE)
+        raise refused_table(folder, DELTA, f"has files elsewhere, such as {visible(elsewhere)}", _REWRITE)
     return table, [
         Current(storage.join(folder, unquote(one["path"])), one["size_bytes"], one.get("partition") or {})
         for one in actions
@@ -41,13 +46,21 @@ def _actions(opened: DeltaTable) -> list[dict[str, Any]]:
     return list(rows)
 
 
+def _has_vectors(opened: DeltaTable) -> bool:
+    """Whether some rows of current files are deleted; a table may be asked to have no such file any more."""
+    try:
+        return bool(opened.deletion_vectors().read_all().num_rows)
+    except DeltaError:  # of a vector that cannot be read
+        return True
+
+
 def _check(folder: str, opened: DeltaTable) -> None:
     """Raise Unreadable where the files have other rows or names of columns than the table."""
     features = set(opened.protocol().reader_features or ())
     if opened.metadata().configuration.get("delta.columnMapping.mode", "none") != "none":
-        raise refused_table(folder, DELTA, "it maps columns to other names in its files (column mapping)", _REWRITE)
-    if _VECTORS in features and opened.deletion_vectors().read_all().num_rows:
+        raise refused_table(folder, DELTA, "has other names for its columns in its files (column mapping)", _REWRITE)
+    if _VECTORS in features and _has_vectors(opened):
         hint = "REORG TABLE … APPLY (PURGE) in Spark rewrites the files"
-        raise refused_table(folder, DELTA, "some rows of its files are deleted (deletion vectors)", hint)
+        raise refused_table(folder, DELTA, "has deleted rows in its files (deletion vectors)", hint)
     if unknown := features - _HARMLESS - {_MAPPING, _VECTORS}:
-        raise refused_table(folder, DELTA, f"it asks readers for {min(unknown)!r}, which is not known here", _REWRITE)
+        raise refused_table(folder, DELTA, f"has the feature {min(unknown)!r}, which is not known here", _REWRITE)

@@ -24,6 +24,7 @@ from mmstats.resources import refused
 from mmstats.storage import Storage
 from mmstats.storage.disk import DISK
 from mmstats.storage.url import scheme_of
+from mmstats.wording import visible
 
 _NUMBER = re.compile(r"v(\d+)|(\d+)-")  # as tables of folders, and as catalogs name the metadata of a version
 _ALIASES = {"s3a": "s3", "s3n": "s3"}
@@ -68,8 +69,8 @@ def _latest(folder: str, log: str, storage: Storage) -> str:
         while latest + 1 in by_number:  # a hint is written after the version, if at all
             latest += 1
     if len(by_number[latest]) > 1:
-        several = " and ".join(by_number[latest])
-        fault = f"{several} are of the same version, and only the table's catalog knows which one counts"
+        several = " and ".join(map(visible, by_number[latest]))
+        fault = f"has two of the same version, {several}: only its catalog knows which one counts"
         raise refused_table(folder, ICEBERG, fault, f"name it in {ICEBERG_LOG}/{VERSION_HINT}")
     return by_number[latest][0]
 
@@ -99,10 +100,10 @@ def _nested(schema: Schema) -> Iterator[NestedField]:
 def _current(file: DataFile, metadata: TableMetadata, reader: "_Reader", has_deletes: bool) -> Current:
     """A file, with the values by which it is partitioned: writers of other tables leave these columns out."""
     if has_deletes:
-        fault = "some rows of its files are deleted (delete files)"
+        fault = "has deleted rows in its files (delete files)"
         raise refused_table(reader.folder, ICEBERG, fault, _REWRITE)
     if file.file_format.value != "PARQUET":
-        fault = f"its files are {file.file_format.value}, and only Parquet is read"
+        fault = f"has files of {file.file_format.value}, and only Parquet is read"
         raise refused_table(reader.folder, ICEBERG, fault, _REWRITE)
     schema = metadata.schema()
     partition: dict[str, object] = {}
@@ -133,7 +134,7 @@ class _Reader(FileIO):
         here = storage.canonical(folder).rstrip("/")
         recorded = storage.canonical(self._location) if storage is DISK else self._location
         if recorded != here:
-            fault = f"it was moved: its metadata says that it is in {location}"
+            fault = f"was moved: its metadata says that it is in {visible(location)}"
             raise refused_table(folder, ICEBERG, fault, "read it there, or have its catalog register it here")
 
     def path(self, location: str) -> str:
@@ -144,7 +145,7 @@ class _Reader(FileIO):
         root = re.match(r"\w+://[^/]+/|", self._location)
         if root and plain.startswith(root[0]) and scheme_of(plain) == scheme_of(self._location):
             return plain
-        raise refused_table(self.folder, ICEBERG, f"it has files in another store, such as {location}", _REWRITE)
+        raise refused_table(self.folder, ICEBERG, f"has files elsewhere, such as {visible(location)}", _REWRITE)
 
     def new_input(self, location: str) -> "_Input":
         """A file to read."""

@@ -96,7 +96,7 @@ def _read(folder: str, kind: str, storage: Storage) -> tuple[Table, Collection[C
         else:
             from mmstats.files.iceberg import read_table
     except ImportError:
-        fault = f"{visible(folder)}: a table of {kind} needs {_LIBRARIES[kind]}, which knows its current files"
+        fault = f"{visible(folder)}: this {kind} table needs {_LIBRARIES[kind]}, which tells its current files"
         raise InvalidSettings(fault, hint=install_hint("lake")) from None
     try:
         return read_table(folder, storage)
@@ -108,12 +108,12 @@ def _read(folder: str, kind: str, storage: Storage) -> tuple[Table, Collection[C
         if storage is not DISK and is_store_error(error):
             raise store_error(folder, error) from None
         why = visible(next(iter(str(error).splitlines()), type(error).__name__))[:200]
-        raise refused_table(folder, kind, f"its log cannot be read ({why})", "was it copied whole?") from None
+        raise refused_table(folder, kind, f"has a log that cannot be read ({why})", "was it copied whole?") from None
 
 
 def refused_table(folder: str, kind: str, why: str, hint: str) -> Unreadable:
-    """The error for a table that cannot be read rightly."""
-    return Unreadable(f"{visible(folder)}: a table of {kind}: {why}", hint=hint)
+    """The error for a table that cannot be read rightly; `why` is the rest of the sentence "this table …"."""
+    return Unreadable(f"{visible(folder)}: this {kind} table {why}", hint=hint)
 
 
 def _text(value: object) -> str | None:

@@ -11,6 +11,7 @@ from mmstats.files.tables import refused_table
 from mmstats.readers.columnar_file import FileSchema
 from mmstats.readers.parquet_schema import Element, read_head
 from mmstats.readers.projection import Projection
+from mmstats.wording import visible
 
 _FIELD_ID = 9  # of an element of a Parquet schema
 _OF_NESTED = {"element", "key", "value"}  # writers name these as they like
@@ -61,5 +62,5 @@ def _held(column: Element) -> Iterator[Element]:
 
 
 def _renamed(file: EventFile, table: Table, name: str) -> Unreadable:
-    why = f"{file} has column {name!r}, or a part of it, under an older name"
+    why = f"has renamed the column {visible(name)!r}, or a part of it, which {file} has by its older name"
     return refused_table(table.folder, table.kind, why, "have what writes the table rewrite its data files")

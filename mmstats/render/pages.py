@@ -48,6 +48,9 @@ def _heading(about: Description, names: Sequence[str], layout: Layout) -> Iterat
     yield from layout.lines(f" {layout.alphabet.dot} ".join(parts))
     if about.first and about.last:
         yield from layout.lines(f"{instant(about.first)} to {instant(about.last)} UTC")
+    for table in about.tables:
+        where = f"{visible(table.location)}: " if (table.location,) != tuple(names) else ""
+        yield from layout.lines(f"{where}{table.kind} table, version {visible(table.version)}")
     if about.passed_over:
         yield from layout.lines(f"passed over {plural(about.passed_over, 'file')} of other kinds", "dim")
 

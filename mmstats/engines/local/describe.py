@@ -25,7 +25,7 @@ from mmstats.readers.report import FileReport, FoundBadRow, InstantRange, ReadRe
 from mmstats.readers.scan import Scan
 from mmstats.readers.schema_groups import by_pyarrow
 from mmstats.readers.source import Source, read_source
-from mmstats.reports import MAX_EVENT_NAMES, MAX_FAULTS, Check, ColumnUse, Description, Fault, FormatUse
+from mmstats.reports import MAX_EVENT_NAMES, MAX_FAULTS, Check, ColumnUse, Description, Fault, FormatUse, TableUse
 
 Advance = Callable[[int], None]
 _OWN_NAME = {"the column event_name itself": "event_name", "the column event": "event"}
@@ -254,6 +254,7 @@ def _description(dataset: Dataset, source: Source, summary: Summary, report: Rea
         source.found.passed_over + source.found.special,
         bad,
         notices=tuple(source.mapped_to_nothing(report.columns)),
+        tables=tuple(TableUse(one.folder, one.kind, one.version) for one in source.found.tables),
     )
 
 
