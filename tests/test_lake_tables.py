@@ -1,5 +1,9 @@
 """Tables of a lake: what their log says is current is what is counted, and what cannot be read rightly is refused."""
 
+import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,7 +19,7 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.types import LongType
 
 from tests.conftest import Ask, Ran
-from tests.lake import counted, delta_counts, events, iceberg_catalog
+from tests.lake import counted, delete_row, deletion_vector, delta_counts, events, iceberg_catalog
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:Delete operation did not match any records")
 
@@ -185,3 +189,166 @@ def test_a_renamed_iceberg_column_is_not_taken_for_null(ask: Ask, catalog: SqlCa
     assert (refused.code, "has renamed the column 'land'" in refused.error) == (4, True)
     table.overwrite(rows.rename_columns(["timestamp", "event_name", "land"]))
     assert by_country(ask(folder_of(table), "--map", "country=land", "--group-by", "country")) == {"DE": 1, "FR": 1}
+
+
+def delta_log(
+    folder: Path, *, features: tuple[str, ...] = (), path: str = "", vector: Any = None, **configuration: str
+) -> None:
+    """A Delta table of one file of three events, its log written by hand, with what its own library does not write."""
+    (folder / "_delta_log").mkdir(parents=True)
+    pq.write_table(events(["DE", "FR", None]), folder / "a.parquet")
+    size = (folder / "a.parquet").stat().st_size
+    names = {"timestamp": "timestamp", "event_name": "string", "country": "string"}
+    columns = [{"name": name, "type": kind, "nullable": True, "metadata": {}} for name, kind in names.items()]
+    for number, column in enumerate(columns if configuration else []):
+        column["metadata"] = {"delta.columnMapping.id": number, "delta.columnMapping.physicalName": f"column {number}"}
+    actions: list[dict[str, Any]] = [
+        {
+            "protocol": {
+                "minReaderVersion": 3,
+                "minWriterVersion": 7,
+                "readerFeatures": features,
+                "writerFeatures": features,
+            }
+        },
+        {
+            "metaData": {
+                "id": "00000000-0000-4000-8000-000000000001",
+                "format": {"provider": "parquet", "options": {}},
+                "schemaString": json.dumps({"type": "struct", "fields": columns}),
+                "partitionColumns": [],
+                "configuration": {name.replace("_", "."): value for name, value in configuration.items()},
+            }
+        },
+        {
+            "add": {
+                "path": path or "a.parquet",
+                "partitionValues": {},
+                "size": size,
+                "modificationTime": 0,
+                "dataChange": True,
+            }
+        },
+    ]
+    if vector:
+        actions[2]["add"] |= {"deletionVector": vector, "stats": '{"numRecords":3}'}
+    log = "".join(json.dumps(action) + "\n" for action in actions)
+    (folder / "_delta_log" / f"{0:020}.json").write_text(log)
+
+
+def test_delta_features_that_do_not_matter(ask: Ask, tmp_path: Path) -> None:
+    """A table may be able to have deletion vectors and mapped columns, as long as it has none."""
+    delta_log(tmp_path / "table", features=("deletionVectors", "columnMapping", "timestampNtz"))
+    assert ask(tmp_path / "table").value == 3
+
+
+MAPPED = {"delta_columnMapping_mode": "name", "delta_columnMapping_maxColumnId": "3"}
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "deletion vector": ({"features": ("deletionVectors",), "vector": deletion_vector([0, 2])}, "(deletion vectors)"),
+    "damaged vector": (
+        {"features": ("deletionVectors",), "vector": {**deletion_vector([0]), "sizeInBytes": 3}},
+        "(deletion",
+    ),
+    "column mapping": ({"features": ("columnMapping",), **MAPPED}, "(column mapping)"),
+    "another feature": ({"features": ("typeWidening",)}, "'typeWidening'"),
+    "a feature of nobody's": ({"features": ("telepathy",)}, "telepathy"),
+    "a shallow clone": ({"path": "file:///elsewhere/a.parquet"}, "has files elsewhere"),
+}
+
+
+@pytest.mark.parametrize(("written", "told"), REFUSED.values(), ids=REFUSED)
+def test_a_delta_table_that_is_not_its_files_is_refused(ask: Ask, tmp_path: Path, written: Any, told: str) -> None:
+    """What the log says beyond a list of files is refused where the files alone would give a wrong number."""
+    delta_log(tmp_path / "table", **written)
+    refused = ask(tmp_path / "table")
+    assert (refused.code, told in refused.error) == (4, True), refused.err
+
+
+def test_a_log_without_commits_is_refused(ask: Ask, tmp_path: Path) -> None:
+    """A folder that is a table without a version is no folder of files."""
+    delta_log(tmp_path / "table")
+    next((tmp_path / "table" / "_delta_log").iterdir()).unlink()
+    refused = ask(tmp_path)
+    assert (refused.code, "has a log without commits" in refused.error) == (4, True)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"add":{}}', b"\0" * 99, b"[" * 9999])
+def test_a_damaged_log_is_refused(ask: Ask, tmp_path: Path, catalog: SqlCatalog, content: bytes) -> None:
+    """Of a log that its library cannot read one line is told."""
+    delta_log(tmp_path / "table")
+    (tmp_path / "table" / "_delta_log" / f"{0:020}.json").write_bytes(content)
+    refused = ask(tmp_path / "table")
+    assert (refused.code, "this Delta table" in refused.error) == (4, True)
+    table = catalog.create_table("web.events", schema=events([]).schema)
+    table.append(events(["DE"]))
+    for file in (folder_of(table) / "metadata").glob("*.avro"):
+        file.write_bytes(content)
+    refused = ask(folder_of(table))
+    assert (refused.code, "this Iceberg table" in refused.error) == (4, True)
+    (folder_of(table) / "metadata" / "00009-x.metadata.json").write_bytes(content)
+    refused = ask(folder_of(table))
+    assert (refused.code, "this Iceberg table" in refused.error) == (4, True)
+
+
+def test_delete_files_are_refused(ask: Ask, catalog: SqlCatalog) -> None:
+    """An Iceberg table some of whose rows are deleted by files beside them is refused, though its files can be read."""
+    table = catalog.create_table("web.events", schema=events([]).schema)
+    table.append(events(["DE", "FR"]))
+    delete_row(table)
+    assert len(table.scan().to_arrow()) == 1
+    refused = ask(folder_of(table))
+    assert (refused.code, "(delete files)" in refused.error) == (4, True)
+
+
+def test_a_moved_iceberg_table_is_refused(ask: Ask, tmp_path: Path, catalog: SqlCatalog) -> None:
+    """The metadata names files where they were, which may be other files now; by a link it is where it was."""
+    table = catalog.create_table("web.events", schema=events([]).schema)
+    table.append(events(["DE"]))
+    (tmp_path / "link").symlink_to(folder_of(table))
+    assert ask(tmp_path / "link").value == 1
+    shutil.copytree(folder_of(table), tmp_path / "copy")
+    refused = ask(tmp_path / "copy")
+    assert (refused.code, "was moved" in refused.error) == (4, True)
+
+
+def test_the_hint_of_a_version_counts(ask: Ask, catalog: SqlCatalog) -> None:
+    """Without a catalog the latest version is the hint's or one that follows it; of two alike only a hint tells."""
+    table = catalog.create_table("web.events", schema=events([]).schema)
+    log, hint = folder_of(table) / "metadata", folder_of(table) / "metadata" / "version-hint.text"
+    table.append(events(["DE"]))
+    table.append(events(["FR"]))
+    first, second = sorted(log.glob("*.metadata.json"))[-2:]
+    hint.write_text(first.name)
+    assert ask(folder_of(table)).value == 1
+    hint.write_text("1\n")
+    assert ask(folder_of(table)).value == 2
+    hint.unlink()
+    shutil.copy(first, second.with_name(f"{second.name.partition('-')[0]}-of-another-writer.metadata.json"))
+    refused = ask(folder_of(table))
+    assert (refused.code, "two of the same version" in refused.error) == (4, True)
+    hint.write_text(second.name)
+    assert ask(folder_of(table)).value == 2
+
+
+@pytest.mark.parametrize(("kind", "library"), [("delta", "deltalake"), ("iceberg", "pyiceberg.io")])
+def test_a_table_without_its_library_is_a_wrong_question(
+    ask: Ask, tmp_path: Path, catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch, kind: str, library: str
+) -> None:
+    """The files of its folder are not counted, superseded ones and all; the hint installs what is missing."""
+    append(tmp_path / "delta")
+    table = catalog.create_table("web.events", schema=events([]).schema)
+    table.append(events(["DE"]))
+    monkeypatch.delitem(sys.modules, f"mmstats.files.{kind}", raising=False)
+    monkeypatch.setitem(sys.modules, library, None)
+    refused = ask(tmp_path / "delta" if kind == "delta" else folder_of(table))
+    assert (refused.code, f"needs {library.removesuffix('.io')}" in refused.error) == (2, True)
+    assert "pip install 'deltalake" in refused.err
+
+
+def test_plain_folders_load_no_library_of_tables(tmp_path: Path) -> None:
+    """A question of files loads nothing that only tables need."""
+    pq.write_table(events(["DE"]), tmp_path / "a.parquet")
+    program = "import sys; from mmstats.cli import run; run(sys.argv[1:]); print(*sys.modules)"
+    command = [sys.executable, "-c", program, "query", "--data", str(tmp_path)]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert not {"deltalake", "pyiceberg", "mmstats.files.delta", "mmstats.files.iceberg"} & {*loaded}

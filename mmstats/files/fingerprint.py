@@ -121,10 +121,10 @@ def _tick(status: Status) -> int:
 def _settled(found: Iterable[tuple[EventFile, Status]], settle_ns: int) -> dict[str, str]:
     now = time.time_ns()
     settled = ((file, status) for file, status in found if now - status.changed > settle_ns)
-    return {file.path: sha256(_bytes(status) + _as_in_table(file)).hexdigest() for file, status in settled}
+    return {file.path: sha256(_bytes(status) + as_in_table(file)).hexdigest() for file, status in settled}
 
 
-def _as_in_table(file: EventFile) -> bytes:
+def as_in_table(file: EventFile) -> bytes:
     """What a table's log says of the columns of a file: the same bytes may be read otherwise at its next version."""
     return f"{file.table.columns}{sorted(file.partition.items())}".encode("utf-8", "replace") if file.table else b""
 

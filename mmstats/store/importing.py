@@ -12,7 +12,7 @@ import polars as pl
 from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.errors import NotEvents, OutputError, Undecodable
 from mmstats.files.event_file import EventFile
-from mmstats.files.fingerprint import changed_error
+from mmstats.files.fingerprint import as_in_table, changed_error
 from mmstats.files.manifest import Manifest, StoreSource
 from mmstats.readers.projection import REQUIRED, Selection
 from mmstats.readers.report import ReadReport, merged
@@ -20,10 +20,11 @@ from mmstats.readers.schema_groups import by_pyarrow
 from mmstats.readers.source import Source, open_source
 from mmstats.readers.statistics import read_footer
 from mmstats.resources import refused
+from mmstats.storage.disk import DISK
 from mmstats.storage.url import scheme_of
 from mmstats.store import CommitConflict, Store, store_module
 from mmstats.store.writing import DayWriter, compact
-from mmstats.wording import visible
+from mmstats.wording import plural, visible
 
 _ATTEMPTS = 8  # of an import that conflicts with others
 _DIGEST_BLOCK = 1 << 20
@@ -61,7 +62,8 @@ class Imported:
 def import_events(dataset: Dataset, to: str | Path, callbacks: Callbacks | None = None) -> Imported:
     """Import the events of a dataset into the store at `to`, a folder or a prefix of an object store.
 
-    Sources that the store has are skipped, changed ones replace the rows they gave before. Raises DatasetError when
+    Sources that the store has are skipped, changed ones replace the rows they gave before, and the rows of files that a
+    table has superseded since they were imported are taken out. Raises DatasetError when
     something cannot be read, OutputError when the store cannot be written; the store then stays as it was.
     """
     callbacks, location = callbacks or Callbacks(), str(to)
@@ -69,7 +71,7 @@ def import_events(dataset: Dataset, to: str | Path, callbacks: Callbacks | None 
     everything = replace(dataset, trust_partitions=False)
     with open_source(everything, Selection(EVENT_COLUMNS), callbacks.advance) as source:
         module.check_location(location, dataset.storage_options)
-        files = _outside(location, source.files)
+        files = _outside(location, source)
         conflicts = 0
         while conflicts < _ATTEMPTS:
             try:
@@ -83,18 +85,18 @@ def import_events(dataset: Dataset, to: str | Path, callbacks: Callbacks | None 
     raise OutputError(fault, hint="import again when they are done")
 
 
-def _outside(location: str, files: Iterable[EventFile]) -> Sequence[EventFile]:
+def _outside(location: str, source: Source) -> Sequence[EventFile]:
     """The files that are not in the store at a location.
 
     Raises NotEvents for files of another store, which are rewritten and renamed there as it grows.
     """
     within = os.path.realpath(location) + os.sep if scheme_of(location) is None else f"{location.rstrip('/')}/"
-    found = [file for file in files if not file.storage.canonical(file.path).startswith(within)]
+    found = [file for file in source.files if not file.storage.canonical(file.path).startswith(within)]
     for file in found:
         if file.stored:
             folder = visible(file.path.rsplit("/", 2)[0])
             raise NotEvents(f"{folder}: is a store", hint="import what it was imported from")
-    if not found:
+    if not found and not source.found.tables:  # which may be empty now
         raise NotEvents(f"{visible(location)}: no event files but those of the store itself")
     return found
 
@@ -136,6 +138,8 @@ def _find_source(file: EventFile, dataset: Dataset, advance: Callable[[int], Non
     location = f"-#{digest}" if file.name else file.storage.canonical(file.path)
     read_as = {"map": dict(sorted(dataset.columns.items())), "timestamp_unit": dataset.timestamp_unit}
     read_as["input_format"] = file.format.name
+    if file.table:
+        read_as["table"] = blake2b(as_in_table(file), digest_size=8).hexdigest()
     return _FoundSource(file, location, digest, json.dumps(read_as, separators=(",", ":")), identity)
 
 
@@ -171,11 +175,21 @@ class _Import:
         imported = {source.location: source for source in manifest.sources}
         new = [one for one in found if not one.is_imported(imported.get(one.location), skip_bad_rows=skip)]
         replaced = {imported[one.location].id for one in new if one.location in imported}
-        if new:
-            manifest, report = self._write(new, replaced)
+        superseded = self._superseded({one.location for one in found})
+        if new or superseded:
+            manifest, report = self._write(new, replaced | superseded)
         rows = sum(source.rows for source in manifest.sources if source.id >= self._store.manifest.next_source)
         notices = tuple(self._source.notices(report))
+        if superseded:
+            notices += (f"took out the rows of {plural(len(superseded), 'file')} that a table has superseded",)
         return Imported(len(new) - len(replaced), len(replaced), len(found) - len(new), rows, manifest, notices)
+
+    def _superseded(self, found: set[str]) -> set[int]:
+        """The ids of sources in the folders of tables that are not among their current files."""
+        tables = [table.folder for table in self._source.found.tables]
+        folders = tuple(f"{DISK.canonical(one) if scheme_of(one) is None else one}/" for one in tables)
+        sources = self._store.manifest.sources
+        return {one.id for one in sources if one.location.startswith(folders) and one.location not in found}
 
     def _write(self, new: Sequence[_FoundSource], replaced: set[int]) -> tuple[Manifest, ReadReport]:
         """Write the events of new sources, and commit a manifest with them and without the sources replaced."""
