@@ -145,3 +145,18 @@ def test_a_table_is_imported(tmp_path: Path) -> None:
         ("took out the rows of 1 file that a table has superseded",),
         0,
     )
+
+
+@pytest.mark.usefixtures("later", "here")
+def test_what_is_kept_of_files_is_of_the_columns_that_the_table_has(tmp_path: Path) -> None:
+    """Files that stay are read otherwise when the table drops a column, and what was counted of them is not reused."""
+    with iceberg_catalog(tmp_path / "warehouse") as catalog:
+        table = catalog.create_table("web.events", schema=events([]).schema)
+        table.append(events(["DE"] * 3))
+        table.append(events(["FR"] * 2))
+        question = ("query", "--data", table.location().removeprefix("file://"), *GROUPED)
+        counts = {row["country"]: row["value"] for row in ask_again(*question)[0].rows}
+        assert counts == {"DE": 3, "FR": 2}
+        with table.update_schema() as update:
+            update.delete_column("country")
+        assert ask_again(*question)[0].rows == [{"country": None, "value": 5}]

@@ -16,7 +16,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.types import LongType
+from pyiceberg.types import LongType, StringType
 
 from tests.conftest import Ask, Ran
 from tests.lake import counted, delete_row, deletion_vector, delta_counts, events, iceberg_catalog
@@ -352,3 +352,31 @@ def test_plain_folders_load_no_library_of_tables(tmp_path: Path) -> None:
     command = [sys.executable, "-c", program, "query", "--data", str(tmp_path)]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert not {"deltalake", "pyiceberg", "mmstats.files.delta", "mmstats.files.iceberg"} & {*loaded}
+
+
+def test_a_default_of_a_later_column(ask: Ask, catalog: SqlCatalog) -> None:
+    """A column that was added with a default has it in older files."""
+    rows = events(["DE"], browser=pa.array(["b"], pa.string()))
+    table = catalog.create_table("web.events", schema=rows.drop_columns("browser").schema)
+    table.append(rows.drop_columns("browser"))
+    changed_column(table, lambda update: update.add_column("browser", StringType()))
+    table.append(rows)
+    metadata = max((folder_of(table) / "metadata").glob("*.metadata.json"))
+    written = json.loads(metadata.read_text())
+    written["schemas"][-1]["fields"][-1]["initial-default"] = "none"  # as a writer of the format's version 3
+    metadata.write_text(json.dumps(written))
+    browsers = {row["browser"]: row["value"] for row in ask(folder_of(table), "--group-by", "browser").rows}
+    assert browsers == {"none": 1, "b": 1}
+
+
+def test_a_renamed_part_of_a_column(ask: Ask, catalog: SqlCatalog) -> None:
+    """A column whose inner fields were renamed is refused where it is read: its text would have the older names."""
+    rows = events(["DE"], os=[{"name": "linux", "versions": ["6", "7"]}])
+    table = catalog.create_table("web.events", schema=rows.schema)
+    table.append(rows)
+    text = ask(folder_of(table), "--group-by", "os").rows[0]["os"]
+    assert json.loads(text) == {"name": "linux", "versions": ["6", "7"]}
+    changed_column(table, lambda update: update.rename_column(("os", "name"), "kernel"))
+    refused = ask(folder_of(table), "--group-by", "os")
+    assert (refused.code, "has renamed the column 'os', or a part of it" in refused.error) == (4, True)
+    assert ask(folder_of(table), "--group-by", "country").rows == [{"country": "DE", "value": 1}]

@@ -10,6 +10,7 @@ from mmstats.dataset import Dataset
 from mmstats.files.fingerprint import fingerprint
 from tests.conftest import Ask, Ran
 from tests.lake import counted, delta_counts, events, iceberg_catalog
+from tests.objectserver import serving_objects
 from tests.seaweed import ACCESS, SECRET, Seaweed, known
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -144,3 +145,15 @@ def test_storage_options_reach_the_log(ask: Ask, s3: Seaweed, monkeypatch: pytes
     given = {"endpoint": s3.endpoint, "access_key_id": ACCESS, "secret_access_key": SECRET}
     flags = [text for name, value in given.items() for text in ("--storage-option", f"{name}={value}")]
     assert by_country(ask(location, *BY_COUNTRY, *flags)) == dict.fromkeys(COUNTRIES, 2)
+
+
+def test_a_store_that_refuses_the_log(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the store says when the library reads the log is told in one line, without the library's own text."""
+    log = b'{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}'
+    with serving_objects("bucket", {f"table/_delta_log/{0:020}.json": log}) as server:
+        denied = "<Error><Code>AccessDenied</Code><Message>secret/text</Message></Error>"
+        server.fault = lambda _, path: (403, "Forbidden", denied) if path.endswith(".json") else None
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+        refused = ask("s3://bucket/table", "--storage-option", f"endpoint={server.endpoint}")
+    assert (refused.code, refused.error) == (4, "s3://bucket/table: access denied")

@@ -50,7 +50,7 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
                 if found.storage is DISK and found.status:
                     seen[found.path] = found.status.identity
             elif isinstance(found, Table):
-                tables.append(found)
+                tables += [found] if found not in tables else []
             elif isinstance(found, PassedOver):
                 (special if found.special else passed_over).add(found.path)
             else:

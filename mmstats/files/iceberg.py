@@ -98,7 +98,7 @@ def _nested(schema: Schema) -> Iterator[NestedField]:
 
 
 def _current(file: DataFile, metadata: TableMetadata, reader: "_Reader", has_deletes: bool) -> Current:
-    """A file, with the values by which it is partitioned: writers of other tables leave these columns out."""
+    """A file, with values of columns that it may lack: by which it is partitioned, and defaults of later columns."""
     if has_deletes:
         fault = "has deleted rows in its files (delete files)"
         raise refused_table(reader.folder, ICEBERG, fault, _REWRITE)
@@ -106,7 +106,9 @@ def _current(file: DataFile, metadata: TableMetadata, reader: "_Reader", has_del
         fault = f"has files of {file.file_format.value}, and only Parquet is read"
         raise refused_table(reader.folder, ICEBERG, fault, _REWRITE)
     schema = metadata.schema()
-    partition: dict[str, object] = {}
+    partition: dict[str, object] = {
+        field.name: field.initial_default for field in schema.fields if field.initial_default is not None
+    }
     for at, field in enumerate(metadata.specs()[file.spec_id].fields):
         if isinstance(field.transform, IdentityTransform) and field.source_id in schema.field_ids:
             source, value = schema.find_field(field.source_id), file.partition[at]

@@ -20,7 +20,7 @@ from mmstats.files.found import Found, Seen, status_or_none
 from mmstats.resources import lack_in
 from mmstats.storage import Storage
 from mmstats.storage.disk import DISK
-from mmstats.storage.errors import is_store_error, store_error
+from mmstats.storage.errors import store_error
 from mmstats.wording import visible
 
 DELTA, ICEBERG = "Delta", "Iceberg"
@@ -30,6 +30,7 @@ VERSION_HINT = "version-hint.text"
 _LIBRARIES = {DELTA: "deltalake", ICEBERG: "pyiceberg"}
 _METADATA = re.compile(r".+\.metadata\.json(\.gz)?")
 _IN_LOG = re.compile(rf"(?:^|/)(?:({DELTA_LOG})/|{ICEBERG_LOG}/{_METADATA.pattern.replace('.+', '[^/]+')}$)")
+_CAUSE = re.compile(r"\s*(?:\x1b\[\d*m)?↳(?:\x1b\[\d*m)?\s*")  # as deltalake draws what a fault comes from
 _EXACT = 2**53  # up to which a float tells integers apart
 
 
@@ -105,9 +106,10 @@ def _read(folder: str, kind: str, storage: Storage) -> tuple[Table, Collection[C
     except Exception as error:  # whatever a damaged log makes the library raise
         if lack := lack_in(error):
             raise lack from None
-        if storage is not DISK and is_store_error(error):
-            raise store_error(folder, error) from None
-        why = visible(next(iter(str(error).splitlines()), type(error).__name__))[:200]
+        told = _CAUSE.sub(": ", str(error))
+        if storage is not DISK and "Error performing " in told:  # of a store, whose text may hold what is secret
+            raise store_error(folder, OSError(told)) from None
+        why = visible(next(iter(told.splitlines()), type(error).__name__))[:200]
         raise refused_table(folder, kind, f"has a log that cannot be read ({why})", "was it copied whole?") from None
 
 
