@@ -9,7 +9,7 @@ HEAD = 1 << 12  # bytes that show what a file is
 _NAMES = {"parquet": "Parquet", "arrow": "Arrow IPC"}
 _MARKUP = {b"<?xml": "XML", **dict.fromkeys((b"<!doctype html", b"<html", b"<head", b"<body"), "HTML")}
 _PACKED = {b"PK\3\4": "a zip archive", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
-_ENDINGS = {"gzip": ".gz", "zstd": ".zst", "parquet": ".parquet", "arrow": ".arrow"}
+_ENDINGS = {"gzip": ".gz", "zstd": ".zst", "brotli": ".br", "parquet": ".parquet", "arrow": ".arrow"}
 _CONTROLS = bytes({*range(32)} - {*b"\t\n\r\f"})
 
 
