@@ -380,3 +380,24 @@ def test_a_renamed_part_of_a_column(ask: Ask, catalog: SqlCatalog) -> None:
     refused = ask(folder_of(table), "--group-by", "os")
     assert (refused.code, "has renamed the column 'os', or a part of it" in refused.error) == (4, True)
     assert ask(folder_of(table), "--group-by", "country").rows == [{"country": "DE", "value": 1}]
+
+
+@pytest.mark.parametrize("name", ["p q", "100%", "a#b", "a?b", "[x]", "é ü", "a:b", "'", "~", "s3:x"])
+def test_names_of_a_tables_folder(ask: Ask, tmp_path: Path, catalog: SqlCatalog, name: str) -> None:
+    """A table is read from its own folder, whatever that is called."""
+    delta_log(tmp_path / "delta" / name, features=("timestampNtz",))
+    assert ask(tmp_path / "delta" / name).value == 3
+    assert ask(f"delta/{name}/").value == 3
+    location = f"{catalog.properties['warehouse']}/{name}"
+    catalog.create_table("web.events", schema=events([]).schema, location=location).append(events(["DE"]))
+    assert ask(location).value == 1
+
+
+def test_a_name_that_looks_encoded(ask: Ask, tmp_path: Path) -> None:
+    """The library of Delta tables would decode such a folder's name, and read the log of another one."""
+    delta_log(tmp_path / "p q")
+    append(tmp_path / "p%20q")
+    (tmp_path / "link").symlink_to("p%20q")
+    for name in ("p%20q", "link"):
+        refused = ask(tmp_path / name)
+        assert (refused.code, "'%20'" in refused.error) == (4, True)

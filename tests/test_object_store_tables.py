@@ -1,6 +1,7 @@
 """Tables of a lake in S3: found by their keys, read at their latest version, with the credentials of all else."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +63,18 @@ def test_a_delta_table_in_s3(ask: Ask, store: Seaweed) -> None:
         )
     DeltaTable(location, storage_options=options(store)).delete("country = 'FR'")
     assert by_country(ask(location, *BY_COUNTRY)) == dict.fromkeys(COUNTRIES[:3], 2)
+
+
+def test_names_of_a_prefix(ask: Ask, store: Seaweed, tmp_path: Path) -> None:
+    """A table is read from its own prefix, whatever that is called, and not from one of a name that is decoded."""
+    write_deltalake(tmp_path / "table", events(COUNTRIES))
+    other = store.upload(tmp_path / "table", "lake eight/p q")
+    write_deltalake(tmp_path / "table", events(["DE"]), mode="overwrite")
+    for name in ("100%", "a#b", "a?b", "é ü", "a+b&c=d"):
+        assert ask(store.upload(tmp_path / "table", f"lake eight/{name}")).value == 1
+    assert ask(other).value == len(COUNTRIES)
+    refused = ask(store.upload(tmp_path / "table", "lake eight/p%20q"))
+    assert (refused.code, "'%20'" in refused.error) == (4, True)
 
 
 def test_an_iceberg_table_in_s3(ask: Ask, store: Seaweed) -> None:

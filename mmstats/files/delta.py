@@ -1,8 +1,10 @@
 """Delta tables, whose log in `_delta_log/` is read by the library `deltalake`."""
 
+import re
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -10,18 +12,20 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from mmstats.files.event_file import Table
 from mmstats.files.tables import DELTA, Current, refused_table
 from mmstats.storage import Storage
+from mmstats.storage.disk import DISK
 from mmstats.wording import visible
 
 # What a table may ask of its readers without a change to which rows and columns its files have.
 _HARMLESS = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "variantType", "variantType-preview"}
 _MAPPING, _VECTORS = "columnMapping", "deletionVectors"
+_ENCODED = re.compile("%[0-9A-Fa-f]{2}")
 _REWRITE = "write the table's rows to files, or to a new table, with what wrote it"
 
 
 def read_table(folder: str, storage: Storage) -> tuple[Table, Collection[Current]]:
     """A table at its latest version, and its files; raises Unreadable as `mmstats.files.tables` says."""
     try:
-        opened = DeltaTable(folder, storage_options=dict(storage.log_options) or None)
+        opened = DeltaTable(_url(folder, storage), storage_options=dict(storage.log_options) or None)
     except TableNotFoundError:
         raise refused_table(folder, DELTA, "has a log without commits", "was it copied whole?") from None
     metadata = opened.metadata()
@@ -36,6 +40,16 @@ def read_table(folder: str, storage: Storage) -> tuple[Table, Collection[Current
         Current(storage.join(folder, unquote(one["path"])), one["size_bytes"], one.get("partition") or {})
         for one in actions
     ]
+
+
+def _url(folder: str, storage: Storage) -> str:
+    """The URL of a folder; raises Unreadable for one that the library would decode twice, and read another's log."""
+    path = storage.canonical(folder)
+    if encoded := _ENCODED.search(path):
+        fault = f"is in a folder whose name has {encoded[0]!r}, which deltalake would decode"
+        raise refused_table(folder, DELTA, fault, "rename the folder")
+    scheme, sign, rest = path.partition("://")
+    return f"{scheme}{sign}{quote(rest, safe='/@')}" if storage is not DISK else Path(path).as_uri()
 
 
 def _actions(opened: DeltaTable) -> list[dict[str, Any]]:
