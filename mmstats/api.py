@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
+from functools import partial
 from os import PathLike, environ, fspath
 from typing import Any
 
 from mmstats.answer import Stats
 from mmstats.dataset import INPUT_FORMAT, TIMESTAMP_UNIT, read_columns
+from mmstats.dialect import DIALECT
 from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
 from mmstats.errors import Fault
 from mmstats.memory import bounded, can_be_bounded
-from mmstats.options import read_values
+from mmstats.options import Option, read_values
 from mmstats.question.instants import instant_text
 from mmstats.question.parameters import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS
 from mmstats.question.read import read_question
@@ -36,6 +38,10 @@ def stats(
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
     timestamp_unit: str | None = None,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    records: str | None = None,
+    timestamp_format: str | None = None,
     skip_bad_rows: bool = False,
     trust_partitions: bool = False,
     storage_options: Mapping[str, str] | None = None,
@@ -66,6 +72,10 @@ def stats(
         "columns": columns,
         "input_format": input_format,
         "timestamp_unit": timestamp_unit,
+        "delimiter": delimiter,
+        "quote": quote,
+        "records": records,
+        "timestamp_format": timestamp_format,
         "storage_options": storage_options,
         "max_memory": max_memory,
         "engine": engine,
@@ -88,6 +98,7 @@ def stats(
         "map": values.get("columns", {}),
         "input_format": values.get("input_format"),
         "timestamp_unit": values.get("timestamp_unit"),
+        **{option.name: values.get(option.name) for option in DIALECT},
         "skip_bad_rows": skip_bad_rows,
         "trust_partitions": trust_partitions,
         "storage_option": values.get("storage_options", {}),
@@ -136,6 +147,10 @@ def _text(value: object) -> str:
     return value
 
 
+def _value(option: Option, value: object) -> Any:
+    return option.read(_text(value))
+
+
 def _texts(value: object) -> list[str]:
     return [_text(value)]
 
@@ -166,8 +181,7 @@ def _group_by_texts(group_by: object) -> list[str]:
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "data": _locations,
     "columns": _columns,
-    "input_format": lambda value: INPUT_FORMAT.read(_text(value)),
-    "timestamp_unit": lambda value: TIMESTAMP_UNIT.read(_text(value)),
+    **{option.name: partial(_value, option) for option in (INPUT_FORMAT, TIMESTAMP_UNIT, *DIALECT)},
     "storage_options": _storage_options,
     "max_memory": _size,
     "engine": lambda value: read_engine(_text(value)),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mmstats.dialect import DIALECT, Dialect
 from mmstats.errors import Fault
 from mmstats.limits import Limits
 from mmstats.options import Form, Option, add_pair, add_text, excludes, switch
@@ -49,10 +50,10 @@ class Dataset:
     """Where events are and how they are read.
 
     `columns` maps event columns to the data's names; `timestamp_unit` is that of numeric timestamps, by default guessed
-    from their magnitude; `trust_partitions` lets `day=` and the like folders decide which files a range needs;
-    `storage_options` say how object stores are reached, and are never shown, since keys may be among them;
-    `limits` change how the work is done. `origin` is the variable or the file that names the locations, empty where the
-    user has named them for this very question.
+    from their magnitude; `dialect` is how the files are written; `trust_partitions` lets `day=` and the like folders
+    decide which files a range needs; `storage_options` say how object stores are reached, and are never shown, since
+    keys may be among them; `limits` change how the work is done. `origin` is the variable or the file that names the
+    locations, empty where the user has named them for this very question.
     """
 
     locations: tuple[str, ...]
@@ -61,6 +62,7 @@ class Dataset:
     timestamp_unit: str | None = None
     skip_bad_rows: bool = False
     trust_partitions: bool = False
+    dialect: Dialect = field(default=Dialect())
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
     limits: Limits = field(default=Limits(), repr=False)
     origin: str = field(default="", repr=False, compare=False)
@@ -170,6 +172,7 @@ SOURCE: tuple[Option, ...] = (
     ),
     INPUT_FORMAT,
     TIMESTAMP_UNIT,
+    *DIALECT,
     switch("skip_bad_rows", "Leave out rows that cannot be read, and say how many."),
     switch("trust_partitions", "Let day=YYYY-MM-DD folders decide which files a range needs."),
     Option(

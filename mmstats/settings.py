@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmstats.dataset import SAMPLE, TIMESTAMP_UNIT, Dataset, read_columns
+from mmstats.dialect import DIALECT, Dialect
 from mmstats.engine_address import ENGINE_VARIABLE, LOCAL, EngineAddress, read_engine
 from mmstats.errors import InvalidSettings
 from mmstats.file_states import state
@@ -48,6 +49,10 @@ class Settings:
     format: str | None = None
     color: str = "auto"
     timestamp_unit: str | None = None
+    delimiter: str | None = None
+    quote: str | None = None
+    records: str | None = None
+    timestamp_format: str | None = None
     skip_bad_rows: bool = False
     trust_partitions: bool = False
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -118,6 +123,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "timestamp_unit", "a string", TIMESTAMP_UNIT.read, "The unit of numeric timestamps.", TIMESTAMP_UNIT.choices
     ),
+    *(Setting(option.name, "a string", option.read, option.help, option.choices, shared=True) for option in DIALECT),
     Setting("skip_bad_rows", "true or false", bool, "Leave out rows that cannot be read, and say so."),
     Setting("trust_partitions", "true or false", bool, "Skip folders named for days out of range."),
     Setting(
@@ -292,6 +298,7 @@ def choose_dataset(values: Mapping[str, Any], settings: Settings) -> Dataset:
         columns={**settings.columns, **values["map"]},
         input_format=values["input_format"],
         timestamp_unit=values["timestamp_unit"] or settings.timestamp_unit,
+        dialect=Dialect().overridden({one.name: getattr(settings, one.name) for one in DIALECT}).overridden(values),
         skip_bad_rows=values.get("skip_bad_rows") or settings.skip_bad_rows,
         trust_partitions=values.get("trust_partitions") or settings.trust_partitions,
         storage_options={**settings.storage_options, **values["storage_option"]},

@@ -128,7 +128,7 @@ class RangeCache:
     """The ranges of files in the cache, by fingerprint; None for files whose footers do not tell."""
 
     def __init__(self, cache: Cache, dataset: Dataset) -> None:
-        read_as = (dataset.columns.get("timestamp"), dataset.input_format)
+        read_as = (dataset.columns.get("timestamp"), dataset.timestamp_unit, dataset.input_format, dataset.dialect)
         self._cache, self._key = cache, make_key(Kind.RANGES, dataset.locations, read_as)
         self._pace = SavePace(dataset.limits.save_seconds)
 

@@ -134,8 +134,12 @@ def _find_source(file: EventFile, dataset: Dataset, advance: Callable[[int], Non
     identity = file.storage.status(file.path).identity
     digest = _digest(file, advance)
     location = f"-#{digest}" if file.name else file.storage.canonical(file.path)
-    read_as = {"map": dict(sorted(dataset.columns.items())), "timestamp_unit": dataset.timestamp_unit}
-    read_as["input_format"] = file.format.name
+    read_as: dict[str, object] = {
+        "map": dict(sorted(dataset.columns.items())),
+        "timestamp_unit": dataset.timestamp_unit,
+        "input_format": file.format.name,
+        **dataset.dialect.said,
+    }
     return _FoundSource(file, location, digest, json.dumps(read_as, separators=(",", ":")), identity)
 
 

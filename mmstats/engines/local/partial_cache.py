@@ -77,7 +77,8 @@ class PartialCache:
 
     def __init__(self, cache: Cache, query: StatsQuery, dataset: Dataset) -> None:
         shape = (query.metric, query.group_by, query.interval, query.event)
-        read_as = (sorted(dataset.columns.items()), dataset.timestamp_unit, dataset.input_format, dataset.skip_bad_rows)
+        written = (dataset.timestamp_unit, dataset.input_format, dataset.dialect, dataset.skip_bad_rows)
+        read_as = (sorted(dataset.columns.items()), *written)
         self._cache, self._key = cache, make_key(Kind.PARTIALS, dataset.locations, read_as, shape)
 
     def find(self) -> CachedPartials:

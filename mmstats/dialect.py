@@ -1,0 +1,87 @@
+"""How files are written, as far as their names do not say it: delimiters, quotes, names, nulls, timestamps.
+
+Flags fill it, and so does the table `[file]` of a schema, over which flags win.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from mmstats.options import Option
+
+TAB = "tab"
+LINES = ("combined",)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How files are written.
+
+    Of CSV and TSV: the `delimiter`, None for the one that a file shows; whether `quotes` enclose fields; the `names`, a
+    mark such as `#Fields:` that the line of names begins with, a list of names where no line has them, or empty where
+    the first line has them; the mark of a `comment` line; the text of a field that is `null`; whether an empty text is
+    null too. `lines` says that each line is of another form, one of `LINES`.
+
+    Of JSON: `records`, the key of the array that holds the events.
+
+    Of names of files: the `format` of those whose names say none, or `auto` for the one that their bytes show; further
+    `extensions` of such files; globs of names to `ignore`.
+
+    Of text timestamps: the `timestamp_format` of strptime, and the `time_zone` of those without one.
+    """
+
+    delimiter: str | None = None
+    quotes: bool = True
+    names: str | tuple[str, ...] = ""
+    comment: str = ""
+    null: str | None = None
+    empty_is_null: bool = False
+    lines: str = ""
+    records: str = ""
+    format: str | None = None
+    extensions: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    timestamp_format: str | None = None
+    time_zone: str = "UTC"
+
+    def overridden(self, values: Mapping[str, Any]) -> "Dialect":
+        """The same with what the values of `DIALECT` options say."""
+        own = {one.name for one in fields(self)}
+        said = {name: value for name, value in values.items() if name in own and value is not None}
+        if values.get("quote"):
+            said["quotes"] = values["quote"] != "none"
+        return replace(self, **said)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What is not as it is by default."""
+        return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) != one.default}
+
+
+def read_delimiter(text: str) -> str:
+    """The delimiter that a text names: one ASCII character, or `tab`.
+
+    Raises ValueError with the rest of the sentence "this option …".
+    """
+    found = "\t" if text in (TAB, r"\t") else text
+    if len(found) != 1 or not found.isascii() or found in '"\r\n\0':
+        raise ValueError(f"must be one ASCII character other than a quote or a line break, or {TAB}, not {text!r}")
+    return found
+
+
+DIALECT: tuple[Option, ...] = (
+    Option(
+        "delimiter",
+        "What separates the fields of CSV: one character, or tab; by default what the header shows.",
+        read_delimiter,
+        metavar="CHARACTER",
+    ),
+    Option("quote", "With none, a quote in CSV is a character like any other.", choices=("none",)),
+    Option("records", "The key of the array that holds the events of a JSON object.", metavar="KEY", nonempty=True),
+    Option(
+        "timestamp_format",
+        "How timestamps are written, as strptime reads them: %Y%m%d.",
+        metavar="FORMAT",
+        nonempty=True,
+    ),
+)
