@@ -11,7 +11,8 @@ from mmstats.files.event_file import EventFile, Partition
 from mmstats.readers import pyarrow_reader, types, value_text
 from mmstats.readers.columnar_file import is_stream, read_stream, scan_files, scanned_path, unused_name
 from mmstats.readers.position import Position
-from mmstats.readers.projection import VISITOR, Projection, hashed
+from mmstats.readers.projection import VISITOR, Projection, hashed, with_nulls
+from mmstats.readers.timestamps import calendar_digits
 
 FILE = "file"  # the number of the file that an event is from
 
@@ -137,9 +138,9 @@ class ColumnarFiles:
         which count files by path from 0 in their order, the column FILE is delivered too.
         """
         scan = self.scan(with_origin=numbers is not None) if scan is None else scan
-        selection, unit = self.projection.selection, self.projection.timestamp_unit
-        instant, in_range = types.instant(*self.timestamp, unit), types.in_range(*self.timestamp, selection, unit)
-        if selection.bounded and "timestamp" in selection.schema and not types.is_instant(self.timestamp[1]):
+        selection, form = self.projection.selection, self.projection.timestamps
+        instant, in_range = types.instant(*self.timestamp, form), types.in_range(*self.timestamp, selection, form)
+        if selection.bounded and "timestamp" in selection.schema and not types.is_instant(self.timestamp[1], form):
             parsed = unused_name("instant", self.columns)  # of a text, once for both
             scan = scan.with_columns(instant.alias(parsed))
             instant, in_range = pl.col(parsed), selection.in_range(pl.col(parsed))
@@ -169,9 +170,20 @@ class ColumnarFiles:
     @property
     def bad(self) -> pl.Expr:
         """Whether a row cannot be read, judged on the columns that the question reads."""
-        no_instant = types.no_instant(*self.timestamp, self.projection.timestamp_unit)
+        no_instant = types.no_instant(*self.timestamp, self.projection.timestamps)
         faults = [no_instant, *self.texts_that_fail().values()]
         return pl.any_horizontal(faults) if len(faults) > 1 else faults[0]
+
+    @property
+    def refused(self) -> pl.Expr:
+        """Whether a row is not left out either: digits that may be a date or an epoch."""
+        source, dtype = self.timestamp
+        if not self.projection.timestamps.is_open or isinstance(dtype, pl.Datetime | pl.Date):
+            return pl.lit(value=False)
+        if dtype.is_integer():
+            return types.is_calendar(source, dtype, self.projection.timestamps)
+        text = value_text.text(source, dtype)
+        return text.map_batches(calendar_digits, return_dtype=pl.Boolean, is_elementwise=True)
 
     def texts_that_fail(self) -> dict[str, pl.Expr]:
         """Whether a value has no text, by raw column, of those that the question reads and that may have none."""
@@ -187,8 +199,9 @@ class ColumnarFiles:
 
     def text(self, column: str) -> pl.Expr:
         """An event column as text: the first of its sources that is not null, row by row."""
+        null_texts = self.projection.dialect.null_texts
         texts = [
-            value_text.text(pl.col(name), self.columns[name])
+            with_nulls(value_text.text(pl.col(name), self.columns[name]), null_texts)
             if name in self.columns
             else pl.lit(self.partition[name], pl.String)
             for name in self.sources(column)
@@ -198,7 +211,8 @@ class ColumnarFiles:
     def has_categories(self, column: str) -> bool:
         """Whether an event column is one Categorical in the files: few values in a dictionary, as numbers."""
         sources = self.sources(column)
-        return len(sources) == 1 and self.schema.get(sources[0]) == pl.Categorical()
+        is_plain = len(sources) == 1 and not self.projection.dialect.null_texts
+        return is_plain and self.schema.get(sources[0]) == pl.Categorical()
 
     def _category(self, column: str) -> pl.Expr:
         return pl.col(self.sources(column)[0])

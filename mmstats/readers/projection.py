@@ -10,11 +10,12 @@ from typing import Any, cast
 import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS
+from mmstats.dialect import Dialect
 from mmstats.errors import NotEvents
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.limits import Limits
-from mmstats.readers.report import InstantRange
-from mmstats.readers.timestamps import TIMESTAMP, parse_text
+from mmstats.readers.report import FoundBadRow, InstantRange
+from mmstats.readers.timestamps import TIMESTAMP, TimestampForm, calendar_digits, parse_text
 from mmstats.wording import nearest, visible
 
 REQUIRED = ("timestamp", "event_name")
@@ -26,6 +27,7 @@ KIN = {
     "anonymous_id": ("visitor_id", "visitor", "anon_id", "distinct_id", "client_id", "device_id", "user_id", "uid"),
 }
 _HASH_SEED = 42
+_DAY_DIGITS = 8  # of a date without a time of day
 _LISTED, _LONGEST_NAME = 8, 40  # names of columns in a hint, and their characters
 
 
@@ -75,7 +77,8 @@ class Projection:
     """How raw columns become the event columns selected.
 
     `mapped` are the data's names for event columns that it calls otherwise, `timestamp_unit` is that of numbers.
-    `spelled` are a file's own names for raw columns that it spells otherwise, in another case or with blanks around.
+    `spelled` are a file's own names for raw columns that it spells otherwise, in another case or with blanks around;
+    `dialect` is how the files are written.
     """
 
     selection: Selection
@@ -83,12 +86,18 @@ class Projection:
     timestamp_unit: str | None = None
     limits: Limits = field(default=Limits(), repr=False)
     spelled: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect = field(default=Dialect())
 
     @cached_property
     def as_stored(self) -> "Projection":
         """The same for a store's files: what the user says of columns and timestamps was applied by the import."""
         others = {name: own for name, own in self.mapped.items() if name not in EVENT_COLUMNS}
         return Projection(self.selection, others, limits=self.limits)
+
+    @cached_property
+    def timestamps(self) -> TimestampForm:
+        """What is said of the form of timestamps."""
+        return TimestampForm(self.timestamp_unit, self.dialect.timestamps, self.dialect.time_zone)
 
     @cached_property
     def unbounded(self) -> "Projection":
@@ -194,12 +203,19 @@ def _likely(column: str, available: Collection[str]) -> str | None:
     return nearest(column, available)
 
 
+def with_nulls(text: pl.Expr, null_texts: Sequence[str]) -> pl.Expr:
+    """A text, null where it is one of those that say so."""
+    return pl.when(~text.is_in(null_texts)).then(text) if null_texts else text
+
+
 def judge_rows(raw: pl.DataFrame, projection: Projection, partition: Partition) -> tuple[pl.DataFrame, pl.Series]:
     """The event columns of every raw row of text, and which rows have no instant for a timestamp."""
     read = projection.selection.read
+    if null_texts := projection.dialect.null_texts:
+        raw = raw.with_columns(with_nulls(pl.col(name), null_texts).alias(name) for name in raw.columns)
     sources = {name: projection.untyped(name, raw.columns, partition) for name in read}
     frame = raw.with_columns(source.cast(pl.String).alias(name) for name, source in sources.items())
-    instants = parse_text(frame["timestamp"], projection.timestamp_unit)
+    instants = parse_text(frame["timestamp"], projection.timestamps)
     return frame.with_columns(instants.alias("timestamp")).select(read), instants.is_null()
 
 
@@ -220,15 +236,32 @@ def range_of(frame: pl.DataFrame) -> InstantRange | None:
     return cast(InstantRange, (instants.min(), instants.max()))
 
 
-def timestamp_fault(raw: pl.DataFrame, projection: Projection, partition: Partition, row: int) -> str:
-    """What is wrong with the timestamp of a raw row that names no instant."""
+def timestamp_text(raw: pl.DataFrame, projection: Projection, partition: Partition, row: int) -> str | None:
+    """The timestamp of a raw row as it is written."""
     source = projection.untyped("timestamp", raw.columns, partition).cast(pl.String)
-    return not_an_instant(raw.slice(row, 1).select(source).item())
+    found: str | None = raw.slice(row, 1).select(source).item()
+    return found
 
 
-def not_an_instant(text: str | None) -> str:
-    """What is wrong with a timestamp that names no instant."""
-    return "the timestamp is null" if text is None else f'the timestamp "{visible(text[:60])}" is no instant'
+def no_instant(text: str | None, form: TimestampForm, unit: str, number: int) -> FoundBadRow:
+    """What is wrong with a row whose timestamp is this text, which names no instant."""
+    if text is None:
+        return FoundBadRow(unit, number, "the timestamp is null")
+    shown = f'the timestamp "{visible(text[:60])}"'
+    if form.is_open and calendar_digits(pl.Series([text])).item():
+        is_day = len(text.partition(".")[0]) == _DAY_DIGITS
+        date, epoch = ("%Y%m%d", "s") if is_day else ("%Y%m%d%H%M%S", "ms")
+        hint = f"--timestamp-format {date} reads dates, --timestamp-unit {epoch} epochs"
+        return FoundBadRow(unit, number, f"{shown} may be a date or an epoch", hint, refused=True)
+    return FoundBadRow(unit, number, f"{shown} is no instant")
+
+
+def are_refused(raw: pl.DataFrame, bad: pl.Series, projection: Projection, partition: Partition) -> bool:
+    """Whether among the bad of some raw rows there are any that are not left out either."""
+    if not (bad.any() and projection.timestamps.is_open):
+        return False
+    source = projection.untyped("timestamp", raw.columns, partition).cast(pl.String)
+    return bool(calendar_digits(raw.filter(bad).select(source.alias("text"))["text"]).any())
 
 
 def hashed(identifier: pl.Expr) -> pl.Expr:

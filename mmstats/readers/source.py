@@ -98,7 +98,9 @@ class Source:
         cache: Cache | None,
     ) -> None:
         self.dataset = dataset
-        self.projection = Projection(selection, dataset.columns, dataset.timestamp_unit, dataset.limits)
+        self.projection = Projection(
+            selection, dataset.columns, dataset.timestamp_unit, dataset.limits, dialect=dataset.dialect
+        )
         self.options = ReadOptions(dataset.skip_bad_rows, _one_at_a_time(advance))
         self.found = found
         trusted = dataset.trust_partitions
@@ -215,7 +217,7 @@ class Source:
             return []
         names: Collection[str] = ()
         with suppress(DatasetError, *ENGINE_FAULTS):  # it is read for an offer alone
-            names = column_names(self.found.files[0], self.projection.limits)
+            names = column_names(self.found.files[0], self.projection)
         offers = {name: did_you_mean(mapped[name], names, f"--map {name}={{}}") for name in lacking}
         return [
             f"no file has a column {visible(mapped[name])!r} to serve as {name}{offer and f': {visible(offer)}'}"

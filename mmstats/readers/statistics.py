@@ -122,17 +122,19 @@ def match_selection(group: ColumnarFiles, chunks: Chunks) -> Match:
 
 def match_range(group: ColumnarFiles, chunks: Chunks) -> Match:
     """How many rows of a row group the range selects, as far as its statistics prove."""
-    name = group.projection.timestamp
+    name, form = group.projection.timestamp, group.projection.timestamps
     known = _complete(chunks, name)
     dtype = group.schema.get(name)
-    if known is None or dtype is None or not types.is_instant(dtype) or chunks[name].physical_type == "INT96":
+    if known is None or dtype is None or not types.is_instant(dtype, form) or chunks[name].physical_type == "INT96":
         return Match.SOME
     low, high = (_stored(raw, chunks[name], dtype) for raw in (known.min_raw, known.max_raw))
     if low > high:
         return Match.SOME
-    ranges = types.stored_ranges(dtype, group.projection.selection, group.projection.timestamp_unit)
+    ranges = types.stored_ranges(dtype, group.projection.selection, form)
     if not any(start <= high and low < end for start, end in ranges):
-        return Match.NONE
+        # Digits of a date are no epochs that lie outside: they are refused.
+        is_refused = any(start <= high and low < end for start, end in types.calendar_ranges(dtype, form))
+        return Match.SOME if is_refused else Match.NONE
     whole = known.null_count == 0 and any(start <= low and high < end for start, end in ranges)
     return Match.ALL if whole else Match.SOME
 
@@ -149,6 +151,8 @@ def _match_event(group: ColumnarFiles, chunks: Chunks) -> Match:
     if event is None:
         return Match.ALL
     sources = group.sources("event_name")
+    if event in group.projection.dialect.null_texts:
+        return Match.SOME
     known = _complete(chunks, sources[0]) if len(sources) == 1 else None
     if known is None or group.columns.get(sources[0]) not in {pl.String, pl.Categorical}:
         return Match.SOME
@@ -204,7 +208,7 @@ def _nulls(group: ColumnarFiles, column: str, rows: dict[str, int], chunks: list
     sources = group.sources(column)
     if not sources:
         return sum(rows.values())
-    if len(sources) > 1:
+    if len(sources) > 1 or group.projection.dialect.null_texts:
         return None
     if sources[0] not in group.schema:
         return sum(rows[file.path] for file in group.files if file.partition[sources[0]] is None)
@@ -224,7 +228,9 @@ def _range(group: ColumnarFiles, chunks: list[Chunks]) -> InstantRange | None:
     if old or not all(one is not None and one.has_min_max for one in known):
         return None
     ends = pl.Series(name, [min(one.min_raw for one in known), max(one.max_raw for one in known)])
-    instants = pl.select(types.instant(pl.lit(ends).cast(dtype), dtype, None).to_physical()).to_series()
+    instants = pl.select(
+        types.instant(pl.lit(ends).cast(dtype), dtype, group.projection.timestamps).to_physical()
+    ).to_series()
     if instants.null_count():
         return None  # of a row that names no instant
     return int(instants[0]), int(instants[1])

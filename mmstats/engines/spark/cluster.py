@@ -68,7 +68,12 @@ class Cluster:
 
 def _refuse(source: Source) -> None:
     """Raise Unreadable for what clusters might read otherwise than the contract says."""
+    dialect = source.projection.dialect
     for file in source.files:
+        if not file.stored and dialect.timestamp_format:
+            raise refused(file, "a format of timestamps")
+        if not file.stored and dialect.null_texts:
+            raise refused(file, "texts that are null")
         if file.format.name != "parquet":
             raise refused(file, "Arrow IPC" if file.format.name == "arrow" else file.format.name.upper())
         for name in source.projection.raw:
