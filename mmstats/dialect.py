@@ -53,6 +53,11 @@ class Dialect:
         return replace(self, **said)
 
     @property
+    def null_texts(self) -> tuple[str, ...]:
+        """The texts that are null."""
+        return (*(() if self.null is None else (self.null,)), *(("",) if self.empty_is_null else ()))
+
+    @property
     def said(self) -> dict[str, Any]:
         """What is not as it is by default."""
         return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) != one.default}

@@ -46,6 +46,13 @@ Either all is imported or nothing. Other tools read the store as store/day=*/*.p
 was killed, import again before they do.
 """
 
+SCHEMAS = """\
+Examples:
+  mmstats schemas
+  mmstats schemas umami
+  mmstats schemas umami > mine.toml; mmstats query export.csv --schema mine.toml
+"""
+
 SERVE = """\
 Examples:
   mmstats serve --sample

@@ -48,6 +48,18 @@ def count_bad_rows(group: ColumnarFiles, *, skip: bool) -> dict[str, int]:
     return counts
 
 
+def count_passed_over(group: ColumnarFiles) -> dict[str, int]:
+    """How many rows of each file of a scan are no events, by path; none where nothing tells."""
+    if group.others is None:
+        return {}
+    each = {file.files[0].path: (file.others, _unpruned(file)) for file in group.split()}
+    return {
+        path: sum(_count(scan.filter(others)) for scan, _ in scans)
+        for path, (others, scans) in each.items()
+        if others is not None
+    }
+
+
 def _count(frame: pl.LazyFrame) -> int:
     return int(frame.select(pl.len()).collect(engine="streaming").item())
 
@@ -67,7 +79,7 @@ def _find_in(file: ColumnarFiles, most: int | None = None) -> Iterator[FoundBadR
     """The bad rows of one file, of each scan of it at `most` so many."""
     texts = {name: fails.alias(f"failed {name}") for name, fails in file.texts_that_fail().items()}
     no_instant = types.no_instant(*file.timestamp, file.projection.timestamp_unit).alias("no instant")
-    text = value_text.text(*file.timestamp).alias("text")
+    text = file.text("timestamp").alias("text")
     for scan, before in _unpruned(file):
         bad = scan.with_row_index("row").filter(file.bad).select("row", no_instant, text, *texts.values())
         first = bad if most is None else bad.head(most)

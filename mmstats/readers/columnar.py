@@ -1,17 +1,19 @@
 """Parquet and Arrow IPC: files of one schema as one scan of the engine, and the events selected of it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS
+from mmstats.derivation import Column, Derivation, First, available, columns_of
 from mmstats.files.event_file import EventFile, Partition
-from mmstats.readers import pyarrow_reader, types, value_text
+from mmstats.readers import derive, pyarrow_reader, types, value_text
 from mmstats.readers.columnar_file import is_stream, read_stream, scan_files, scanned_path, unused_name
 from mmstats.readers.position import Position
-from mmstats.readers.projection import VISITOR, Projection, hashed
+from mmstats.readers.projection import VISITOR, Projection, hashed, with_nulls
+from mmstats.readers.timestamps import TIMESTAMP
 
 FILE = "file"  # the number of the file that an event is from
 
@@ -149,6 +151,8 @@ class ColumnarFiles:
             predicates.append(name == selection.event)
         if leave_out_bad:
             predicates.append(~self.bad)
+        if (others := self.others) is not None:
+            predicates.append(~others)
         columns: dict[str, pl.Expr] = {}
         for column in selection.schema:
             if column == "timestamp":
@@ -171,7 +175,8 @@ class ColumnarFiles:
         """Whether a row cannot be read, judged on the columns that the question reads."""
         no_instant = types.no_instant(*self.timestamp, self.projection.timestamp_unit)
         faults = [no_instant, *self.texts_that_fail().values()]
-        return pl.any_horizontal(faults) if len(faults) > 1 else faults[0]
+        bad = pl.any_horizontal(faults) if len(faults) > 1 else faults[0]
+        return bad if (others := self.others) is None else bad & ~others
 
     def texts_that_fail(self) -> dict[str, pl.Expr]:
         """Whether a value has no text, by raw column, of those that the question reads and that may have none."""
@@ -181,29 +186,68 @@ class ColumnarFiles:
 
     @cached_property
     def timestamp(self) -> tuple[pl.Expr, pl.DataType]:
-        """The raw column that serves as timestamp, and its type."""
-        dtype = self.columns.get(self.projection.timestamp) or pl.String()
-        return self.projection.untyped("timestamp", self.columns, self.partition), dtype
+        """What serves as timestamp, and its type: of a column that is an instant its own, else text."""
+        derivation = self.derivation("timestamp")
+        match derivation:
+            case Column(name) if name in self.columns:
+                return pl.col(name), self.columns[name]
+            case First(parts) if any(self._is_typed(part) for part in parts):
+                return self._first_instant(parts), TIMESTAMP
+        return self.text("timestamp"), pl.String()
+
+    def _is_typed(self, part: Derivation) -> bool:
+        return isinstance(part, Column) and types.is_instant(self.columns.get(part.name, pl.String()))
+
+    def _first_instant(self, parts: Sequence[Derivation]) -> pl.Expr:
+        """The instant of the first part that is not null, row by row."""
+        unit, found = self.projection.timestamp_unit, pl.lit(None, TIMESTAMP)
+        for part in reversed(parts):
+            source = pl.col(part.name) if isinstance(part, Column) and self._is_typed(part) else self._made(part)
+            dtype = self.columns[part.name] if isinstance(part, Column) and self._is_typed(part) else pl.String()
+            found = pl.when(source.is_not_null()).then(types.instant(source, dtype, unit)).otherwise(found)
+        return found
 
     def text(self, column: str) -> pl.Expr:
-        """An event column as text: the first of its sources that is not null, row by row."""
-        texts = [
-            value_text.text(pl.col(name), self.columns[name])
-            if name in self.columns
-            else pl.lit(self.partition[name], pl.String)
-            for name in self.sources(column)
-        ]
-        return pl.coalesce(texts) if len(texts) > 1 else texts[0] if texts else pl.lit(None, pl.String)
+        """An event column as text; null where the files have nothing that it is made of."""
+        derivation = self.derivation(column)
+        return self._made(derivation) if derivation else pl.lit(None, pl.String)
+
+    def _made(self, derivation: Derivation) -> pl.Expr:
+        return derive.text(derivation, self._leaf, self.projection.geo_database)
+
+    def _leaf(self, name: str) -> pl.Expr:
+        """A raw column as text, or what the folders say of it."""
+        if name in self.columns:
+            return with_nulls(value_text.text(pl.col(name), self.columns[name]), self.projection.dialect.null_texts)
+        return pl.lit(self.partition[name], pl.String)
+
+    @property
+    def others(self) -> pl.Expr | None:
+        """Whether a row is no event; None where nothing tells."""
+        return self.projection.no_event({name: self._leaf(name) for name in self.projection.only if self._has(name)})
+
+    def derivation(self, column: str) -> Derivation | None:
+        """What an event column is made of here; None for null throughout."""
+        made = self.projection.derivations[column]
+        return available(made, [name for name in columns_of(made) if self._has(name)])
+
+    def _has(self, name: str) -> bool:
+        return name in self.columns or name in self.partition
+
+    def source(self, column: str) -> str | None:
+        """The column of the files, or of their folders, that an event column is as it is; None where it is made."""
+        derivation = self.derivation(column)
+        is_own = isinstance(derivation, Column) and not self.projection.dialect.null_texts
+        return derivation.name if is_own and isinstance(derivation, Column) else None
+
+    def sources(self, column: str) -> tuple[str, ...]:
+        """The columns of the files and of their folders that an event column is made of."""
+        derivation = self.derivation(column)
+        return columns_of(derivation) if derivation else ()
 
     def has_categories(self, column: str) -> bool:
         """Whether an event column is one Categorical in the files: few values in a dictionary, as numbers."""
-        sources = self.sources(column)
-        return len(sources) == 1 and self.schema.get(sources[0]) == pl.Categorical()
+        return self.schema.get(self.source(column) or "") == pl.Categorical()
 
     def _category(self, column: str) -> pl.Expr:
-        return pl.col(self.sources(column)[0])
-
-    def sources(self, column: str) -> list[str]:
-        """The columns of the files and of what their folders say that serve as an event column."""
-        named = self.projection.sources[column]
-        return [name for name in named if name in self.columns or name in self.partition]
+        return pl.col(self.source(column) or "")

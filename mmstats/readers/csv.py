@@ -30,6 +30,7 @@ class CsvBlock:
     events: pl.DataFrame
     rows: int
     bad_rows: int
+    passed_over: int
     range: InstantRange | None
 
 
@@ -40,7 +41,7 @@ class CsvReader:
         self._file, self._projection, self._options = file, projection, options
         self._delimiter = delimiter_of(file)
         self._columns: frozenset[str] = frozenset()
-        self._rows = self._bad_rows = 0  # of the blocks that were taken
+        self._rows = self._bad_rows = self._passed_over = 0  # of the blocks that were taken
         self._left_out = 0  # records that are in no block
         self._range: InstantRange | None = None
         self._fault = ""  # what the reader gave up on
@@ -73,11 +74,10 @@ class CsvReader:
         if body.has_invalid and read:
             invalid = pl.col(read).str.contains(body.invalid, literal=True).fill_null(value=False)
             texts = raw.filter(~pl.any_horizontal(invalid))
-        frame, bad = judge_rows(texts, self._projection, self._file.partition)
-        if bad.any():
-            frame = frame.filter(~bad)
+        judged = judge_rows(texts, self._projection, self._file.partition)
+        frame, passed_over = judged.events(), judged.passed_over
         events = select_rows(frame, self._projection.selection)
-        return CsvBlock(events, raw.height, raw.height - frame.height, range_of(frame))
+        return CsvBlock(events, raw.height, raw.height - frame.height - passed_over, passed_over, range_of(frame))
 
     def take(self, block: CsvBlock) -> Iterator[pl.DataFrame]:
         """The events of a block; blocks are taken in order.
@@ -88,6 +88,7 @@ class CsvReader:
             self._explain(_BAD_ROW)
         self._rows += block.rows
         self._bad_rows += block.bad_rows
+        self._passed_over += block.passed_over
         self._range = union_range(self._range, block.range)
         self._tell(self._told + self._projection.limits.csv_block_bytes)
         yield block.events
@@ -97,7 +98,7 @@ class CsvReader:
         if self._fault:
             self._explain(self._fault)
         self._tell(self._file.size)
-        return FileReport(self._columns, self._bad_rows + self._left_out, self._rows, self._range)
+        return FileReport(self._columns, self._bad_rows + self._left_out, self._rows, self._range, self._passed_over)
 
     def _tell(self, passed: int) -> None:
         """So many bytes of the file are passed, at most; of a compressed one that is told as they are read."""

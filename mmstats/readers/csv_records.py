@@ -159,7 +159,7 @@ def find_bad_records(file: EventFile, projection: Projection) -> Iterator[FoundB
             values: dict[str, list[str | None]] = {"": [None] * len(sound)}
             values |= {name: [_decoded(one.fields[at]) or None for one in sound] for name, at in columns.items()}
             raw = pl.DataFrame(values, schema=dict.fromkeys(values, pl.String))
-            judged = iter(enumerate(judge_rows(raw, projection, file.partition)[1]))
+            judged = iter(enumerate(judge_rows(raw, projection, file.partition).bad))
             for record, reason in zip(some, reasons, strict=True):
                 row, bad = (0, True) if reason else next(judged)
                 if bad:

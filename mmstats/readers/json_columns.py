@@ -6,6 +6,7 @@ from itertools import chain, islice
 
 import polars as pl
 
+from mmstats.derivation import available, columns_of
 from mmstats.files.event_file import EventFile
 from mmstats.files.text_file import open_bytes
 from mmstats.limits import Limits
@@ -35,15 +36,16 @@ class JsonColumns:
     def __init__(self, file: EventFile, projection: Projection, schema: Collection[str]) -> None:
         self._file, self._projection, self._schema = file, projection, set(schema)
         needed = dict.fromkeys((*REQUIRED, *projection.selection.read))
-        self._missing = {column: set(projection.sources[column]) for column in needed}
-        self.found = {column for column, names in self._missing.items() if not names.isdisjoint(file.partition)}
+        self._missing = {column: projection.derivations[column] for column in needed}
+        self._names = set(file.partition)  # raw columns seen so far
+        self.found: set[str] = set()
         self._rows = False
-        self._drop(set(self.found))
+        self._add(())
 
     def see(self, rows: int, valued: set[str]) -> None:
         """Take note of the raw columns that have values in some objects, and that there are objects."""
         self._rows = self._rows or rows > 0
-        self._drop({column for column, sources in self._missing.items() if not valued.isdisjoint(sources)})
+        self._add(valued)
 
     @property
     def complete(self) -> bool:
@@ -55,18 +57,19 @@ class JsonColumns:
 
         A column that need not be there may be overlooked among many that are deeper of the same name.
         """
-        for column, names in list(self._missing.items()):
+        for column, derivation in list(self._missing.items()):
             most = None if column in REQUIRED else _LOOKS
-            if any(_has_key(block, name, most, null=name in self._schema) for name in names):
-                self._drop({column})
+            names = [name for name in columns_of(derivation) if name not in self._names]
+            self._add(name for name in names if _has_key(block, name, most, null=name in self._schema))
 
     def look_through(self, blocks: Iterable[bytes]) -> None:
         """Take note of what must be there in the remaining blocks, then do as `require` does."""
         for some in blocks:
-            missing = {column: self._missing[column] for column in REQUIRED if column in self._missing}
+            missing = [self._missing[column] for column in REQUIRED if column in self._missing]
             if not missing:
                 break
-            self._drop({column for column, names in missing.items() if any(_has_key(some, name) for name in names)})
+            names = {name for one in missing for name in columns_of(one)} - self._names
+            self._add(name for name in names if _has_key(some, name))
         self.require()
 
     def require(self) -> None:
@@ -76,10 +79,10 @@ class JsonColumns:
             keys = some_keys(self._file, self._projection.limits)
             raise self._projection.no_columns(self._file, missing, keys)
 
-    def _drop(self, columns: set[str]) -> None:
-        self.found |= columns
-        for column in columns:
-            self._missing.pop(column, None)
+    def _add(self, names: Iterable[str]) -> None:
+        self._names.update(names)
+        self.found |= {column for column, one in self._missing.items() if available(one, self._names)}
+        self._missing = {column: one for column, one in self._missing.items() if column not in self.found}
 
 
 def _lacked(file: EventFile, names: set[str], limits: Limits) -> set[str]:

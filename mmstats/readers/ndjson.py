@@ -67,6 +67,7 @@ class JsonBlock:
     frames: list[pl.DataFrame]
     rows: int
     bad_rows: int
+    passed_over: int
     valued: set[str]
     range: InstantRange | None
 
@@ -77,7 +78,7 @@ class JsonReader:
     def __init__(self, file: EventFile, projection: Projection, options: ReadOptions) -> None:
         self._file, self._projection, self._options = file, projection, options
         self._columns: JsonColumns | None = None
-        self._rows = self._bad_rows = 0
+        self._rows = self._bad_rows = self._passed_over = 0
         self._range: InstantRange | None = None
 
     def blocks(self) -> Generator[Callable[[], JsonBlock]]:
@@ -90,20 +91,21 @@ class JsonReader:
 
     def _read(self, place: int, block: bytes, schema: Schema, columns: JsonColumns) -> JsonBlock:
         frames, valued, found = [], set(), None
-        rows = bad_rows = 0
+        rows = bad_rows = passed_over = 0
         for piece in _sift(block, 0, schema, self._projection.limits.single_line_bytes):
             raw = piece.raw
             compact = compacted(piece.text, raw, _texts(self._projection))
-            frame, bad = judge_rows(compact, self._projection, self._file.partition)
-            if bad.any():
-                frame = frame.filter(~bad)
+            judged = judge_rows(compact, self._projection, self._file.partition)
+            frame, others = judged.events(), judged.passed_over
             frames.append(select_rows(frame, self._projection.selection))
             valued |= {name for name in raw.columns if raw[name].null_count() < raw.height}
-            rows, bad_rows = rows + raw.height, bad_rows + raw.height + len(piece.broken) - frame.height
+            rows, passed_over = rows + raw.height, passed_over + others
+            bad_rows += raw.height + len(piece.broken) - frame.height - others
             found = union_range(found, range_of(frame))
             if bad_rows and not self._options.skip_bad_rows:
                 break
-        return JsonBlock(place, b"" if columns.complete else block, frames, rows, bad_rows, valued, found)
+        text = b"" if columns.complete else block
+        return JsonBlock(place, text, frames, rows, bad_rows, passed_over, valued, found)
 
     def take(self, block: JsonBlock) -> Iterator[pl.DataFrame]:
         """The events of a block; blocks are taken in order.
@@ -116,6 +118,7 @@ class JsonReader:
             raise self._first_bad(block.place, self._columns).error(self._file)
         self._rows += block.rows
         self._bad_rows += block.bad_rows
+        self._passed_over += block.passed_over
         self._range = union_range(self._range, block.range)
         yield from block.frames
         self._columns.look(block.text)
@@ -136,7 +139,8 @@ class JsonReader:
         """
         assert self._columns is not None
         self._columns.require()
-        return FileReport(frozenset(self._columns.found), self._bad_rows, self._rows, self._range)
+        columns = frozenset(self._columns.found)
+        return FileReport(columns, self._bad_rows, self._rows, self._range, self._passed_over)
 
 
 def parse_lines(text: bytes, schema: Schema, projection: Projection) -> pl.DataFrame | None:
@@ -159,7 +163,7 @@ def find_bad_lines(file: EventFile, projection: Projection, *, sound_blocks: int
         for block in blocks:
             for piece in _sift(block, first, schema, projection.limits.single_line_bytes):
                 found = dict(piece.broken)
-                _, bad = judge_rows(piece.raw, projection, file.partition)
+                bad = judge_rows(piece.raw, projection, file.partition).bad
                 lines = list(piece.lines()) if bad.any() else []
                 for row in bad.arg_true():
                     found[lines[row]] = timestamp_fault(piece.raw, projection, file.partition, row)
@@ -171,7 +175,7 @@ def find_bad_lines(file: EventFile, projection: Projection, *, sound_blocks: int
 def _texts(projection: Projection) -> set[str]:
     """The raw columns whose text matters; of `properties` only whether there are any is ever asked."""
     read = (column for column in projection.selection.read if column != "properties")
-    return {name for column in read for name in projection.sources[column]}
+    return {name for column in read for name in projection.sources[column]} | projection.only.keys()
 
 
 def _sift(text: bytes, first: int, schema: Schema, single_line_bytes: int) -> Iterator[_Piece]:

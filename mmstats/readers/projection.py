@@ -10,9 +10,12 @@ from typing import Any, cast
 import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS
+from mmstats.derivation import Column, Derivation, First, Schema, available, columns_of, renamed
+from mmstats.dialect import Dialect
 from mmstats.errors import NotEvents
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.limits import Limits
+from mmstats.readers import derive
 from mmstats.readers.report import InstantRange
 from mmstats.readers.timestamps import TIMESTAMP, parse_text
 from mmstats.wording import nearest, visible
@@ -74,8 +77,10 @@ class Selection:
 class Projection:
     """How raw columns become the event columns selected.
 
-    `mapped` are the data's names for event columns that it calls otherwise, `timestamp_unit` is that of numbers.
-    `spelled` are a file's own names for raw columns that it spells otherwise, in another case or with blanks around.
+    `mapped` are the data's names for event columns that it calls otherwise; they come before what a `schema` makes
+    event columns of, which may need a `geo_database`. `timestamp_unit` is that of numbers, `dialect` is how the files
+    are written. `spelled` are a file's own names for raw columns that it spells otherwise, in another case or with
+    blanks around.
     """
 
     selection: Selection
@@ -83,6 +88,9 @@ class Projection:
     timestamp_unit: str | None = None
     limits: Limits = field(default=Limits(), repr=False)
     spelled: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect = field(default=Dialect())
+    schema: Schema | None = None
+    geo_database: str | None = None
 
     @cached_property
     def as_stored(self) -> "Projection":
@@ -96,50 +104,60 @@ class Projection:
         return replace(self, selection=replace(self.selection, start=None, end=None))
 
     @cached_property
+    def derivations(self) -> dict[str, Derivation]:
+        """What each event column is made of; by default of the raw column of its name."""
+        own = {column: Column(column) for column in (*REQUIRED, *self.selection.read)}
+        event = First((Column("event_name"), Column("event")))
+        schema = self.schema.columns if self.schema else {}
+        mapped = {name: Column(raw) for name, raw in self.mapped.items()}
+        made: dict[str, Derivation] = {**own, "event_name": event, **schema, **mapped}
+        return {column: renamed(one, self.spelled) for column, one in made.items()}
+
+    @cached_property
     def sources(self) -> dict[str, tuple[str, ...]]:
-        """The raw columns that serve as each event column: the first that is not null, row by row."""
-        own = {column: (column,) for column in (*REQUIRED, *self.selection.read)}
-        mapped = {name: (raw,) for name, raw in self.mapped.items()}
-        names = {**own, "event_name": ("event_name", "event"), **mapped}
-        return {column: tuple(self.spelled.get(name, name) for name in raw) for column, raw in names.items()}
+        """The raw columns that each event column is made of."""
+        return {column: columns_of(one) for column, one in self.derivations.items()}
+
+    @cached_property
+    def only(self) -> dict[str, tuple[str, ...]]:
+        """The raw columns that tell whether a row is an event at all, and their values in events."""
+        only = self.schema.only if self.schema else {}
+        return {self.spelled.get(name, name): values for name, values in only.items()}
 
     @cached_property
     def raw(self) -> tuple[str, ...]:
         """The raw columns that the question may read."""
-        return tuple(dict.fromkeys(name for column in self.selection.read for name in self.sources[column]))
+        read = (name for column in self.selection.read for name in self.sources[column])
+        return tuple(dict.fromkeys((*read, *self.only)))
 
     @cached_property
     def needed(self) -> tuple[str, ...]:
         """The raw columns that the question may read, and those that may serve as the columns that must be there."""
         return tuple(dict.fromkeys((*self.raw, *(name for column in REQUIRED for name in self.sources[column]))))
 
-    @cached_property
-    def timestamp(self) -> str:
-        """The raw column that serves as timestamp."""
-        return self.sources["timestamp"][0]
+    def text(self, column: str, leaf: Mapping[str, pl.Expr]) -> pl.Expr:
+        """An event column as text, of the raw columns that there are as text; null where there are none."""
+        derivation = available(self.derivations[column], leaf)
+        if derivation is None:
+            return pl.lit(None, pl.String)
+        return derive.text(derivation, lambda name: with_nulls(leaf[name], self.dialect.null_texts), self.geo_database)
 
-    def untyped(self, column: str, own: Collection[str], partition: Partition) -> pl.Expr:
-        """An event column, untyped: the file's own columns, where it lacks one its folders' word, else null."""
-        found = [
-            pl.col(name) if name in own else pl.lit(partition[name], pl.String)
-            for name in self.sources[column]
-            if name in own or name in partition
-        ]
-        if len(found) > 1:
-            return pl.coalesce([one.cast(pl.String) for one in found])
-        return found[0] if found else pl.lit(None, pl.String)
+    def no_event(self, leaf: Mapping[str, pl.Expr]) -> pl.Expr | None:
+        """Whether a row is none of the events, by raw columns as text; None where nothing tells."""
+        told = [~leaf[name].is_in(values).fill_null(value=False) for name, values in self.only.items() if name in leaf]
+        return pl.any_horizontal(told) if told else None
 
     def columns_in(self, file: EventFile, own: Collection[str]) -> frozenset[str]:
         """The event columns that a file with these columns of its own has.
 
         Raises NotEvents when one that must be there is not among them.
         """
-        available = {*own, *file.partition}
-        sources = self.as_spelled_in(file, own).sources
-        missing = [column for column in REQUIRED if available.isdisjoint(sources[column])]
+        names = {*own, *file.partition}
+        made = self.as_spelled_in(file, own).derivations
+        missing = [column for column in REQUIRED if not available(made[column], names)]
         if missing:
-            raise self.no_columns(file, missing, available)
-        return frozenset(column for column in self.selection.read if not available.isdisjoint(sources[column]))
+            raise self.no_columns(file, missing, names)
+        return frozenset(column for column in self.selection.read if available(made[column], names))
 
     def as_spelled_in(self, file: EventFile, own: Collection[str]) -> "Projection":
         """The same for a file with these columns of its own, by the names that the file and its folders have for them.
@@ -147,12 +165,12 @@ class Projection:
         A raw column that is not there by its exact name is the only one that equals it without case and the blanks
         around it. Raises NotEvents where there are several, and the question reads it.
         """
-        available = {*own, *file.partition}
-        missing = [name for name in self.needed if name not in available]
+        names = {*own, *file.partition}
+        missing = [name for name in self.needed if name not in names]
         if not missing:
             return self
         alike: dict[str, list[str]] = {}
-        for name in sorted(available):
+        for name in sorted(names):
             alike.setdefault(_folded(name), []).append(name)
         spelled = {name: found for name in missing if (found := alike.get(_folded(name)))}
         for name, found in spelled.items():
@@ -163,18 +181,18 @@ class Projection:
                 raise NotEvents(f"{file}: no column {visible(name)!r}, but {several}", hint=hint)
         return replace(self, spelled={name: found[0] for name, found in spelled.items()}) if spelled else self
 
-    def no_columns(self, file: EventFile, missing: Sequence[str], available: Collection[str]) -> NotEvents:
+    def no_columns(self, file: EventFile, missing: Sequence[str], names: Collection[str]) -> NotEvents:
         """The error for a file in which nothing serves as the `missing` columns, with an offer of what might."""
         lacked = [
             f"{visible(self.mapped[column])!r} to serve as {column}" if column in self.mapped else repr(column)
             for column in missing
         ]
-        likely = {column: _likely(column, available) for column in missing}
+        likely = {column: _likely(column, names) for column in missing}
         flags = " ".join(f"--map {column}={visible(name or 'COLUMN')}" for column, name in likely.items())
-        names = [visible(name[:_LONGEST_NAME]) for name in sorted(available) if name]
-        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-        has = f"it has {', '.join(names[:_LISTED])}{more}" if names else ""
-        if len(names) < 2:  # a title, or a line of another delimiter: no column to map
+        shown = [visible(name[:_LONGEST_NAME]) for name in sorted(names) if name]
+        more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
+        has = f"it has {', '.join(shown[:_LISTED])}{more}" if shown else ""
+        if len(shown) < 2:  # a title, or a line of another delimiter: no column to map
             hint = has and f"{has}: is that the header?"
         else:
             hint = f"did you mean {flags}?" if all(likely.values()) else f"{has}; {flags} names what serves"
@@ -185,22 +203,55 @@ def _folded(name: str) -> str:
     return name.strip().casefold()
 
 
-def _likely(column: str, available: Collection[str]) -> str | None:
+def _likely(column: str, names: Collection[str]) -> str | None:
     """The column of the data that could be meant to serve as an event column, if one looks like it."""
-    folded = {name.casefold(): name for name in available}
+    folded = {name.casefold(): name for name in names}
     for kin in (column, *KIN.get(column, ())):
         if kin.casefold() in folded:
             return folded[kin.casefold()]
-    return nearest(column, available)
+    return nearest(column, names)
 
 
-def judge_rows(raw: pl.DataFrame, projection: Projection, partition: Partition) -> tuple[pl.DataFrame, pl.Series]:
-    """The event columns of every raw row of text, and which rows have no instant for a timestamp."""
-    read = projection.selection.read
-    sources = {name: projection.untyped(name, raw.columns, partition) for name in read}
-    frame = raw.with_columns(source.cast(pl.String).alias(name) for name, source in sources.items())
-    instants = parse_text(frame["timestamp"], projection.timestamp_unit)
-    return frame.with_columns(instants.alias("timestamp")).select(read), instants.is_null()
+def with_nulls(text: pl.Expr, null_texts: Sequence[str]) -> pl.Expr:
+    """A text, null where it is one of those that say so."""
+    return pl.when(~text.is_in(null_texts)).then(text) if null_texts else text
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Rows as event columns: all of them, which have no instant for a timestamp, and which are no events at all."""
+
+    rows: pl.DataFrame
+    bad: pl.Series
+    others: pl.Series | None = None
+
+    @property
+    def passed_over(self) -> int:
+        """How many rows are no events."""
+        return 0 if self.others is None else int(self.others.sum())
+
+    def events(self) -> pl.DataFrame:
+        """The rows that are left."""
+        left_out = self.bad if self.others is None else self.bad | self.others
+        return self.rows.filter(~left_out) if left_out.any() else self.rows
+
+
+def judge_rows(raw: pl.DataFrame, projection: Projection, partition: Partition) -> Judged:
+    """The event columns of every raw row of text; what is no event is not judged by its timestamp."""
+    leaf = _leaves(raw, partition)
+    texts = (projection.text(name, leaf).alias(name) for name in projection.selection.read)
+    rows = raw.with_columns(texts)
+    instants = parse_text(rows["timestamp"], projection.timestamp_unit)
+    bad, no_event = instants.is_null(), projection.no_event(leaf)
+    others = None if no_event is None else raw.select(no_event.alias("others"))["others"]
+    rows = rows.with_columns(instants.alias("timestamp")).select(projection.selection.read)
+    return Judged(rows, bad if others is None else bad & ~others, others)
+
+
+def _leaves(raw: pl.DataFrame, partition: Partition) -> dict[str, pl.Expr]:
+    """The raw columns of rows: their own, and where they lack one their folders' word."""
+    folders = {name: pl.lit(value, pl.String) for name, value in partition.items()}
+    return {**folders, **{name: pl.col(name) for name in raw.columns}}
 
 
 def select_rows(frame: pl.DataFrame, selection: Selection, *beside: str) -> pl.DataFrame:
@@ -222,7 +273,7 @@ def range_of(frame: pl.DataFrame) -> InstantRange | None:
 
 def timestamp_fault(raw: pl.DataFrame, projection: Projection, partition: Partition, row: int) -> str:
     """What is wrong with the timestamp of a raw row that names no instant."""
-    source = projection.untyped("timestamp", raw.columns, partition).cast(pl.String)
+    source = projection.text("timestamp", _leaves(raw, partition))
     return not_an_instant(raw.slice(row, 1).select(source).item())
 
 

@@ -9,7 +9,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from mmstats.files.event_file import EventFile
-from mmstats.readers.bad_rows import count_bad_rows
+from mmstats.readers.bad_rows import count_bad_rows, count_passed_over
 from mmstats.readers.columnar import FILE, ColumnarFiles
 from mmstats.readers.integrity import check_stored
 from mmstats.readers.position import Position
@@ -49,8 +49,11 @@ class Scan:
         for group in group_by_schema([file for file in files if not file.format.is_text], projection):
             judging = judge and not group.files[0].stored
             bad = count_bad_rows(group, skip=options.skip_bad_rows) if judging else {}
+            others = count_passed_over(group) if judging else {}
             self._groups.append((_followed(group, options), any(bad.values())))
-            self._reports |= {file.path: FileReport(group.found, bad.get(file.path, 0)) for file in group.files}
+            for file in group.files:
+                passed_over = others.get(file.path, 0)
+                self._reports[file.path] = FileReport(group.found, bad.get(file.path, 0), passed_over=passed_over)
 
     def frame(self, as_categories: Collection[str] = ()) -> pl.LazyFrame:
         """The selected columns of the selected events, lazily.

@@ -15,12 +15,13 @@ from mmstats.files.fingerprint import check_found, check_unchanged, file_fingerp
 from mmstats.readers.column_names import column_names
 from mmstats.readers.columnar_file import ENGINE_FAULTS, count_rows, is_stream
 from mmstats.readers.position import MOST_ROWS
-from mmstats.readers.projection import Projection, Selection
+from mmstats.readers.projection import REQUIRED, Projection, Selection
 from mmstats.readers.pruning import FileRange, Overlap, RangeCache, lies_outside, overlap_of, overlaps
 from mmstats.readers.report import FileReport, InstantRange, ReadOptions, ReadReport, merged
 from mmstats.readers.scan import Scan
 from mmstats.readers.schema_groups import by_pyarrow, find_undecodable
 from mmstats.resources import lack_in
+from mmstats.schemas.lookups import require
 from mmstats.storage.errors import is_store_error
 from mmstats.wording import did_you_mean, plural, visible
 
@@ -98,7 +99,10 @@ class Source:
         cache: Cache | None,
     ) -> None:
         self.dataset = dataset
-        self.projection = Projection(selection, dataset.columns, dataset.timestamp_unit, dataset.limits)
+        self.projection = projection_of(dataset, selection)
+        if dataset.schema and not all(file.stored for file in found.files):
+            asked = (*REQUIRED, *selection.read)
+            require({name: self.projection.derivations[name] for name in asked}, dataset.geo_database)
         self.options = ReadOptions(dataset.skip_bad_rows, _one_at_a_time(advance))
         self.found = found
         trusted = dataset.trust_partitions
@@ -204,27 +208,45 @@ class Source:
         return [*notices, *self.mapped_to_nothing(report.columns)]
 
     def mapped_to_nothing(self, found: Collection[str]) -> list[str]:
-        """What is wrong with columns of the question that are mapped to a name that no file has, a sentence each.
+        """What is wrong with columns of the question whose given names no file has, a sentence each.
 
-        `found` are the event columns that some file has.
+        `found` are the event columns that some file has. Names are given by a mapping, and by a schema for the columns
+        that must be there.
         """
-        mapped = self.projection.mapped
-        read = (name for name in self.projection.selection.read if name in mapped and name in EVENT_COLUMNS)
-        lacking = [name for name in read if name not in found]
+        mapped, schema = self.projection.mapped, self.projection.schema
+        required = [name for name in REQUIRED if schema and name in schema.columns]
+        given = [name for name in self.projection.selection.read if name in mapped or name in required]
+        lacking = [name for name in given if name in EVENT_COLUMNS and name not in found]
         if not lacking or not self._overlaps:
             return []
         names: Collection[str] = ()
         with suppress(DatasetError, *ENGINE_FAULTS):  # it is read for an offer alone
             names = column_names(self.found.files[0], self.projection.limits)
-        offers = {name: did_you_mean(mapped[name], names, f"--map {name}={{}}") for name in lacking}
-        return [
-            f"no file has a column {visible(mapped[name])!r} to serve as {name}{offer and f': {visible(offer)}'}"
-            for name, offer in offers.items()
-        ]
+        return [self._names_nothing(name, names) for name in lacking]
+
+    def _names_nothing(self, column: str, names: Collection[str]) -> str:
+        """That no file has what an event column is made of, with an offer of one of the names that there are."""
+        sources = self.projection.sources[column]
+        offer = did_you_mean(sources[0], names, f"--map {column}={{}}")
+        named = " or ".join(repr(visible(name)) for name in sources)
+        return f"no file has a column {named} to serve as {column}{offer and f': {visible(offer)}'}"
 
     def lacks(self, column: str, report: ReadReport) -> bool:
         """Whether there are files that may hold events of the range, and none of them has an event column."""
         return bool(self._overlaps) and column not in report.columns
+
+
+def projection_of(dataset: Dataset, selection: Selection) -> Projection:
+    """How the columns of a dataset become the event columns selected."""
+    return Projection(
+        selection,
+        dataset.columns,
+        dataset.timestamp_unit,
+        dataset.limits,
+        dialect=dataset.dialect,
+        schema=dataset.schema,
+        geo_database=dataset.geo_database,
+    )
 
 
 def _one_at_a_time(advance: Callable[[int], None]) -> Callable[[int], None]:

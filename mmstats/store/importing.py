@@ -140,6 +140,8 @@ def _find_source(file: EventFile, dataset: Dataset, advance: Callable[[int], Non
         "input_format": file.format.name,
         **dataset.dialect.said,
     }
+    if dataset.schema:
+        read_as |= {"schema": dataset.schema.digest, "looked_up": dataset.looked_up}
     return _FoundSource(file, location, digest, json.dumps(read_as, separators=(",", ":")), identity)
 
 

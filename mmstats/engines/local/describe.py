@@ -107,8 +107,8 @@ def describe(dataset: Dataset, advance: Advance = lambda _: None) -> Description
 
     def read(source: Source) -> Description:
         columnar = source.scan([file for file in source.files if not file.format.is_text])
-        bad = {path for path, one in columnar.report().files.items() if one.bad_rows}
-        # A footer counts rows that cannot be read as well.
+        bad = {path for path, one in columnar.report().files.items() if one.bad_rows or one.passed_over}
+        # A footer counts rows that cannot be read, or are no events, as well.
         by_footer = [file for file in columnar.files if file.format.name == "parquet" and file.path not in bad]
         paths = {file.path for file in by_footer}
         others = [file for file in source.files if file.path not in paths]
@@ -160,7 +160,8 @@ def check(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
 
 
 def _read(dataset: Dataset, read: Callable[[Source], Description], advance: Advance) -> Description:
-    own = {} if "event_name" in dataset.columns else _OWN_NAME
+    is_named = "event_name" in dataset.columns or (dataset.schema and "event_name" in dataset.schema.columns)
+    own = {} if is_named else _OWN_NAME
     as_read = replace(dataset, skip_bad_rows=True, trust_partitions=False, columns={**own, **dataset.columns})
     return read_source(as_read, Selection((*EVENT_COLUMNS, *own)), read, advance)
 
@@ -235,9 +236,9 @@ def _description(dataset: Dataset, source: Source, summary: Summary, report: Rea
 
     def sources(column: str) -> tuple[str, ...]:
         """The columns of the data that serve as an event column."""
-        if column in dataset.columns:
-            return (dataset.columns[column],)
-        return own_names if column == "event_name" else (column,)
+        if column == "event_name" and own_names:
+            return own_names
+        return source.projection.sources[column]
 
     first, last = summary.instants()
     bad = {_name(file): one.bad_rows for file in source.files if (one := report.files.get(file.path)) and one.bad_rows}
