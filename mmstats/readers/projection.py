@@ -181,11 +181,15 @@ class Projection:
                 raise NotEvents(f"{file}: no column {visible(name)!r}, but {several}", hint=hint)
         return replace(self, spelled={name: found[0] for name, found in spelled.items()}) if spelled else self
 
+    def named(self, column: str) -> str:
+        """The raw columns that an event column is made of, for a message."""
+        return " or ".join(repr(visible(name)) for name in self.sources[column])
+
     def no_columns(self, file: EventFile, missing: Sequence[str], names: Collection[str]) -> NotEvents:
         """The error for a file in which nothing serves as the `missing` columns, with an offer of what might."""
+        given = {*self.mapped, *(self.schema.columns if self.schema else ())}
         lacked = [
-            f"{visible(self.mapped[column])!r} to serve as {column}" if column in self.mapped else repr(column)
-            for column in missing
+            f"{self.named(column)} to serve as {column}" if column in given else repr(column) for column in missing
         ]
         likely = {column: _likely(column, names) for column in missing}
         flags = " ".join(f"--map {column}={visible(name or 'COLUMN')}" for column, name in likely.items())

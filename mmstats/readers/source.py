@@ -205,7 +205,7 @@ class Source:
             notices.insert(0, f"passed over {special_files(count)}")
         if count := self.found.passed_over:
             notices.insert(0, f"passed over {plural(count, 'file')} of unknown extension")
-        return [*notices, *self.mapped_to_nothing(report.columns)]
+        return [*notices, *(self.mapped_to_nothing(report.columns) if report.files else [])]
 
     def mapped_to_nothing(self, found: Collection[str]) -> list[str]:
         """What is wrong with columns of the question whose given names no file has, a sentence each.
@@ -226,9 +226,8 @@ class Source:
 
     def _names_nothing(self, column: str, names: Collection[str]) -> str:
         """That no file has what an event column is made of, with an offer of one of the names that there are."""
-        sources = self.projection.sources[column]
-        offer = did_you_mean(sources[0], names, f"--map {column}={{}}")
-        named = " or ".join(repr(visible(name)) for name in sources)
+        offer = did_you_mean(self.projection.sources[column][0], names, f"--map {column}={{}}")
+        named = self.projection.named(column)
         return f"no file has a column {named} to serve as {column}{offer and f': {visible(offer)}'}"
 
     def lacks(self, column: str, report: ReadReport) -> bool:

@@ -1,6 +1,7 @@
 """What steps look up beside the data: user agents by a library, addresses in a database of the user's own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 
 from mmstats.derivation import Derivation, Schema, StepName, steps_of
@@ -46,7 +47,15 @@ def lacking(derivation: Derivation, geo_database: str | None) -> tuple[str, str]
     return "", ""
 
 
-def require(derivations: dict[str, Derivation], geo_database: str | None) -> None:
+def without_lacking(schema: Schema, geo_database: str | None) -> tuple[Schema, list[str]]:
+    """A schema without the columns that need what is not there, and a sentence for each of these."""
+    needs = {name: lacking(one, geo_database) for name, one in schema.columns.items()}
+    sentences = [f"{name} is left out, since it needs {what}: {hint}" for name, (what, hint) in needs.items() if what]
+    columns = {name: one for name, one in schema.columns.items() if not needs[name][0]}
+    return replace(schema, columns=columns), sentences
+
+
+def require(derivations: Mapping[str, Derivation], geo_database: str | None) -> None:
     """Raise InvalidParams where one of some event columns' derivations needs what is not there."""
     for column, derivation in derivations.items():
         what, hint = lacking(derivation, geo_database)

@@ -61,10 +61,9 @@ def read_schema(name: str, file: str, content: str, digest: str, seen: Mapping[s
     except _Wrong as wrong:
         line = _line_of(content, wrong.keys)
         raise InvalidSettings(f"{shown}: line {line}: {visible(wrong.fault)}", hint=visible(wrong.hint)) from None
-    except tomllib.TOMLDecodeError as fault:
-        raise InvalidSettings(f"{shown}: not valid TOML: {visible(str(fault))}") from None
-    except (ValueError, RecursionError) as fault:  # integers too long, brackets too deep
-        raise InvalidSettings(f"{shown}: not valid TOML: {visible(str(fault))}") from None
+    except (ValueError, RecursionError) as fault:  # also integers too long, brackets too deep
+        said = str(fault).replace("at end of document", f"at line {len(content.splitlines())}")
+        raise InvalidSettings(f"{shown}: not valid TOML: {visible(said)}") from None
 
 
 def _line_of(content: str, keys: Keys) -> int:

@@ -26,6 +26,7 @@ from mmstats.readers.scan import Scan
 from mmstats.readers.schema_groups import by_pyarrow
 from mmstats.readers.source import Source, read_source
 from mmstats.reports import MAX_EVENT_NAMES, MAX_FAULTS, Check, ColumnUse, Description, Fault, FormatUse
+from mmstats.schemas.lookups import without_lacking
 
 Advance = Callable[[int], None]
 _OWN_NAME = {"the column event_name itself": "event_name", "the column event": "event"}
@@ -162,8 +163,11 @@ def check(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
 def _read(dataset: Dataset, read: Callable[[Source], Description], advance: Advance) -> Description:
     is_named = "event_name" in dataset.columns or (dataset.schema and "event_name" in dataset.schema.columns)
     own = {} if is_named else _OWN_NAME
-    as_read = replace(dataset, skip_bad_rows=True, trust_partitions=False, columns={**own, **dataset.columns})
-    return read_source(as_read, Selection((*EVENT_COLUMNS, *own)), read, advance)
+    schema, lacking = without_lacking(dataset.schema, dataset.geo_database) if dataset.schema else (None, [])
+    columns = {**own, **dataset.columns}
+    as_read = replace(dataset, skip_bad_rows=True, trust_partitions=False, columns=columns, schema=schema)
+    found = read_source(as_read, Selection((*EVENT_COLUMNS, *own)), read, advance)
+    return replace(found, notices=(*lacking, *found.notices))
 
 
 def _by_footers(scan: Scan) -> Iterator[Summary]:
