@@ -11,6 +11,7 @@ from mmstats.options import Option
 
 TAB = "tab"
 LINES = ("combined",)
+LOG_TIME = "%d/%b/%Y:%H:%M:%S %z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,19 @@ class Dialect:
         return replace(self, **said)
 
     @property
+    def is_plain_csv(self) -> bool:
+        """Whether nothing is said of CSV but what fields are null."""
+        return self.delimiter is None and self.quotes and not (self.names or self.comment or self.lines)
+
+    @property
     def null_texts(self) -> tuple[str, ...]:
         """The texts that are null."""
         return (*(() if self.null is None else (self.null,)), *(("",) if self.empty_is_null else ()))
+
+    @property
+    def timestamps(self) -> str | None:
+        """The format of timestamps: what is said, else that of the lines."""
+        return self.timestamp_format or (LOG_TIME if self.lines else None)
 
     @property
     def said(self) -> dict[str, Any]:

@@ -453,7 +453,7 @@ def test_an_array_in_ndjson_is_told_how_it_is_read(ask: Ask, tmp_path: Path) -> 
     assert ask("a.ndjson", "--input-format", "json").value == 2
 
 
-@pytest.mark.parametrize("header", ["Weekly sales", "a;b;c", "timestamp"])
+@pytest.mark.parametrize("header", ["Weekly sales", "timestamp"])
 def test_no_column_is_offered_of_a_header_of_one_name(ask: Ask, tmp_path: Path, header: str) -> None:
     """Where the first line holds one name, it is shown, and nothing is mapped."""
     (tmp_path / "a.csv").write_text(f"{header}\n\ntimestamp,event_name\n2026-05-01,a\n")

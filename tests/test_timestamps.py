@@ -18,7 +18,7 @@ from mmstats.engines.local.engine import answer
 from mmstats.errors import BadRow
 from mmstats.question.instants import parse_instant
 from mmstats.question.query import StatsQuery
-from mmstats.readers.timestamps import parse_text
+from mmstats.readers.timestamps import TimestampForm, parse_text
 from tests import oracle as contract
 from tests.conftest import WRITERS, Ask
 from tests.drawn import NEAR, Drawn, datasets, frame_of, questions
@@ -51,7 +51,19 @@ def oracle(text: str, unit: str | None = None) -> datetime | None:
         pass
     if not re.fullmatch(r"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?", text, re.ASCII):
         return None
+    if unit is None and is_calendar(f"{Decimal(text):f}" if "e" in text.lower() else text):
+        return None
     return instant_of(Fraction(Decimal(text)), unit)
+
+
+def is_calendar(text: str) -> bool:
+    """Whether a number is the digits of a date of the years 1900 to 2199, which may be no epoch."""
+    found = re.fullmatch(r"([0-9]{8}|[0-9]{14})(\.0*)?", text, re.ASCII)
+    try:
+        year = datetime.strptime(found[1].ljust(14, "0"), "%Y%m%d%H%M%S").year if found else 0  # noqa: DTZ007
+    except ValueError:
+        return False
+    return 1900 <= year <= 2199
 
 
 two = st.integers(0, 99).map("{:02}".format)
@@ -95,6 +107,10 @@ numbers = st.one_of(
     st.integers(-(10**20), 10**20).map(str),
     st.integers(-(10**12), 10**12).map(str),
     st.builds("{}.{}".format, st.integers(-(10**12), 10**12), st.from_regex(r"[0-9]{0,12}", fullmatch=True)),
+    st.dates(date(1890, 1, 1), date(2210, 1, 1)).map("{:%Y%m%d}".format),
+    st.datetimes(FIRST, LAST).map("{:%Y%m%d%H%M%S}.0".format),
+    st.datetimes().map(lambda at: f"20{at:%y%m%d%H%M%S}"),
+    st.sampled_from(["20260230", "20261301", "2.0260501e7", "020260501", "20260501240000", "-20260501"]),
     st.builds("{}e{}".format, st.integers(-9999, 9999), st.integers(-5, 16)),
     st.sampled_from(
         ["-0", "-0.5", "-0.0000001", "0", "00", "007", "1e3", "1.5E+9", "-1.7e9", "99999999999", "-99999999999.9"]
@@ -122,7 +138,7 @@ near = st.one_of(iso, days, odd_days, numbers).flatmap(
 @settings(max_examples=200)
 def test_texts_are_read_as_the_parameters_are(texts: list[str], unit: str | None) -> None:
     """Texts in a column name the same instants as in a parameter, and numbers are epochs."""
-    found = parse_text(pl.Series(texts, dtype=pl.String), unit).to_list()
+    found = parse_text(pl.Series(texts, dtype=pl.String), TimestampForm(unit)).to_list()
     assert found == [oracle(text, unit) for text in texts]
 
 

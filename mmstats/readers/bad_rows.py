@@ -8,9 +8,9 @@ from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import changed_error
 from mmstats.readers import types, value_text
 from mmstats.readers.columnar import ColumnarFiles
-from mmstats.readers.csv_records import find_bad_records
+from mmstats.readers.csv_bad_records import find_bad_records
 from mmstats.readers.ndjson import find_bad_lines
-from mmstats.readers.projection import Projection, not_an_instant
+from mmstats.readers.projection import Projection, no_instant
 from mmstats.readers.report import FoundBadRow
 from mmstats.readers.schema_groups import group_by_schema
 from mmstats.readers.statistics import Match, UnknownFooter, match_range, row_groups, slices
@@ -28,23 +28,25 @@ def find_bad_rows(file: EventFile, projection: Projection) -> Iterator[FoundBadR
         yield from find_bad_lines(file, projection)
     else:
         for group in group_by_schema([file], projection):
-            yield from _find_in(group)
+            yield from _find_in(group, group.bad)
 
 
 def count_bad_rows(group: ColumnarFiles, *, skip: bool) -> dict[str, int]:
     """How many rows of each file of a scan cannot be read, by path; none where there are none at all.
 
     That is asked first, by itself: where statistics show that no timestamp is null, the engine reads no data for it.
-    Without `skip`, raises BadRow for the first.
+    Raises BadRow for the first, or with `skip` for the first that is refused.
     """
     if not _count(group.bad_rows()):
         return {}
     counts = {}
     for file in group.split():
-        counts[file.files[0].path] = sum(_count(scan.filter(file.bad)) for scan, _ in _unpruned(file))
-        if counts[file.files[0].path] and not skip:
-            first = next(_find_in(file, most=1), None)
-            raise first.error(file.files[0]) if first else changed_error(str(file.files[0]))
+        (one,) = file.files
+        counts[one.path] = sum(_count(scan.filter(file.bad)) for scan, _ in _unpruned(file))
+        if counts[one.path]:
+            first = next(_find_in(file, file.refused if skip else file.bad, most=1), None)
+            if first or not skip:
+                raise first.error(one) if first else changed_error(str(one))
     return counts
 
 
@@ -75,15 +77,18 @@ def _unpruned(file: ColumnarFiles) -> list[tuple[pl.LazyFrame, int]]:
     return [(file.scan().slice(first, rows), first) for first, rows in left]
 
 
-def _find_in(file: ColumnarFiles, most: int | None = None) -> Iterator[FoundBadRow]:
-    """The bad rows of one file, of each scan of it at `most` so many."""
+def _find_in(file: ColumnarFiles, which: pl.Expr, most: int | None = None) -> Iterator[FoundBadRow]:
+    """Those `which` are meant of the bad rows of one file, of each scan of it at `most` so many."""
     texts = {name: fails.alias(f"failed {name}") for name, fails in file.texts_that_fail().items()}
-    no_instant = types.no_instant(*file.timestamp, file.projection.timestamp_unit).alias("no instant")
+    form = file.projection.timestamps
+    is_none = types.no_instant(*file.timestamp, form).alias("no instant")
     text = file.text("timestamp").alias("text")
     for scan, before in _unpruned(file):
-        bad = scan.with_row_index("row").filter(file.bad).select("row", no_instant, text, *texts.values())
+        bad = scan.with_row_index("row").filter(which).select("row", is_none, text, *texts.values())
         first = bad if most is None else bad.head(most)
-        for row, is_none, stated, *failed in first.collect(engine="streaming").iter_rows():
-            name = next(name for name, fails in zip(texts, failed, strict=True) if fails) if not is_none else ""
-            reason = not_an_instant(stated) if is_none else f"{value_text.fault_of(file.columns[name])} in {name}"
-            yield FoundBadRow("row", before + row + 1, reason)
+        for row, has_none, stated, *failed in first.collect(engine="streaming").iter_rows():
+            if has_none:
+                yield no_instant(stated, form, "row", before + row + 1)
+            else:
+                name = next(name for name, fails in zip(texts, failed, strict=True) if fails)
+                yield FoundBadRow("row", before + row + 1, f"{value_text.fault_of(file.columns[name])} in {name}")

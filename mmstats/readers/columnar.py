@@ -13,7 +13,7 @@ from mmstats.readers import derive, pyarrow_reader, types, value_text
 from mmstats.readers.columnar_file import is_stream, read_stream, scan_files, scanned_path, unused_name
 from mmstats.readers.position import Position
 from mmstats.readers.projection import VISITOR, Projection, hashed, with_nulls
-from mmstats.readers.timestamps import TIMESTAMP
+from mmstats.readers.timestamps import TIMESTAMP, calendar_digits
 
 FILE = "file"  # the number of the file that an event is from
 
@@ -139,9 +139,9 @@ class ColumnarFiles:
         which count files by path from 0 in their order, the column FILE is delivered too.
         """
         scan = self.scan(with_origin=numbers is not None) if scan is None else scan
-        selection, unit = self.projection.selection, self.projection.timestamp_unit
-        instant, in_range = types.instant(*self.timestamp, unit), types.in_range(*self.timestamp, selection, unit)
-        if selection.bounded and "timestamp" in selection.schema and not types.is_instant(self.timestamp[1]):
+        selection, form = self.projection.selection, self.projection.timestamps
+        instant, in_range = types.instant(*self.timestamp, form), types.in_range(*self.timestamp, selection, form)
+        if selection.bounded and "timestamp" in selection.schema and not types.is_instant(self.timestamp[1], form):
             parsed = unused_name("instant", self.columns)  # of a text, once for both
             scan = scan.with_columns(instant.alias(parsed))
             instant, in_range = pl.col(parsed), selection.in_range(pl.col(parsed))
@@ -173,10 +173,21 @@ class ColumnarFiles:
     @property
     def bad(self) -> pl.Expr:
         """Whether a row cannot be read, judged on the columns that the question reads."""
-        no_instant = types.no_instant(*self.timestamp, self.projection.timestamp_unit)
+        no_instant = types.no_instant(*self.timestamp, self.projection.timestamps)
         faults = [no_instant, *self.texts_that_fail().values()]
         bad = pl.any_horizontal(faults) if len(faults) > 1 else faults[0]
         return bad if (others := self.others) is None else bad & ~others
+
+    @property
+    def refused(self) -> pl.Expr:
+        """Whether a row is not left out either: digits that may be a date or an epoch."""
+        source, dtype = self.timestamp
+        if not self.projection.timestamps.is_open or isinstance(dtype, pl.Datetime | pl.Date):
+            return pl.lit(value=False)
+        if dtype.is_integer():
+            return types.is_calendar(source, dtype, self.projection.timestamps)
+        text = value_text.text(source, dtype)
+        return text.map_batches(calendar_digits, return_dtype=pl.Boolean, is_elementwise=True)
 
     def texts_that_fail(self) -> dict[str, pl.Expr]:
         """Whether a value has no text, by raw column, of those that the question reads and that may have none."""
@@ -196,15 +207,17 @@ class ColumnarFiles:
         return self.text("timestamp"), pl.String()
 
     def _is_typed(self, part: Derivation) -> bool:
-        return isinstance(part, Column) and types.is_instant(self.columns.get(part.name, pl.String()))
+        if not isinstance(part, Column):
+            return False
+        return types.is_instant(self.columns.get(part.name, pl.String()), self.projection.timestamps)
 
     def _first_instant(self, parts: Sequence[Derivation]) -> pl.Expr:
         """The instant of the first part that is not null, row by row."""
-        unit, found = self.projection.timestamp_unit, pl.lit(None, TIMESTAMP)
+        form, found = self.projection.timestamps, pl.lit(None, TIMESTAMP)
         for part in reversed(parts):
             source = pl.col(part.name) if isinstance(part, Column) and self._is_typed(part) else self._made(part)
             dtype = self.columns[part.name] if isinstance(part, Column) and self._is_typed(part) else pl.String()
-            found = pl.when(source.is_not_null()).then(types.instant(source, dtype, unit)).otherwise(found)
+            found = pl.when(source.is_not_null()).then(types.instant(source, dtype, form)).otherwise(found)
         return found
 
     def text(self, column: str) -> pl.Expr:

@@ -16,22 +16,28 @@ from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import changed_error
 from mmstats.files.text_file import open_bytes
 from mmstats.readers.csv_arrow import arrow_options, columns_to_read, named
+from mmstats.readers.csv_bad_records import find_bad_records
 from mmstats.readers.csv_body import Body, HeldBody
+from mmstats.readers.csv_head import read_head
 from mmstats.readers.csv_quotes import SoundRecords
-from mmstats.readers.csv_records import delimiter_of, find_bad_records, read_header
+from mmstats.readers.csv_syntax import CsvSyntax
 from mmstats.readers.projection import Projection, judge_rows, range_of, select_rows
 from mmstats.readers.report import FileReport, InstantRange, ReadOptions, union_range
 
 
 @dataclass(frozen=True, slots=True)
 class CsvBlock:
-    """What was read of a block of records: the events selected, its rows, and the range of those that can be read."""
+    """What was read of a block of records: the events selected, its rows, and the range of those that can be read.
+
+    With a `refused` row, no bad row is left out.
+    """
 
     events: pl.DataFrame
     rows: int
     bad_rows: int
     passed_over: int
     range: InstantRange | None
+    refused: bool
 
 
 class CsvReader:
@@ -39,7 +45,6 @@ class CsvReader:
 
     def __init__(self, file: EventFile, projection: Projection, options: ReadOptions) -> None:
         self._file, self._projection, self._options = file, projection, options
-        self._delimiter = delimiter_of(file)
         self._columns: frozenset[str] = frozenset()
         self._rows = self._bad_rows = self._passed_over = 0  # of the blocks that were taken
         self._left_out = 0  # records that are in no block
@@ -55,36 +60,46 @@ class CsvReader:
         # Arrow reads up to 256 MB ahead. Of a file that is not compressed it is known how much its blocks are of it.
         as_read = (self._options.advance,) if self._file.format.compression else ()
         with open_bytes(self._file, *as_read) as stream:
-            found = read_header(self._file, stream, self._projection.limits.csv_header_bytes)
+            found = read_head(self._file, stream, self._projection.dialect, self._projection.limits.csv_header_bytes)
             if found is None:
                 return
-            header, below = found
-            self._columns = self._projection.columns_in(self._file, header)  # also of a header alone: is it of events?
-            self._projection = self._projection.as_spelled_in(self._file, header)
+            head, below = found
             most, skip = self._projection.limits.csv_block_bytes, self._options.skip_bad_rows
-            body = Body(stream, below, SoundRecords(self._delimiter, most, skip=skip))
-            if not body.is_empty():
-                for raw in self._raw_blocks(body, header):
-                    yield partial(self._read, raw, body)
+            body = Body(stream, below, SoundRecords(head.names, head.syntax, most, skip=skip))
+            while True:
+                yield from self._below_names(body, head.syntax)
+                if not body.records.has_other_names or body.stopped or body.fault:
+                    break
+                body.go_on()
             self._fault = body.fault or (_BAD_ROW if body.records.is_broken else "")
             self._left_out += body.records.left_out
 
-    def _read(self, raw: pl.DataFrame, body: Body) -> CsvBlock:
-        texts, read = raw, [name for name in raw.columns if name in self._projection.raw]
+    def _below_names(self, body: Body, syntax: CsvSyntax) -> Iterator[Callable[[], CsvBlock]]:
+        """How to read each block of the records below the same names, which a header alone has as well."""
+        names = body.records.names
+        self._columns |= self._projection.columns_in(self._file, names)
+        projection = self._projection.as_spelled_in(self._file, names)
+        if not body.is_empty():
+            for raw in self._raw_blocks(body, names, syntax, projection):
+                yield partial(self._read, raw, body, projection)
+
+    def _read(self, raw: pl.DataFrame, body: Body, projection: Projection) -> CsvBlock:
+        texts, read = raw, [name for name in raw.columns if name in projection.raw]
         if body.has_invalid and read:
             invalid = pl.col(read).str.contains(body.invalid, literal=True).fill_null(value=False)
             texts = raw.filter(~pl.any_horizontal(invalid))
-        judged = judge_rows(texts, self._projection, self._file.partition)
+        judged = judge_rows(texts, projection, self._file.partition)
         frame, passed_over = judged.events(), judged.passed_over
-        events = select_rows(frame, self._projection.selection)
-        return CsvBlock(events, raw.height, raw.height - frame.height - passed_over, passed_over, range_of(frame))
+        bad_rows = raw.height - frame.height - passed_over
+        events = select_rows(frame, projection.selection)
+        return CsvBlock(events, raw.height, bad_rows, passed_over, range_of(frame), judged.refused)
 
     def take(self, block: CsvBlock) -> Iterator[pl.DataFrame]:
         """The events of a block; blocks are taken in order.
 
         Raises BadRow for a record that cannot be read, unless the options say to leave such records out.
         """
-        if block.bad_rows and not self._options.skip_bad_rows:
+        if block.refused or (block.bad_rows and not self._options.skip_bad_rows):
             self._explain(_BAD_ROW)
         self._rows += block.rows
         self._bad_rows += block.bad_rows
@@ -109,8 +124,8 @@ class CsvReader:
 
     def _explain(self, fault: str) -> None:
         """Raise what is wrong."""
-        if not self._options.skip_bad_rows:
-            for found in find_bad_records(self._file, self._projection):
+        for found in find_bad_records(self._file, self._projection):
+            if found.refused or not self._options.skip_bad_rows:
                 raise found.error(self._file)
         if fault == _BAD_ROW:
             raise changed_error(str(self._file))  # and is whole now
@@ -118,19 +133,21 @@ class CsvReader:
         why = f"a row is longer than {most} MiB" if "straddl" in fault else f"cannot be read ({fault})"
         raise Unreadable(f"{self._file}: {why}")
 
-    def _raw_blocks(self, body: Body, header: list[str]) -> Iterator[pl.DataFrame]:
+    def _raw_blocks(
+        self, body: Body, names: tuple[str, ...], syntax: CsvSyntax, projection: Projection
+    ) -> Iterator[pl.DataFrame]:
         import pyarrow as pa  # takes longer to import than a small Parquet question to answer
         from pyarrow import csv
 
-        columns = columns_to_read(self._file, header, self._projection)
+        columns = columns_to_read(self._file, names, projection)
         try:
             with csv.open_csv(
                 pa.PythonFile(HeldBody(body), "r"),
                 **arrow_options(
-                    header,
+                    names,
                     columns,
-                    self._delimiter,
-                    self._projection.limits.csv_block_bytes,
+                    syntax,
+                    projection.limits.csv_block_bytes,
                     lambda _: self._on_wrong_length(body),
                 ),
             ) as reader:

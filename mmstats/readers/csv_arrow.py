@@ -9,6 +9,7 @@ import polars as pl
 from mmstats.errors import NotEvents
 from mmstats.files.event_file import EventFile
 from mmstats.readers.csv_quotes import is_quoted_rightly
+from mmstats.readers.csv_syntax import CsvSyntax
 from mmstats.readers.projection import Projection
 
 
@@ -30,7 +31,7 @@ def columns_to_read(file: EventFile, header: Sequence[str], projection: Projecti
 def arrow_options(
     header: Sequence[str],
     columns: Mapping[str, str],
-    delimiter: str,
+    syntax: CsvSyntax,
     block_bytes: int,
     on_wrong_length: Callable[[Any], str],
 ) -> dict[str, Any]:
@@ -45,7 +46,10 @@ def arrow_options(
             column_names=[f"f{index}" for index in range(len(header))], block_size=block_bytes, use_threads=False
         ),
         "parse_options": csv.ParseOptions(
-            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=on_wrong_length
+            delimiter=syntax.delimiter,
+            quote_char='"' if syntax.quotes else False,
+            newlines_in_values=syntax.quotes,
+            invalid_row_handler=on_wrong_length,
         ),
         "convert_options": csv.ConvertOptions(
             include_columns=[*columns.values()],
@@ -65,7 +69,7 @@ def named(read: Any, columns: Mapping[str, str]) -> pl.DataFrame:
 
 
 def parse_together(
-    texts: Sequence[bytes], header: Sequence[str], columns: Mapping[str, str], delimiter: str
+    texts: Sequence[bytes], header: Sequence[str], columns: Mapping[str, str], syntax: CsvSyntax
 ) -> tuple[pl.DataFrame, list[int]] | None:
     """The raw columns of several texts below one header, and how many records each has; None where one is at fault.
 
@@ -74,7 +78,7 @@ def parse_together(
     import pyarrow as pa
     from pyarrow import csv
 
-    end = delimiter.join([secrets.token_hex(8)] * (len(header) + 1))  # what nobody can know, no data can hold
+    end = syntax.delimiter.join([secrets.token_hex(8)] * (len(header) + 1))  # what nobody can know, no data can hold
     whole = b"".join([part for text in texts for part in (text, f"\n{end}\n".encode())])
     ends: list[int] = []
 
@@ -84,12 +88,12 @@ def parse_together(
         ends.append(row.number)
         return "skip"
 
-    if not all(is_quoted_rightly(text, delimiter) for text in texts):
+    if not all(is_quoted_rightly(text, syntax) for text in texts):
         return None
     try:
         whole.decode()
         read = csv.read_csv(
-            pa.BufferReader(whole), **arrow_options(header, columns, delimiter, len(whole), on_wrong_length)
+            pa.BufferReader(whole), **arrow_options(header, columns, syntax, len(whole), on_wrong_length)
         )
     except (UnicodeDecodeError, pa.ArrowInvalid):
         return None

@@ -19,7 +19,7 @@ class Body:
 
     `read` is what was already read of the stream below the header. Bytes that are not UTF-8 come as `invalid`, since
     they concern only a question that reads them. It ends before a record that has a quote where none may be, unless
-    the `records` leave such out.
+    the `records` leave such out, and where the names of the fields change.
     """
 
     fault = ""  # what the reader gave up on
@@ -30,9 +30,15 @@ class Body:
         self.records = records
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        self._ended = False
+        self._ended = self._stream_ended = False
         self.has_invalid = False
         self._ready = self._sound(read)
+
+    def go_on(self) -> None:
+        """Have the records come next that stand below other names."""
+        self.records.go_on()
+        self._ended = False
+        self._ready = self._sound(b"")
 
     def is_empty(self) -> bool:
         """Whether there is nothing left to read."""
@@ -54,12 +60,12 @@ class Body:
 
     def _read_on(self, size: int) -> None:
         data = self._stream.read(size)
-        self._ended = not data
+        self._stream_ended = not data
         self._ready += self._sound(data)
 
     def _sound(self, data: bytes) -> bytes:
-        sound = self.records.pass_on(self._as_utf8(data, final=self._ended), ended=self._ended)
-        self._ended = self._ended or self.records.is_broken
+        sound = self.records.pass_on(self._as_utf8(data, final=self._stream_ended), ended=self._stream_ended)
+        self._ended = self._stream_ended or self.records.is_broken or self.records.has_other_names
         return sound
 
     def _as_utf8(self, data: bytes, *, final: bool) -> bytes:

@@ -7,38 +7,53 @@ end of the record comes next. A quote elsewhere in a field is itself.
 import re
 from typing import AnyStr, NamedTuple
 
+from mmstats.readers.csv_syntax import CsvSyntax
+
 _QUOTE = b'"'
 _BREAK = re.compile(rb"\r\n?|\n")
 
 
-def is_quoted_rightly(text: bytes, delimiter: str) -> bool:
+def is_quoted_rightly(text: bytes, syntax: CsvSyntax) -> bool:
     """Whether all quotes of some records, the last of which needs no line break, are where they may be."""
-    return _QUOTE not in text or _sound_end(text, 0, delimiter, ended=True) == len(text)
+    return not syntax.quotes or _QUOTE not in text or _sound_end(text, 0, syntax.delimiter, ended=True) == len(text)
 
 
 class SoundRecords:
-    """Passes on whole records as their bytes come, until one has a quote where none may be.
+    """Passes on whole records as their bytes come, until one has a quote where none may be, or other names come.
 
-    With `skip` the line that such a record begins on is left out, and it goes on at the next one. A record is held back
-    until it is whole, up to `most_bytes`.
+    Lines that are no records are left out. With `skip` so is the line that a record begins on which has such a quote,
+    and it goes on at the next one. A record is held back until it is whole, up to `most_bytes`.
     """
 
-    def __init__(self, delimiter: str, most_bytes: int, *, skip: bool) -> None:
-        self._delimiter, self._most, self._skip = delimiter, most_bytes, skip
+    def __init__(self, names: tuple[str, ...], syntax: CsvSyntax, most_bytes: int, *, skip: bool) -> None:
+        self.names = names
+        self._syntax, self._most, self._skip = syntax, most_bytes, skip
         self._held = b""
         self._leaving_out = False  # the rest of a line
         self.left_out = 0
         self.is_broken = False
+        self.has_other_names = False
 
     def pass_on(self, data: bytes, *, ended: bool) -> bytes:
         """The records that are whole with these bytes; all that are left where the bytes have ended."""
+        if not self._syntax.quotes and not self._syntax.starts:
+            return data
         data, sound = self._held + data, []
         at = self._behind_line(data, 0) if self._leaving_out else 0
-        while at < len(data) and not self.is_broken:
-            end = _sound_end(data, at, self._delimiter, ended=ended)
+        while at < len(data) and not self.is_broken and not self.has_other_names:
+            if data.startswith(self._syntax.starts, at):
+                line = self._line(data, at, ended=ended)
+                if not line:
+                    break
+                self._see(line)
+                at += len(line)
+                continue
+            end = self._sound_end(data, at, ended=ended)
             sound.append(data[at:end])
             at = end
-            if not ended and _may_go_on(data, at, self._delimiter):
+            if data.startswith(self._syntax.starts, at):
+                continue
+            if not ended and self._may_go_on(data, at):
                 if len(data) - at <= self._most:
                     break
                 if not self._skip or data.find(_QUOTE, at) < 0:  # too long for whoever reads it, who says so
@@ -51,6 +66,39 @@ class SoundRecords:
                 self.is_broken = at < len(data)
         self._held = b"" if self.is_broken else data[at:]
         return b"".join(sound)
+
+    def go_on(self) -> None:
+        """Pass on the records below the names that have come."""
+        self.has_other_names = False
+
+    def _line(self, data: bytes, at: int, *, ended: bool) -> bytes:
+        """The line that begins at a place, with its break; empty where it may go on."""
+        found = _BREAK.search(data, at)
+        if found and (ended or found.end() < len(data)):
+            return data[at : found.end()]
+        return data[at:] if ended else b""
+
+    def _see(self, line: bytes) -> None:
+        """Take note of a line that is no record."""
+        if self._syntax.is_names(line) and (names := self._syntax.names_in(line)) != self.names:
+            self.names, self.has_other_names = names, True
+
+    def _sound_end(self, data: bytes, at: int, *, ended: bool) -> int:
+        """Where the sound records end that come first, before a line that is none."""
+        starts = (found.end() for found in self._syntax.line_of_none.finditer(data, at)) if self._syntax.starts else ()
+        for stop in (*starts, len(data)):
+            is_last = stop == len(data)
+            part = data if is_last else data[:stop]
+            if self._syntax.quotes:
+                end = _sound_end(part, at, self._syntax.delimiter, ended=ended and is_last)
+            else:
+                end = len(data) if ended and is_last else max(part.rfind(b"\n", at), part.rfind(b"\r", at), at - 1) + 1
+            if end == stop:  # else that line lies in a quoted field
+                break
+        return end
+
+    def _may_go_on(self, data: bytes, at: int) -> bool:
+        return _may_go_on(data, at, self._syntax.delimiter) if self._syntax.quotes else at < len(data)
 
     def _behind_line(self, data: bytes, at: int) -> int:
         """Where the next line begins, or where the data ends, which the rest of the line follows."""

@@ -9,7 +9,6 @@ import polars as pl
 from mmstats.derivation import available, columns_of
 from mmstats.files.event_file import EventFile
 from mmstats.files.text_file import open_bytes
-from mmstats.limits import Limits
 from mmstats.readers.json_text import blocks_of, key_pattern, value_of
 from mmstats.readers.projection import REQUIRED, Projection
 
@@ -22,10 +21,7 @@ def json_schema(file: EventFile, projection: Projection, text: bytes | None = No
     Its lines are in `text` where they have been read already.
     """
     named = {name for name in projection.raw if name in file.partition}
-    if text is None:
-        lacked = _lacked(file, named, projection.limits)
-    else:
-        lacked = {name for name in named if not _has_key(text, name)}
+    lacked = _lacked(file, named, projection) if text is None else {one for one in named if not _has_key(text, one)}
     names = [name for name in projection.raw if name not in lacked] or [""]  # a frame of no columns has no rows
     return dict.fromkeys(names, pl.String())
 
@@ -76,7 +72,7 @@ class JsonColumns:
         """Raise NotEvents when a column that must be there was in none of the objects; a file of none needs none."""
         missing = [column for column in REQUIRED if column in self._missing] if self._rows else []
         if missing:
-            keys = some_keys(self._file, self._projection.limits)
+            keys = some_keys(self._file, self._projection)
             raise self._projection.no_columns(self._file, missing, keys)
 
     def _add(self, names: Iterable[str]) -> None:
@@ -85,22 +81,22 @@ class JsonColumns:
         self._missing = {column: one for column, one in self._missing.items() if column not in self.found}
 
 
-def _lacked(file: EventFile, names: set[str], limits: Limits) -> set[str]:
+def _lacked(file: EventFile, names: set[str], projection: Projection) -> set[str]:
     """Those of the names that no object of the file has for a key."""
     lacked = set(names)
     if lacked:
         with open_bytes(file) as stream:
-            for block in blocks_of(file, stream, limits)[1]:
+            for block in blocks_of(file, stream, projection)[1]:
                 lacked -= {name for name in lacked if _has_key(block, name)}
                 if not lacked:
                     break
     return lacked
 
 
-def some_keys(file: EventFile, limits: Limits) -> set[str]:
+def some_keys(file: EventFile, projection: Projection) -> set[str]:
     """The keys of the first object of a file."""
     with open_bytes(file) as stream:
-        for block in blocks_of(file, stream, limits)[1]:
+        for block in blocks_of(file, stream, projection)[1]:
             for line in block.splitlines()[:100]:
                 value = _object(line)
                 if value:

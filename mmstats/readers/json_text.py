@@ -3,26 +3,33 @@
 import codecs
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from decimal import Decimal
 from typing import Any, BinaryIO, cast
 
 import polars as pl
 
-from mmstats.errors import Unreadable
+from mmstats.errors import NotEvents, Unreadable
 from mmstats.files.event_file import EventFile
 from mmstats.files.text_file import line_blocks
 from mmstats.limits import Limits
+from mmstats.readers.projection import Projection
+from mmstats.wording import did_you_mean, visible
 
 _BLANK = re.compile(r"[ \t\r\n]*")
 _LONGEST_SIGN = 16  # characters of a literal or an escape that may be cut
 
 
-def blocks_of(file: EventFile, stream: BinaryIO, limits: Limits) -> tuple[str, Iterator[bytes]]:
+def blocks_of(file: EventFile, stream: BinaryIO, projection: Projection) -> tuple[str, Iterator[bytes]]:
     """What a line of a block is in the file, `line` or `row`, and the blocks.
 
-    Objects need not be a line each: they may be printed over several, or follow one another on one, as the first shows.
+    Objects need not be a line each: they may be printed over several, or follow one another on one, as the first shows,
+    or be the elements of one array, or of the array under the dialect's key of records.
     """
+    limits = projection.limits
+    if projection.dialect.records:
+        text = _ReadText(file, stream, limits.text_block_bytes)
+        return "row", _element_blocks(_records(file, text, projection.dialect.records), limits)
     if file.format.name == "json" and _first_byte(stream) == b"[":
         return "row", _element_blocks(_elements(file, _ReadText(file, stream, limits.text_block_bytes)), limits)
     if first_sign(stream) == b"{" and _runs_on(stream):
@@ -109,18 +116,70 @@ def _elements(file: EventFile, array: _ReadText) -> Iterator[str]:
     Raises Unreadable where the array is cut off or broken: there is no telling where its next element begins.
     """
     array.next_sign()
-    sign, row = array.next_sign(passed=1), 1
+    yield from _array(file, array, 1)
+    if array.next_sign():
+        raise Unreadable(f"{file}: text after the array's end")
+
+
+def _array(file: EventFile, array: _ReadText, row: int) -> Generator[str, None, int]:
+    """The text of each element of the array that the text stands at, from this row on; the row behind the last."""
+    sign = array.next_sign(passed=1)
     while sign != "]":
         end = _value_end(f"{file}: row {row:,}: broken JSON array", array)
         yield _on_one_line(array.text[array.at : end])
-        sign = array.next_sign(passed=end - array.at)
+        sign, row = array.next_sign(passed=end - array.at), row + 1
         if sign == ",":
-            sign, row = array.next_sign(passed=1), row + 1
+            sign = array.next_sign(passed=1)
             sign = "," if sign == "]" else sign  # nothing but an element may follow it
         elif sign != "]":
-            raise Unreadable(f"{file}: row {row:,}: broken JSON array: no ',' or ']' after it", hint="is it whole?")
-    if array.next_sign(passed=1):
-        raise Unreadable(f"{file}: text after the array's end")
+            raise Unreadable(f"{file}: row {row - 1:,}: broken JSON array: no ',' or ']' after it", hint="is it whole?")
+    array.at += 1
+    return row
+
+
+def _records(file: EventFile, text: _ReadText, key: str) -> Iterator[str]:
+    """The text of each element of the array under a key of an object, or of each of several that follow one another.
+
+    Raises Unreadable as for an array, and NotEvents for what is no object with such an array.
+    """
+    row, sign = 1, text.next_sign()
+    while sign:
+        if sign != "{":
+            raise _no_records(file, key, ())
+        others: list[str] = []
+        sign, found = text.next_sign(passed=1), False
+        while sign != "}":
+            name = _next_value(file, text)
+            if not isinstance(name, str) or text.next_sign() != ":":
+                raise Unreadable(f"{file}: broken JSON around {visible(key)!r}: a key is expected", hint="is it whole?")
+            sign = text.next_sign(passed=1)
+            if name == key and sign == "[" and not found:
+                row, found = (yield from _array(file, text, row)), True
+            else:
+                _next_value(file, text)
+                others.append(name)
+            sign = text.next_sign()
+            if sign == ",":
+                sign = text.next_sign(passed=1)
+            elif sign != "}":
+                raise Unreadable(f"{file}: broken JSON behind {visible(name)!r}: no ',' or '}}'", hint="is it whole?")
+        if not found:
+            raise _no_records(file, key, others)
+        sign = text.next_sign(passed=1)
+
+
+def _next_value(file: EventFile, text: _ReadText) -> object:
+    """The value that the text stands at, which it is behind of then; raises Unreadable for what is none."""
+    end = _value_end(f"{file}: broken JSON", text)
+    value: object = json.loads(text.text[text.at : end])
+    text.at = end
+    return value
+
+
+def _no_records(file: EventFile, key: str, others: Collection[str]) -> NotEvents:
+    has = f"it has {', '.join(visible(one) for one in others)}" if others else "it is no object with such a key"
+    meant = did_you_mean(key, others, "--records {}")
+    return NotEvents(f"{file}: no array under the key {visible(key)!r}", hint=f"{meant} {has}".strip())
 
 
 def _objects(file: EventFile, text: _ReadText) -> Iterator[str]:

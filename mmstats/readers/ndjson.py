@@ -27,7 +27,14 @@ from mmstats.readers.json_text import (
     is_deep,
     value_of,
 )
-from mmstats.readers.projection import Projection, judge_rows, range_of, select_rows, timestamp_fault
+from mmstats.readers.projection import (
+    Projection,
+    judge_rows,
+    no_instant,
+    range_of,
+    select_rows,
+    timestamp_text,
+)
 from mmstats.readers.report import SKIP_HINT, FileReport, FoundBadRow, InstantRange, ReadOptions, union_range
 
 # A \u escape of a first half with no second behind it, or of a second half with no first before it.
@@ -59,7 +66,7 @@ class JsonBlock:
     """What was read of the block at a `place` in the file.
 
     `frames` have the events selected, `valued` are the raw columns with values. `text` is the block itself where it
-    may show columns that have none.
+    may show columns that have none. With a `refused` row, no bad row is left out.
     """
 
     place: int
@@ -70,6 +77,7 @@ class JsonBlock:
     passed_over: int
     valued: set[str]
     range: InstantRange | None
+    refused: bool
 
 
 class JsonReader:
@@ -86,17 +94,19 @@ class JsonReader:
         schema = json_schema(self._file, self._projection)
         self._columns = JsonColumns(self._file, self._projection, schema)
         with open_bytes(self._file, self._options.advance) as stream:
-            for place, block in enumerate(blocks_of(self._file, stream, self._projection.limits)[1]):
+            for place, block in enumerate(blocks_of(self._file, stream, self._projection)[1]):
                 yield partial(self._read, place, block, schema, self._columns)
 
     def _read(self, place: int, block: bytes, schema: Schema, columns: JsonColumns) -> JsonBlock:
         frames, valued, found = [], set(), None
         rows = bad_rows = passed_over = 0
+        refused = False
         for piece in _sift(block, 0, schema, self._projection.limits.single_line_bytes):
             raw = piece.raw
             compact = compacted(piece.text, raw, _texts(self._projection))
             judged = judge_rows(compact, self._projection, self._file.partition)
             frame, others = judged.events(), judged.passed_over
+            refused = refused or judged.refused
             frames.append(select_rows(frame, self._projection.selection))
             valued |= {name for name in raw.columns if raw[name].null_count() < raw.height}
             rows, passed_over = rows + raw.height, passed_over + others
@@ -105,7 +115,7 @@ class JsonReader:
             if bad_rows and not self._options.skip_bad_rows:
                 break
         text = b"" if columns.complete else block
-        return JsonBlock(place, text, frames, rows, bad_rows, passed_over, valued, found)
+        return JsonBlock(place, text, frames, rows, bad_rows, passed_over, valued, found, refused)
 
     def take(self, block: JsonBlock) -> Iterator[pl.DataFrame]:
         """The events of a block; blocks are taken in order.
@@ -114,7 +124,7 @@ class JsonReader:
         """
         assert self._columns is not None
         self._columns.see(block.rows, block.valued)
-        if block.bad_rows and not self._options.skip_bad_rows:
+        if block.refused or (block.bad_rows and not self._options.skip_bad_rows):
             raise self._first_bad(block.place, self._columns).error(self._file)
         self._rows += block.rows
         self._bad_rows += block.bad_rows
@@ -125,11 +135,12 @@ class JsonReader:
 
     def _first_bad(self, place: int, columns: JsonColumns) -> FoundBadRow:
         """The first bad line of the block at a place; raises NotEvents where no block has a column that must be."""
-        found = next(find_bad_lines(self._file, self._projection, sound_blocks=place), None)
+        lines = find_bad_lines(self._file, self._projection, sound_blocks=place)
+        found = next((one for one in lines if one.refused or not self._options.skip_bad_rows), None)
         if found is None:
             raise changed_error(str(self._file))
         with open_bytes(self._file) as stream:
-            columns.look_through(islice(blocks_of(self._file, stream, self._projection.limits)[1], place, None))
+            columns.look_through(islice(blocks_of(self._file, stream, self._projection)[1], place, None))
         return found
 
     def report(self) -> FileReport:
@@ -158,17 +169,18 @@ def find_bad_lines(file: EventFile, projection: Projection, *, sound_blocks: int
     with open_bytes(file) as stream:
         # An array, which lines are not: all of them would be left out.
         hint = "--input-format json reads an array" if first_sign(stream) == b"[" else SKIP_HINT
-        unit, blocks = blocks_of(file, stream, projection.limits)
+        unit, blocks = blocks_of(file, stream, projection)
         first = 1 + sum(block.count(b"\n") for block in islice(blocks, sound_blocks))
         for block in blocks:
             for piece in _sift(block, first, schema, projection.limits.single_line_bytes):
-                found = dict(piece.broken)
+                hint = SKIP_HINT if unit == "row" else hint
+                found = {line: FoundBadRow(unit, line, reason, hint) for line, reason in piece.broken.items()}
                 bad = judge_rows(piece.raw, projection, file.partition).bad
                 lines = list(piece.lines()) if bad.any() else []
                 for row in bad.arg_true():
-                    found[lines[row]] = timestamp_fault(piece.raw, projection, file.partition, row)
-                hint = SKIP_HINT if unit == "row" else hint
-                yield from (FoundBadRow(unit, line, reason, hint) for line, reason in sorted(found.items()))
+                    text = timestamp_text(piece.raw, projection, file.partition, row)
+                    found[lines[row]] = no_instant(text, projection.timestamps, unit, lines[row])
+                yield from (one for _, one in sorted(found.items()))
             first += block.count(b"\n")
 
 

@@ -16,8 +16,8 @@ from mmstats.errors import NotEvents
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.limits import Limits
 from mmstats.readers import derive
-from mmstats.readers.report import InstantRange
-from mmstats.readers.timestamps import TIMESTAMP, parse_text
+from mmstats.readers.report import FoundBadRow, InstantRange
+from mmstats.readers.timestamps import TIMESTAMP, TimestampForm, calendar_digits, parse_text
 from mmstats.wording import nearest, visible
 
 REQUIRED = ("timestamp", "event_name")
@@ -29,6 +29,7 @@ KIN = {
     "anonymous_id": ("visitor_id", "visitor", "anon_id", "distinct_id", "client_id", "device_id", "user_id", "uid"),
 }
 _HASH_SEED = 42
+_DAY_DIGITS = 8  # of a date without a time of day
 _LISTED, _LONGEST_NAME = 8, 40  # names of columns in a hint, and their characters
 
 
@@ -97,6 +98,11 @@ class Projection:
         """The same for a store's files: what the user says of columns and timestamps was applied by the import."""
         others = {name: own for name, own in self.mapped.items() if name not in EVENT_COLUMNS}
         return Projection(self.selection, others, limits=self.limits)
+
+    @cached_property
+    def timestamps(self) -> TimestampForm:
+        """What is said of the form of timestamps."""
+        return TimestampForm(self.timestamp_unit, self.dialect.timestamps, self.dialect.time_zone)
 
     @cached_property
     def unbounded(self) -> "Projection":
@@ -223,10 +229,14 @@ def with_nulls(text: pl.Expr, null_texts: Sequence[str]) -> pl.Expr:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Rows as event columns: all of them, which have no instant for a timestamp, and which are no events at all."""
+    """Rows as event columns: all of them, which have no instant for a timestamp, and which are no events at all.
+
+    With a `refused` row among the bad, none is left out.
+    """
 
     rows: pl.DataFrame
     bad: pl.Series
+    refused: bool
     others: pl.Series | None = None
 
     @property
@@ -243,13 +253,16 @@ class Judged:
 def judge_rows(raw: pl.DataFrame, projection: Projection, partition: Partition) -> Judged:
     """The event columns of every raw row of text; what is no event is not judged by its timestamp."""
     leaf = _leaves(raw, partition)
-    texts = (projection.text(name, leaf).alias(name) for name in projection.selection.read)
-    rows = raw.with_columns(texts)
-    instants = parse_text(rows["timestamp"], projection.timestamp_unit)
-    bad, no_event = instants.is_null(), projection.no_event(leaf)
-    others = None if no_event is None else raw.select(no_event.alias("others"))["others"]
+    rows = raw.with_columns(projection.text(name, leaf).alias(name) for name in projection.selection.read)
+    texts, form, no_event = rows["timestamp"], projection.timestamps, projection.no_event(leaf)
+    instants = parse_text(texts, form)
+    bad, others = instants.is_null(), None
+    if no_event is not None:
+        others = raw.select(no_event.alias("others"))["others"]
+        bad &= ~others
+    refused = form.is_open and bad.any() and calendar_digits(texts.filter(bad)).any()
     rows = rows.with_columns(instants.alias("timestamp")).select(projection.selection.read)
-    return Judged(rows, bad if others is None else bad & ~others, others)
+    return Judged(rows, bad, bool(refused), others)
 
 
 def _leaves(raw: pl.DataFrame, partition: Partition) -> dict[str, pl.Expr]:
@@ -275,15 +288,24 @@ def range_of(frame: pl.DataFrame) -> InstantRange | None:
     return cast(InstantRange, (instants.min(), instants.max()))
 
 
-def timestamp_fault(raw: pl.DataFrame, projection: Projection, partition: Partition, row: int) -> str:
-    """What is wrong with the timestamp of a raw row that names no instant."""
+def timestamp_text(raw: pl.DataFrame, projection: Projection, partition: Partition, row: int) -> str | None:
+    """The timestamp of a raw row as it is written."""
     source = projection.text("timestamp", _leaves(raw, partition))
-    return not_an_instant(raw.slice(row, 1).select(source).item())
+    found: str | None = raw.slice(row, 1).select(source).item()
+    return found
 
 
-def not_an_instant(text: str | None) -> str:
-    """What is wrong with a timestamp that names no instant."""
-    return "the timestamp is null" if text is None else f'the timestamp "{visible(text[:60])}" is no instant'
+def no_instant(text: str | None, form: TimestampForm, unit: str, number: int) -> FoundBadRow:
+    """What is wrong with a row whose timestamp is this text, which names no instant."""
+    if text is None:
+        return FoundBadRow(unit, number, "the timestamp is null")
+    shown = f'the timestamp "{visible(text[:60])}"'
+    if form.is_open and calendar_digits(pl.Series([text])).item():
+        is_day = len(text.partition(".")[0]) == _DAY_DIGITS
+        date, epoch = ("%Y%m%d", "s") if is_day else ("%Y%m%d%H%M%S", "ms")
+        hint = f"--timestamp-format {date} reads dates, --timestamp-unit {epoch} epochs"
+        return FoundBadRow(unit, number, f"{shown} may be a date or an epoch", hint, refused=True)
+    return FoundBadRow(unit, number, f"{shown} is no instant")
 
 
 def hashed(identifier: pl.Expr) -> pl.Expr:

@@ -10,6 +10,8 @@ from mmstats.wording import plural
 
 SKIP_HINT = "--skip-bad-rows leaves such rows out and counts them"
 
+QUOTE_HINT = "--quote none reads quotes as themselves"
+
 InstantRange = tuple[int, int]  # the first and the last instant, in microseconds since the epoch
 
 
@@ -28,12 +30,16 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class FoundBadRow:
-    """A row that cannot be read: the number of its `line` or `row`, from 1, what is wrong with it, and what to do."""
+    """A row that cannot be read: the number of its `line` or `row`, from 1, what is wrong with it, and what to do.
+
+    A `refused` one is not left out either: that would leave out all there are.
+    """
 
     unit: str
     number: int
     reason: str
     hint: str = SKIP_HINT
+    refused: bool = False
 
     def error(self, file: EventFile) -> BadRow:
         """The error that names it."""

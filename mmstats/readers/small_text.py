@@ -14,13 +14,16 @@ import polars as pl
 from mmstats.files.event_file import EventFile
 from mmstats.files.text_file import open_bytes
 from mmstats.readers.csv_arrow import columns_to_read, parse_together
-from mmstats.readers.csv_records import delimiter_of, read_header
+from mmstats.readers.csv_head import CsvHead, head_of
+from mmstats.readers.csv_syntax import CsvSyntax
 from mmstats.readers.json_columns import JsonColumns, json_schema
 from mmstats.readers.json_text import blocks_of, rows_of
 from mmstats.readers.ndjson import parse_lines
 from mmstats.readers.projection import Projection
 
 _FIRST = 1 << 14  # bytes of a file that are read at first
+
+_PLAIN = CsvSyntax(",")
 
 Rows = tuple[pl.DataFrame, list[int]]  # the raw columns of some texts, and how many rows each of the texts has
 
@@ -73,9 +76,9 @@ def read_small(file: EventFile, projection: Projection) -> SmallText | None:
     folders = tuple(name for name in projection.needed if name in file.partition)
     if file.format.name in ("csv", "tsv"):
         return _csv_text(file, data, folders, projection)
-    if file.format.name == "json":  # which may be an array
+    if file.format.name == "json" or projection.dialect.records:  # which may be an array, or hold one
         stream = io.BufferedReader(cast(io.RawIOBase, io.BytesIO(data)))
-        data = b"".join(blocks_of(file, stream, limits)[1])
+        data = b"".join(blocks_of(file, stream, projection)[1])
     return SmallText(file, JsonKind(folders, tuple(json_schema(file, projection, data))), data)
 
 
@@ -83,10 +86,31 @@ def _csv_text(file: EventFile, data: bytes, folders: tuple[str, ...], projection
     first = data[: data.find(b"\n") + 1] or data
     if not first.strip() or b'"' in first or b"\r" in first.removesuffix(b"\r\n"):
         return None
-    names = first.decode("utf-8", "replace").strip("\r\n").split(delimiter_of(file))
-    if projection.as_spelled_in(file, names) is not projection:
+    head = _plain_head(file, first) if projection.dialect.is_plain_csv else None
+    head = head or head_of(file, data, projection.dialect)
+    if head is None or not _holds_records_only(data, head):
         return None
-    return SmallText(file, CsvKind(folders, delimiter_of(file), first), data[len(first) :])
+    if projection.as_spelled_in(file, head.names) is not projection:
+        return None
+    return SmallText(file, CsvKind(folders, head.syntax, head.names), data[head.size :])
+
+
+def _plain_head(file: EventFile, first: bytes) -> CsvHead | None:
+    """What `head_of` says of a first line that shows it at once; that takes longer."""
+    if file.format.name != "csv" or b"," not in first or b"\0" in first or first[:4].lower() == b"sep=":
+        return None
+    try:
+        return CsvHead(tuple(first.decode().strip("\r\n").split(",")), _PLAIN, 1, len(first))
+    except UnicodeDecodeError:
+        return None
+
+
+def _holds_records_only(data: bytes, head: CsvHead) -> bool:
+    """Whether below its head a file has no line that is no record."""
+    if not head.syntax.starts:
+        return True
+    is_first = data.startswith(head.syntax.starts, head.size)
+    return not is_first and not head.syntax.line_of_none.search(data, max(head.size - 1, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,23 +150,17 @@ class CsvKind:
     """Records of CSV below the same header."""
 
     folders: tuple[str, ...]
-    delimiter: str
-    header: bytes
+    syntax: CsvSyntax
+    names: tuple[str, ...]
 
     def parse(self, texts: Sequence[SmallText], projection: Projection) -> Rows | None:
         """The rows: a record each."""
-        header = self._names(texts[0].file)
-        columns = columns_to_read(texts[0].file, header, projection)
-        return parse_together([text.rows for text in texts], header, columns, self.delimiter)
+        columns = columns_to_read(texts[0].file, self.names, projection)
+        return parse_together([text.rows for text in texts], self.names, columns, self.syntax)
 
     def columns(
         self, texts: Sequence[SmallText], projection: Projection, valued: Sequence[set[str]]
     ) -> list[frozenset[str]]:
         """Those that the header or the folders have, which are the same for all."""
         del valued
-        return [projection.columns_in(texts[0].file, self._names(texts[0].file))] * len(texts)
-
-    def _names(self, file: EventFile) -> list[str]:
-        found = read_header(file, io.BytesIO(self.header), len(self.header))
-        assert found, "the header is not blank"
-        return found[0]
+        return [projection.columns_in(texts[0].file, self.names)] * len(texts)

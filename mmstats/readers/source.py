@@ -221,7 +221,7 @@ class Source:
             return []
         names: Collection[str] = ()
         with suppress(DatasetError, *ENGINE_FAULTS):  # it is read for an offer alone
-            names = column_names(self.found.files[0], self.projection.limits)
+            names = column_names(self.found.files[0], self.projection)
         return [self._names_nothing(name, names) for name in lacking]
 
     def _names_nothing(self, column: str, names: Collection[str]) -> str:

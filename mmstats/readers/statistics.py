@@ -123,19 +123,21 @@ def match_selection(group: ColumnarFiles, chunks: Chunks) -> Match:
 
 def match_range(group: ColumnarFiles, chunks: Chunks) -> Match:
     """How many rows of a row group the range selects, as far as its statistics prove."""
-    name = group.source("timestamp")
+    name, form = group.source("timestamp"), group.projection.timestamps
     known = _complete(chunks, name)
     dtype = group.schema.get(name or "")
-    if name is None or known is None or dtype is None or not types.is_instant(dtype):
+    if name is None or known is None or dtype is None or not types.is_instant(dtype, form):
         return Match.SOME
     if chunks[name].physical_type == "INT96":
         return Match.SOME
     low, high = (_stored(raw, chunks[name], dtype) for raw in (known.min_raw, known.max_raw))
     if low > high:
         return Match.SOME
-    ranges = types.stored_ranges(dtype, group.projection.selection, group.projection.timestamp_unit)
+    ranges = types.stored_ranges(dtype, group.projection.selection, form)
     if not any(start <= high and low < end for start, end in ranges):
-        return Match.NONE
+        # Digits of a date are no epochs that lie outside: they are refused.
+        is_refused = any(start <= high and low < end for start, end in types.calendar_ranges(dtype, form))
+        return Match.SOME if is_refused else Match.NONE
     whole = known.null_count == 0 and any(start <= low and high < end for start, end in ranges)
     return Match.ALL if whole else Match.SOME
 
@@ -227,7 +229,9 @@ def _range(group: ColumnarFiles, chunks: list[Chunks]) -> InstantRange | None:
     if old or not all(one is not None and one.has_min_max for one in known):
         return None
     ends = pl.Series(name, [min(one.min_raw for one in known), max(one.max_raw for one in known)])
-    instants = pl.select(types.instant(pl.lit(ends).cast(dtype), dtype, None).to_physical()).to_series()
+    instants = pl.select(
+        types.instant(pl.lit(ends).cast(dtype), dtype, group.projection.timestamps).to_physical()
+    ).to_series()
     if instants.null_count():
         return None  # of a row that names no instant
     return int(instants[0]), int(instants[1])

@@ -6,6 +6,7 @@ magnitude, value by value: below 1e11 seconds, below 1e14 milliseconds, below 1e
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -13,6 +14,7 @@ from functools import partial
 import polars as pl
 
 from mmstats.question.instants import EPOCH_BELOW, EPOCH_MICROS, PATTERN
+from mmstats.readers.timestamp_format import read_formatted
 
 TIMESTAMP = pl.Datetime("us")
 
@@ -25,14 +27,74 @@ _INTEGER = r"^-?[0-9]{1,19}$"
 _NUMBER = r"^(?P<sign>-?)(?P<whole>[0-9]{1,19})(?:\.(?P<fraction>[0-9]*))?$"
 IN_UTC = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.,]+)? (UTC|Z)$"  # as warehouses write it
 _EXPONENT = r"^-?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]{1,3}$"
+_ONLY_DIRECTIVES = re.compile(r"(%[a-zA-Z])+")
+CALENDAR = r"^((?:19|20|21)[0-9]{6}(?:[0-9]{6})?)(?:\.0*)?$"
+CALENDAR_DAYS, CALENDAR_SECONDS = (19_000_101, 21_991_232), (19_000_101_000_000, 21_991_231_235_960)  # as integers
+# The same as epochs of seconds and of milliseconds, in microseconds.
+_AS_EPOCHS = [
+    (first * scale, end * scale) for (first, end), scale in ((CALENDAR_DAYS, 10**6), (CALENDAR_SECONDS, 1000))
+]
 _CLOCK_FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}{sep}([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]{fraction}{zone}$"
 _ZONES = {"Z": "Z", "": "", r"[+-]([01][0-9]|2[0-3]):[0-5][0-9]": "%:z"}
 
 
-def parse_text(texts: pl.Series, unit: str | None = None) -> pl.Series:
-    """The instants that texts name: ISO 8601, or epochs of `unit`, by default each of the unit its magnitude says."""
+@dataclass(frozen=True, slots=True)
+class TimestampForm:
+    """What is said of timestamps: the `unit` of epochs, or the `format` of texts and digits and the `zone` of these."""
+
+    unit: str | None = None
+    format: str | None = None
+    zone: str = "UTC"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is said, so that digits which are a date of the calendar are no epoch."""
+        return self.unit is None and self.format is None
+
+
+OPEN = TimestampForm()
+
+
+def parse_text(texts: pl.Series, form: TimestampForm = OPEN) -> pl.Series:
+    """The instants that texts name: those of the format, else ISO 8601 or epochs.
+
+    Without a unit an epoch is of the one that its magnitude says, and calendar digits are none.
+    """
+    if form.format is not None:
+        return _in_format(texts, form.format, form.zone)
     uniform = _parse_uniform(texts)
-    return _parse_by_form(_without_utc(texts), unit) if uniform is None else uniform
+    if uniform is not None:
+        return uniform
+    instants = _parse_by_form(_without_utc(texts), form.unit)
+    return _without_digits(texts, instants) if form.is_open else instants
+
+
+def _in_format(texts: pl.Series, form: str, zone: str) -> pl.Series:
+    if _ONLY_DIRECTIVES.fullmatch(form):
+        texts = texts.str.replace(r"^([0-9]+)\.0*$", "$1")  # digits that were written as a float
+    instants = read_formatted(texts, form, zone)
+    return instants.to_frame("at").select(in_years(pl.col("at")))["at"]
+
+
+def _without_digits(texts: pl.Series, instants: pl.Series) -> pl.Series:
+    """The instants without those that only look like epochs, whose digits are a date of the calendar."""
+    # As epochs they are of few days, so that most texts need no look.
+    near = pl.any_horizontal(pl.col("at").is_between(*ends) for ends in _AS_EPOCHS)
+    places = instants.to_physical().to_frame("at").select(near).to_series().arg_true()
+    digits = places.filter(calendar_digits(texts.gather(places))) if len(places) else places
+    return instants.scatter(digits, None) if len(digits) else instants
+
+
+def calendar_digits(texts: pl.Series) -> pl.Series:
+    """Whether texts are the eight or fourteen digits of a date of the calendar, of the years 1900 to 2199."""
+    exponents = texts.str.contains(_EXPONENT)
+    if exponents.any():
+        plain = texts.filter(exponents).map_elements(_without_exponent, return_dtype=pl.String)
+        texts = texts.scatter(exponents.arg_true(), plain)
+    digits = texts.str.extract(CALENDAR)
+    days = digits.str.head(8).str.to_date("%Y%m%d", strict=False, cache=False).is_not_null()
+    clocks = digits.str.slice(8).str.contains(r"^(([01][0-9]|2[0-3])([0-5][0-9]){2})?$")
+    return (days & clocks).fill_null(value=False)
 
 
 def _without_utc(texts: pl.Series) -> pl.Series:

@@ -13,7 +13,16 @@ import polars as pl
 from mmstats.question.instants import EPOCH_BELOW
 from mmstats.readers import value_text
 from mmstats.readers.projection import Selection
-from mmstats.readers.timestamps import TIMESTAMP, from_integers, in_years, naive_utc, parse_text
+from mmstats.readers.timestamps import (
+    CALENDAR_DAYS,
+    CALENDAR_SECONDS,
+    TIMESTAMP,
+    TimestampForm,
+    from_integers,
+    in_years,
+    naive_utc,
+    parse_text,
+)
 
 IntegerRange = tuple[int, int]  # from the first integer to before the second
 
@@ -26,40 +35,68 @@ _EPOCH_RANGES = tuple(
 )
 
 
-def is_instant(dtype: pl.DataType) -> bool:
+def is_instant(dtype: pl.DataType, form: TimestampForm) -> bool:
     """Whether values of this type are instants, or epochs, without being parsed."""
-    return dtype.is_integer() or isinstance(dtype, pl.Datetime | pl.Date)
+    return (dtype.is_integer() and form.format is None) or isinstance(dtype, pl.Datetime | pl.Date)
 
 
-def instant(source: pl.Expr, dtype: pl.DataType, unit: str | None) -> pl.Expr:
+def instant(source: pl.Expr, dtype: pl.DataType, form: TimestampForm) -> pl.Expr:
     """The instants of a column, null where a value is none."""
     if isinstance(dtype, pl.Datetime):
         naive = naive_utc(source, dtype)
         return naive.dt.cast_time_unit("us") if dtype.time_unit == "ns" else in_years(naive.dt.cast_time_unit("us"))
     if isinstance(dtype, pl.Date):
         return source.cast(TIMESTAMP)
-    if dtype.is_integer():
-        return from_integers(source.cast(pl.Int64, strict=False), unit)
-    parse = partial(parse_text, unit=unit)
+    if is_instant(dtype, form):
+        return from_integers(source.cast(pl.Int64, strict=False), form.unit)
+    parse = partial(parse_text, form=form)
     return value_text.text(source, dtype).map_batches(parse, return_dtype=TIMESTAMP, is_elementwise=True)
 
 
-def no_instant(source: pl.Expr, dtype: pl.DataType, unit: str | None) -> pl.Expr:
+def no_instant(source: pl.Expr, dtype: pl.DataType, form: TimestampForm) -> pl.Expr:
     """Whether a value is no instant, told from statistics where they can tell."""
-    if not is_instant(dtype):
-        return instant(source, dtype, unit).is_null()
+    if not is_instant(dtype, form):
+        return instant(source, dtype, form).is_null()
     if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns":
         return source.is_null()  # 64 bits of nanoseconds end in the year 2262
-    return source.is_null() | ~in_range(source, dtype, Selection(()), unit)
+    bad = source.is_null() | ~in_range(source, dtype, Selection(()), form)
+    return bad | is_calendar(source, dtype, form) if may_be_calendar(dtype, form) else bad
 
 
-def in_range(source: pl.Expr, dtype: pl.DataType, selection: Selection, unit: str | None) -> pl.Expr:
+def may_be_calendar(dtype: pl.DataType, form: TimestampForm) -> bool:
+    """Whether values of this type may be digits of a calendar date that look like epochs."""
+    return dtype.is_integer() and form.is_open and _limits(dtype)[1] > CALENDAR_DAYS[0]
+
+
+def calendar_ranges(dtype: pl.DataType, form: TimestampForm) -> list[IntegerRange]:
+    """The stored integers among which are those whose digits are a date of the calendar."""
+    return _clipped([CALENDAR_DAYS, CALENDAR_SECONDS], dtype) if may_be_calendar(dtype, form) else []
+
+
+def is_calendar(source: pl.Expr, dtype: pl.DataType, form: TimestampForm) -> pl.Expr:
+    """Whether the digits of an integer are a date of the calendar, told from statistics where they can tell."""
+    value = source.cast(pl.Int64, strict=False)
+    is_day = value < CALENDAR_SECONDS[0]
+    day, clock = pl.when(is_day).then(value).otherwise(value // 10**6), pl.when(is_day).then(0).otherwise(value % 10**6)
+    month, last = day // 100 % 100, _last_day(day // 10_000, day // 100 % 100)
+    in_month = (month >= 1) & (month <= 12) & (day % 100 >= 1) & (day % 100 <= last)
+    in_day = (clock < 240_000) & (clock // 100 % 100 < 60) & (clock % 100 < 60)
+    return _within(source, calendar_ranges(dtype, form), dtype) & in_month & in_day
+
+
+def _last_day(year: pl.Expr, month: pl.Expr) -> pl.Expr:
+    is_leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
+    february = pl.when(is_leap).then(29).otherwise(28)
+    return pl.when(month == 2).then(february).when(month.is_in([4, 6, 9, 11])).then(30).otherwise(31)
+
+
+def in_range(source: pl.Expr, dtype: pl.DataType, selection: Selection, form: TimestampForm) -> pl.Expr:
     """Whether an instant lies in the range selected."""
-    if not is_instant(dtype):
-        return selection.in_range(instant(source, dtype, unit))
+    if not is_instant(dtype, form):
+        return selection.in_range(instant(source, dtype, form))
     if isinstance(dtype, pl.Datetime) and dtype.time_zone and not _has_literals(dtype.time_zone):
         source, dtype = naive_utc(source, dtype), pl.Datetime(dtype.time_unit)
-    return _within(source, stored_ranges(dtype, selection, unit), dtype)
+    return _within(source, stored_ranges(dtype, selection, form), dtype)
 
 
 @cache
@@ -72,7 +109,7 @@ def _has_literals(zone: str) -> bool:
     return True
 
 
-def stored_ranges(dtype: pl.DataType, selection: Selection, unit: str | None) -> list[IntegerRange]:
+def stored_ranges(dtype: pl.DataType, selection: Selection, form: TimestampForm) -> list[IntegerRange]:
     """The range selected in the integers that a column of this type stores."""
     start = _YEARS[0] * 10**9 if selection.start is None else _nanos(selection.start)
     end = _YEARS[1] * 10**9 if selection.end is None else _nanos(selection.end)
@@ -80,7 +117,7 @@ def stored_ranges(dtype: pl.DataType, selection: Selection, unit: str | None) ->
         return _clipped([_scaled(start, end, dtype.time_unit)], dtype)
     if isinstance(dtype, pl.Date):
         return _clipped([_scaled(start, end, "d")], dtype)
-    return _clipped(_epoch_ranges(unit, start, end), dtype)
+    return _clipped(_epoch_ranges(form.unit, start, end), dtype)
 
 
 def _nanos(instant: datetime) -> int:

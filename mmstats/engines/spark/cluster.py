@@ -71,7 +71,12 @@ def _refuse(source: Source) -> None:
     schema = source.dataset.schema
     if schema and not (schema.is_names or source.is_stored):
         raise refused(schema.title, "a schema that says more than names")
+    dialect = source.projection.dialect
     for file in source.files:
+        if not file.stored and dialect.timestamp_format:
+            raise refused(file, "a format of timestamps")
+        if not file.stored and dialect.null_texts:
+            raise refused(file, "texts that are null")
         if file.format.name != "parquet":
             raise refused(file, "Arrow IPC" if file.format.name == "arrow" else file.format.name.upper())
         for name in source.projection.raw:

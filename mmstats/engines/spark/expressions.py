@@ -5,7 +5,7 @@ Whole numbers leave the cluster's own calendar and time zone no say. Timestamps 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from functools import reduce
 from operator import or_
@@ -16,8 +16,8 @@ from pyspark.sql.connect import functions as F
 
 from mmstats.question.instants import EPOCH_BELOW, EPOCH_MICROS, PATTERN
 from mmstats.readers.projection import Selection
-from mmstats.readers.timestamps import IN_UTC
-from mmstats.readers.types import is_instant, stored_ranges
+from mmstats.readers.timestamps import CALENDAR, IN_UTC, TimestampForm
+from mmstats.readers.types import IntegerRange, calendar_ranges, is_instant, stored_ranges
 
 SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000  # in microseconds
 _FIRST, _LAST = -62_135_596_800 * SECOND, 253_402_300_800 * SECOND - 1  # the years 1 to 9999
@@ -60,6 +60,8 @@ def instant(source: Column, dtype: pl.DataType, unit: str | None, *, nanos_as_lo
 def instant_of_text(text: Column, unit: str | None) -> Column:
     """The instants that texts name: ISO 8601, or epochs of `unit`, by default by magnitude; of any year."""
     text = F.when(text.rlike(IN_UTC.removesuffix("$") + r"\z"), F.regexp_replace(text, " (UTC|Z)$", "")).otherwise(text)
+    if unit is None:  # digits of a date are no epoch: null here, so that the local engine judges them
+        text = F.when(~text.rlike(CALENDAR.removesuffix("$") + r"\z"), text)
     named = F.when(text.rlike(_ISO), _from_iso(text))
     named = named.when(text.rlike(_INTEGER), _from_integers(text.try_cast("bigint"), unit))
     return named.when(text.rlike(_NUMBER), _from_decimals(text, unit))
@@ -72,12 +74,23 @@ def between(micros: Column, start: datetime | None, end: datetime | None) -> Col
     return micros.between(_long(first), _long(last))
 
 
-def stored_in_range(source: Column, dtype: pl.DataType | None, selection: Selection, unit: str | None) -> Column | None:
+def stored_in_range(
+    source: Column, dtype: pl.DataType | None, selection: Selection, form: TimestampForm
+) -> Column | None:
     """Whether a stored value lies in the range, as statistics can tell without reading it; None where they cannot."""
-    if dtype is None or not is_instant(dtype) or dtype == pl.UInt64 or getattr(dtype, "time_unit", "") == "ns":
+    is_told = dtype is not None and is_instant(dtype, form) and dtype != pl.UInt64
+    if dtype is None or not is_told or getattr(dtype, "time_unit", "") == "ns":
         return None
-    spans = stored_ranges(dtype, selection, unit)
-    inside = [source.between(_stored(first, dtype), _stored(end - 1, dtype)) for first, end in spans]
+    return _within(source, stored_ranges(dtype, selection, form), dtype)
+
+
+def may_be_calendar(source: Column, dtype: pl.DataType | None, form: TimestampForm) -> Column:
+    """Whether the digits of a stored integer may be a date of the calendar."""
+    return F.lit(False) if dtype is None else _within(source, calendar_ranges(dtype, form), dtype)
+
+
+def _within(source: Column, ranges: Sequence[IntegerRange], dtype: pl.DataType) -> Column:
+    inside = [source.between(_stored(first, dtype), _stored(end - 1, dtype)) for first, end in ranges]
     return reduce(or_, inside, F.lit(False))
 
 

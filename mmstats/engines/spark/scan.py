@@ -70,7 +70,7 @@ class ParquetScan:
 
     def suspects(self) -> DataFrame:
         """The rows that are bad, or may be read otherwise than the contract says."""
-        name, _ = self._timestamp
+        name, dtype = self._timestamp
         stored = self._stored_in_range(self.comparable_from, None)
         if stored is not None:
             # Written so that servers can answer it from statistics: no function hides that it is about null.
@@ -79,13 +79,15 @@ class ParquetScan:
             no_instant = F.col(_INSTANT).isNull()
         else:
             no_instant = F.coalesce(~expressions.between(F.col(_INSTANT), self.comparable_from, None), F.lit(True))
+        if dtype is not None and dtype.is_integer():
+            no_instant |= expressions.may_be_calendar(column(name), dtype, self.projection.timestamps)
         return self._with_instants(self.frame).filter(reduce(or_, self._invalid_texts(), no_instant))
 
     @property
     def knows_bad_rows(self) -> bool:
         """Whether every suspect row is bad: texts may name instants in more forms than the expressions here know."""
         _, dtype = self._timestamp
-        return dtype is not None and is_instant(dtype) and self.comparable_from is None
+        return dtype is not None and is_instant(dtype, self.projection.timestamps) and self.comparable_from is None
 
     def _invalid_texts(self) -> list[Column]:
         """For each column of bytes whether a row's are no text."""
@@ -106,7 +108,7 @@ class ParquetScan:
         """
         name, dtype = self._timestamp
         unit = self.projection.timestamp_unit
-        if dtype is not None and is_instant(dtype):
+        if dtype is not None and is_instant(dtype, self.projection.timestamps):
             instant = expressions.instant(column(name), dtype, unit, nanos_as_long=self.dialect.declares_types)
             return rows.withColumn(_INSTANT, instant)
         text = F.lit(self.constants.get(name)) if dtype is None else column(name)
@@ -117,7 +119,7 @@ class ParquetScan:
     def _stored_in_range(self, start: datetime | None, end: datetime | None) -> Column | None:
         name, dtype = self._timestamp
         selection = replace(self.projection.selection, start=start, end=end)
-        return expressions.stored_in_range(column(name), dtype, selection, self.projection.timestamp_unit)
+        return expressions.stored_in_range(column(name), dtype, selection, self.projection.timestamps)
 
     def _text(self, event_column: str) -> Column:
         """An event column as text: the first of its sources that is not null, row by row."""
