@@ -6,7 +6,7 @@ import polars as pl
 
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import changed_error
-from mmstats.readers import types, value_text
+from mmstats.readers import types
 from mmstats.readers.columnar import ColumnarFiles
 from mmstats.readers.csv_bad_records import find_bad_records
 from mmstats.readers.ndjson import find_bad_lines
@@ -79,7 +79,7 @@ def _unpruned(file: ColumnarFiles) -> list[tuple[pl.LazyFrame, int]]:
 
 def _find_in(file: ColumnarFiles, which: pl.Expr, most: int | None = None) -> Iterator[FoundBadRow]:
     """Those `which` are meant of the bad rows of one file, of each scan of it at `most` so many."""
-    texts = {name: fails.alias(f"failed {name}") for name, fails in file.texts_that_fail().items()}
+    texts = {fault: fails.alias(fault) for fault, fails in file.texts_that_fail().items()}
     form = file.projection.timestamps
     is_none = types.no_instant(*file.timestamp, form).alias("no instant")
     text = file.text("timestamp").alias("text")
@@ -90,5 +90,5 @@ def _find_in(file: ColumnarFiles, which: pl.Expr, most: int | None = None) -> It
             if has_none:
                 yield no_instant(stated, form, "row", before + row + 1)
             else:
-                name = next(name for name, fails in zip(texts, failed, strict=True) if fails)
-                yield FoundBadRow("row", before + row + 1, f"{value_text.fault_of(file.columns[name])} in {name}")
+                fault = next(fault for fault, fails in zip(texts, failed, strict=True) if fails)
+                yield FoundBadRow("row", before + row + 1, fault)

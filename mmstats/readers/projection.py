@@ -15,6 +15,7 @@ from mmstats.dialect import Dialect
 from mmstats.errors import NotEvents
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.limits import Limits
+from mmstats.paths import Path, readings
 from mmstats.readers import derive
 from mmstats.readers.report import FoundBadRow, InstantRange
 from mmstats.readers.timestamps import TIMESTAMP, TimestampForm, calendar_digits, parse_text
@@ -22,6 +23,7 @@ from mmstats.wording import nearest, visible
 
 REQUIRED = ("timestamp", "event_name")
 VISITOR = "anonymous_id"
+_PROPERTIES = "properties"
 # Names that columns with this meaning often have elsewhere, the likeliest first.
 KIN = {
     "timestamp": ("ts", "time", "event_time", "datetime", "date", "created_at", "occurred_at", "sent_at", "at"),
@@ -81,7 +83,8 @@ class Projection:
     `mapped` are the data's names for event columns that it calls otherwise; they come before what a `schema` makes
     event columns of, which may need a `geo_database`. `timestamp_unit` is that of numbers, `dialect` is how the files
     are written. `spelled` are a file's own names for raw columns that it spells otherwise, in another case or with
-    blanks around.
+    blanks around. `paths` are the raw columns that lie in the values of a file's own columns; a reader delivers each of
+    them as text under its name.
     """
 
     selection: Selection
@@ -89,6 +92,7 @@ class Projection:
     timestamp_unit: str | None = None
     limits: Limits = field(default=Limits(), repr=False)
     spelled: Mapping[str, str] = field(default_factory=dict)
+    paths: Mapping[str, Path] = field(default_factory=dict)
     dialect: Dialect = field(default=Dialect())
     schema: Schema | None = None
     geo_database: str | None = None
@@ -117,6 +121,10 @@ class Projection:
         schema = self.schema.columns if self.schema else {}
         mapped = {name: Column(raw) for name, raw in self.mapped.items()}
         made: dict[str, Derivation] = {**own, "event_name": event, **schema, **mapped}
+        properties = columns_of(made.get(_PROPERTIES, Column(_PROPERTIES)))
+        for column in filter(is_property, self.selection.read):
+            paths = [Column(raw + column.removeprefix(_PROPERTIES)) for raw in properties]
+            made[column] = paths[0] if len(paths) == 1 else First(tuple(paths))
         return {column: renamed(one, self.spelled) for column, one in made.items()}
 
     @cached_property
@@ -141,6 +149,11 @@ class Projection:
         """The raw columns that the question may read, and those that may serve as the columns that must be there."""
         return tuple(dict.fromkeys((*self.raw, *(name for column in REQUIRED for name in self.sources[column]))))
 
+    @cached_property
+    def own_columns(self) -> tuple[str, ...]:
+        """The files' own columns that the raw columns which the question may read are, or lie in."""
+        return tuple(dict.fromkeys(one.column if (one := self.paths.get(name)) else name for name in self.raw))
+
     def text(self, column: str, leaf: Mapping[str, pl.Expr]) -> pl.Expr:
         """An event column as text, of the raw columns that there are as text; null where there are none."""
         derivation = available(self.derivations[column], leaf)
@@ -153,23 +166,26 @@ class Projection:
         told = [~leaf[name].is_in(values).fill_null(value=False) for name, values in self.only.items() if name in leaf]
         return pl.any_horizontal(told) if told else None
 
-    def columns_in(self, file: EventFile, own: Collection[str]) -> frozenset[str]:
-        """The event columns that a file with these columns of its own has.
+    def columns_in(self, file: EventFile, own: Collection[str], found: Collection[str] | None = None) -> frozenset[str]:
+        """The event columns that a file with these columns of its own has; of paths the ones `found`, by default all.
 
         Raises NotEvents when one that must be there is not among them.
         """
-        names = {*own, *file.partition}
-        made = self.as_spelled_in(file, own).derivations
+        projection = self.as_spelled_in(file, own)
+        made, names = projection.derivations, {*own, *file.partition, *projection.paths}
         missing = [column for column in REQUIRED if not available(made[column], names)]
         if missing:
-            raise self.no_columns(file, missing, names)
+            raise self.no_columns(file, missing, {*own, *file.partition})
+        if found is not None:
+            names -= projection.paths.keys() - set(found)
         return frozenset(column for column in self.selection.read if available(made[column], names))
 
     def as_spelled_in(self, file: EventFile, own: Collection[str]) -> "Projection":
         """The same for a file with these columns of its own, by the names that the file and its folders have for them.
 
         A raw column that is not there by its exact name is the only one that equals it without case and the blanks
-        around it. Raises NotEvents where there are several, and the question reads it.
+        around it, or else a path into the one of its first name. Raises NotEvents where there are several, and the
+        question reads it.
         """
         names = {*own, *file.partition}
         missing = [name for name in self.needed if name not in names]
@@ -178,14 +194,27 @@ class Projection:
         alike: dict[str, list[str]] = {}
         for name in sorted(names):
             alike.setdefault(_folded(name), []).append(name)
-        spelled = {name: found for name in missing if (found := alike.get(_folded(name)))}
-        for name, found in spelled.items():
-            if len(found) > 1 and name in self.raw:
-                several = " and ".join(repr(visible(one)) for one in found)
-                flag = f"--map {next(column for column, raw in self.sources.items() if name in raw)}"
-                hint = f"{flag}={shlex.quote(visible(found[0]))} names the one that is meant"
-                raise NotEvents(f"{file}: no column {visible(name)!r}, but {several}", hint=hint)
-        return replace(self, spelled={name: found[0] for name, found in spelled.items()}) if spelled else self
+        spelled: dict[str, str] = {}
+        paths: dict[str, Path] = {}
+        for name in missing:
+            if _folded(name) in alike:
+                spelled[name] = self._only_one(file, name, name, alike)
+            elif there := [one for one in readings(name) if one.column in own]:
+                paths[name] = there[0]
+            elif (ways := readings(name)) and alike.get(_folded(ways[-1].column), [""])[0] in own:
+                paths[name] = replace(ways[-1], column=self._only_one(file, name, ways[-1].column, alike))
+        return replace(self, spelled=spelled, paths=paths) if spelled or paths else self
+
+    def _only_one(self, file: EventFile, raw: str, column: str, alike: Mapping[str, list[str]]) -> str:
+        """The column of a file that is spelled like one that a raw column is, or lies in."""
+        found = alike[_folded(column)]
+        if len(found) > 1 and raw in self.raw:
+            several = " and ".join(repr(visible(one)) for one in found)
+            flag = f"--map {next(one for one, names in self.sources.items() if raw in names)}"
+            meant = found[0] + raw.removeprefix(column)
+            hint = f"{flag}={shlex.quote(visible(meant))} names the one that is meant"
+            raise NotEvents(f"{file}: no column {visible(column)!r}, but {several}", hint=hint)
+        return found[0]
 
     def named(self, column: str) -> str:
         """The raw columns that an event column is made of, for a message."""
@@ -207,6 +236,11 @@ class Projection:
         else:
             hint = f"did you mean {flags}?" if all(likely.values()) else f"{has}; {flags} names what serves"
         return NotEvents(f"{file}: no column {' and no column '.join(lacked)}", hint=hint)
+
+
+def is_property(column: str) -> bool:
+    """Whether a column of a question is a path into the properties."""
+    return column.startswith((f"{_PROPERTIES}.", f"{_PROPERTIES}["))
 
 
 def _folded(name: str) -> str:
@@ -250,13 +284,17 @@ class Judged:
         return self.rows.filter(~left_out) if left_out.any() else self.rows
 
 
-def judge_rows(raw: pl.DataFrame, projection: Projection, partition: Partition) -> Judged:
-    """The event columns of every raw row of text; what is no event is not judged by its timestamp."""
+def judge_rows(
+    raw: pl.DataFrame, projection: Projection, partition: Partition, broken: pl.Series | None = None
+) -> Judged:
+    """The event columns of every raw row of text; what is no event is not judged, a `broken` row is bad."""
     leaf = _leaves(raw, partition)
     rows = raw.with_columns(projection.text(name, leaf).alias(name) for name in projection.selection.read)
     texts, form, no_event = rows["timestamp"], projection.timestamps, projection.no_event(leaf)
     instants = parse_text(texts, form)
     bad, others = instants.is_null(), None
+    if broken is not None:
+        bad |= broken
     if no_event is not None:
         others = raw.select(no_event.alias("others"))["others"]
         bad &= ~others
