@@ -172,7 +172,12 @@ DATA = Option(
 TIMESTAMP_UNIT = Option(
     "timestamp_unit", "The unit of numeric timestamps, by default guessed from their size.", choices=TIMESTAMP_UNITS
 )
-INPUT_FORMAT = Option("input_format", "The format of the data, whatever its names say.", choices=INPUT_FORMATS)
+INPUT_FORMAT = Option(
+    "input_format",
+    "The format of the data, whatever its names say.",
+    choices=INPUT_FORMATS,
+    words={"jsonl": "ndjson", "jsonlines": "ndjson", "json_lines": "ndjson", "pq": "parquet", "feather": "arrow"},
+)
 SOURCE: tuple[Option, ...] = (
     DATA,
     switch("sample", "Read the bundled sample."),

@@ -5,8 +5,10 @@ Flags fill it, and so does the table `[file]` of a schema, over which flags win.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from typing import Any
 
+from mmstats.errors import Fault
 from mmstats.options import Option
 
 TAB = "tab"
@@ -25,8 +27,8 @@ class Dialect:
 
     Of JSON: `records`, the key of the array that holds the events.
 
-    Of names of files: the `format` of those whose names say none, or `auto` for the one that their bytes show; further
-    `extensions` of such files; globs of names to `ignore`.
+    Of names of files: the `format` of those whose names say none, further `extensions` of such files, and globs of
+    names to `ignore`.
 
     Of text timestamps: the `timestamp_format` of strptime, and the `time_zone` of those without one.
     """
@@ -52,6 +54,11 @@ class Dialect:
         if values.get("quote"):
             said["quotes"] = values["quote"] != "none"
         return replace(self, **said)
+
+    @property
+    def unsaid_format(self) -> str | None:
+        """The format of files whose names say none, None where these are no event files."""
+        return self.format or ("log" if self.lines else None)
 
     @property
     def is_plain_csv(self) -> bool:
@@ -85,6 +92,22 @@ def read_delimiter(text: str) -> str:
     return found
 
 
+def read_timestamp_format(text: str) -> str:
+    """A format that strptime knows and that names a year at least.
+
+    Raises ValueError with the rest of the sentence "this option …".
+    """
+    some = datetime(2026, 5, 31, 13, 14, 15)  # noqa: DTZ001 - it is only written and read
+    try:
+        found = datetime.strptime(some.astimezone(UTC).strftime(text), text)  # noqa: DTZ007
+    except ValueError:
+        offer = "`timestamp_unit` reads epochs" if "%s" in text else ""
+        raise ValueError(Fault(f"must be a format of strptime, such as %Y%m%d, not {text!r}", offer)) from None
+    if found.year != some.year:
+        raise ValueError(f"must name the year, as %Y%m%d does, not {text!r}")
+    return text
+
+
 DIALECT: tuple[Option, ...] = (
     Option(
         "delimiter",
@@ -97,6 +120,7 @@ DIALECT: tuple[Option, ...] = (
     Option(
         "timestamp_format",
         "How timestamps are written, as strptime reads them: %Y%m%d.",
+        read_timestamp_format,
         metavar="FORMAT",
         nonempty=True,
     ),

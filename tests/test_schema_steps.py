@@ -9,11 +9,10 @@ from urllib.parse import quote, unquote, unquote_plus, urlencode
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from mmdb_writer import MMDBWriter
-from netaddr import IPSet
 from ua_parser import parse
 
 from mmstats.cli import run
+from tests.addresses import write_database
 from tests.conftest import Ask, Ran
 
 CHROME = (
@@ -186,16 +185,6 @@ def test_agents(made: Any, agent: str | None, device: str | None) -> None:
 def database(tmp_path: Path) -> Path:
     """A database of addresses, of two countries and of a place that is in none."""
     return write_database(tmp_path / "countries.mmdb", "DE")
-
-
-def write_database(path: Path, country: str) -> Path:
-    """Write a database of addresses in which 203.0.113.0/24 is in some country."""
-    writer = MMDBWriter(6, ipv4_compatible=True, database_type="Test-Country")
-    writer.insert_network(IPSet(["203.0.113.0/24"]), {"country": {"iso_code": country}})
-    writer.insert_network(IPSet(["2001:db8::/32"]), {"country": {"iso_code": "US"}})
-    writer.insert_network(IPSet(["192.0.2.0/24"]), {"city": {"names": {"en": "Nowhere"}}})
-    writer.to_db_file(str(path))
-    return path
 
 
 GEO = '{ from = "x", geo = "country" }'

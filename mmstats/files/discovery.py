@@ -82,7 +82,8 @@ def find_files(dataset: Dataset) -> Iterator[FileList]:
                 if found.storage is DISK and found.status:
                     seen[found.path] = found.status.identity
             elif isinstance(found, PassedOver):
-                (special if found.special else passed_over).add(found.path)
+                if not found.ignored:
+                    (special if found.special else passed_over).add(found.path)
             else:
                 stores += 1
         passed_over -= files.keys()  # read under another name
@@ -131,15 +132,15 @@ def _discover(dataset: Dataset, spool: ExitStack) -> Iterator[Found]:
         if location == "-":
             from mmstats.files.text_file import spooled, standard_input
 
-            yield spooled(standard_input(), "stdin", dataset.input_format, spool)
+            yield spooled(standard_input(), "stdin", dataset, spool)
         elif "://" not in location or scheme_of(location) is None:
-            yield from _on_disk(location.removeprefix("file://"), dataset.input_format, spool)
+            yield from _on_disk(location.removeprefix("file://"), dataset, spool)
         else:
             from mmstats.files.object_keys import discover_objects
             from mmstats.storage import ObjectStores  # with what it takes to read from afar
 
             stores = stores or ObjectStores(dataset.storage_options)
-            yield from discover_objects(location, dataset.input_format, stores)
+            yield from discover_objects(location, dataset, stores)
 
 
 def is_hidden(name: str) -> bool:
@@ -192,11 +193,11 @@ def is_listed(file: EventFile) -> bool:
     return not file.stored or any(one.path == file.path for one in relisted([file]))
 
 
-def _on_disk(location: str, input_format: str | None, spool: ExitStack) -> Iterator[Found]:
+def _on_disk(location: str, dataset: Dataset, spool: ExitStack) -> Iterator[Found]:
     if "\0" in location or not location:
         raise NotEvents(f"not a location: {location!r}")
     if os.path.lexists(location):
-        yield from _at_path(location, input_format, spool, named=True)
+        yield from _at_path(location, dataset, spool, named=True)
         return
     check_folders(location)  # before a glob that would pass over them in silence
     if glob.has_magic(location):
@@ -206,10 +207,10 @@ def _on_disk(location: str, input_format: str | None, spool: ExitStack) -> Itera
         absent = "nothing matches" if glob.has_magic(location) else "no such file or folder"
         raise NotEvents(f"{visible(location)}: {absent}", hint=_beside(location))
     for match in matches:
-        yield from _at_path(match, input_format, spool, named=False)
+        yield from _at_path(match, dataset, spool, named=False)
 
 
-def _at_path(path: str, input_format: str | None, spool: ExitStack, *, named: bool) -> Iterator[Found]:
+def _at_path(path: str, dataset: Dataset, spool: ExitStack, *, named: bool) -> Iterator[Found]:
     found = _stat(path)
     yield from _seen_link(path, found)
     if not found:
@@ -217,7 +218,7 @@ def _at_path(path: str, input_format: str | None, spool: ExitStack, *, named: bo
             raise _broken_link(path)
         if named:
             raise Unreadable(f"{visible(path)}: {os.strerror(errno.ENOENT)}")  # it was there a moment ago
-        yield event_file(path, input_format, DISK, None, named=False)
+        yield event_file(path, dataset, DISK, None, named=False)
         return
     if not named and not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
         yield PassedOver(os.path.realpath(path), special=True)  # a glob waits for no pipe
@@ -230,14 +231,14 @@ def _at_path(path: str, input_format: str | None, spool: ExitStack, *, named: bo
         except OSError as error:
             raise refused(path, error) from None
         with stream:
-            yield spooled(stream, path, input_format, spool)
+            yield spooled(stream, path, dataset, spool)
     elif stat.S_ISDIR(found.st_mode):
-        yield from _in_folder(path, input_format)
+        yield from _in_folder(path, dataset)
     else:
-        yield event_file(path, input_format, DISK, _readable_status(path, found), named=named)
+        yield event_file(path, dataset, DISK, _readable_status(path, found), named=named)
 
 
-def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
+def _in_folder(folder: str, dataset: Dataset) -> Iterator[Found]:
     """The files below a folder, in order; a folder that links lead to again is entered once.
 
     Not by calling itself, since folders may be nested deeper than Python calls.
@@ -249,7 +250,7 @@ def _in_folder(folder: str, input_format: str | None) -> Iterator[Found]:
         found = _stat(path)
         yield from _seen_link(path, found)
         if found is None or stat.S_ISREG(found.st_mode):
-            file = event_file(path, input_format, DISK, found and _readable_status(path, found), named=False)
+            file = event_file(path, dataset, DISK, found and _readable_status(path, found), named=False)
             if found is None and isinstance(file, EventFile) and Path(path).is_symlink():
                 raise _broken_link(path)
             yield file

@@ -1,19 +1,23 @@
 """One file of events: where it is, how its bytes are read, and what the folders around it say."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from pathlib import PurePath
 from urllib.parse import unquote
 
+from mmstats.dataset import Dataset
+from mmstats.dialect import Dialect
 from mmstats.errors import NotEvents, Unreadable
 from mmstats.files.manifest import StoreFile
 from mmstats.storage import Status, Storage
 from mmstats.storage.disk import DISK
 from mmstats.wording import visible
 
-TEXT_FORMATS = frozenset({"ndjson", "json", "csv", "tsv"})
+TEXT_FORMATS = frozenset({"ndjson", "json", "csv", "tsv", "log"})
 
 EXTENSIONS = {
     ".parquet": "parquet",
@@ -26,10 +30,12 @@ EXTENSIONS = {
     ".arrow": "arrow",
     ".feather": "arrow",
 }
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".br": "brotli"}
+UNSAID = (".txt", ".log")  # which say no format, as no extension does; a number or a long word behind a dot is none
+_EXTENSION = re.compile(r"\.[a-z][a-z0-9]{0,5}\Z")
 # Parquet compresses inside, and some writers name the codec: such a file is Parquet where it begins as one.
 CODECS = tuple(f"{end}.{codec}" for end in (".parquet", ".pq") for codec in ("gzip", "zstd", "snappy", "lz4", "br"))
-KNOWN = f"event files end in {', '.join(EXTENSIONS)} (text also .gz, .zst)"
+KNOWN = f"event files end in {', '.join(EXTENSIONS)} (text also .gz, .zst, .br)"
 BOM = b"\xef\xbb\xbf"
 BINARY = {b"PAR1": "parquet", b"ARROW1": "arrow"}
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -97,22 +103,26 @@ class EventFile:
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """A file of unknown extension that nobody named, or a `special` one: a pipe, a socket or a device."""
+    """A file of unknown extension that nobody named, an `ignored` one, or a `special` one: a pipe, socket or device."""
 
     path: str
     special: bool = False
+    ignored: bool = False
 
 
 def event_file(
-    path: str, input_format: str | None, storage: Storage, status: Status | None, *, named: bool
+    path: str, dataset: Dataset, storage: Storage, status: Status | None, *, named: bool
 ) -> EventFile | PassedOver:
     """A file by its name; `named` when the user named this very file, so that it cannot be passed over.
 
     Raises NotEvents for such a one of unknown extension.
     """
-    found = format_of(path, input_format)
+    if not named and any(fnmatchcase(PurePath(path).name, pattern) for pattern in dataset.dialect.ignore):
+        return PassedOver(path, ignored=True)
+    found = format_of(path, dataset)
     if found:
-        if input_format and found.is_text and not found.compression:
+        is_given = dataset.input_format or dataset.dialect.unsaid_format
+        if is_given and found.is_text and not found.compression:
             found = replace(found, compression=_compression_unsaid(path, storage))
         return EventFile(path, found, partition_of(path), storage=storage, status=status)
     if named:
@@ -121,19 +131,34 @@ def event_file(
     return PassedOver(storage.canonical(path))
 
 
-def format_of(name: str, input_format: str | None = None) -> Format | None:
-    """The format of a file by its name, without case; None for an unknown extension. `input_format` overrides it."""
+def format_of(name: str, dataset: Dataset | None = None) -> Format | None:
+    """The format of a file by its name, without case; None for an unknown extension.
+
+    The dataset's input format overrides it, and its dialect tells that of a name which says none.
+    """
     lowered = name.lower()
     compression = next((COMPRESSIONS[end] for end in COMPRESSIONS if lowered.endswith(end)), "")
-    if input_format:
-        return Format(input_format, compression)
+    if dataset and dataset.input_format:
+        return Format(dataset.input_format, compression)
     stem = lowered[: lowered.rindex(".")] if compression else lowered
     known = next((EXTENSIONS[end] for end in EXTENSIONS if stem.endswith(end)), None)
     if known is None:
-        return Format("parquet") if lowered.endswith(CODECS) else None
+        if lowered.endswith(CODECS):
+            return Format("parquet")
+        said = dataset and _says_none(lowered, stem, dataset.dialect) and dataset.dialect.unsaid_format
+        return Format(said, compression) if said else None
     if compression and known not in TEXT_FORMATS:
         return Format(known) if known == "parquet" else None
     return Format(known, compression)
+
+
+def _says_none(name: str, stem: str, dialect: Dialect) -> bool:
+    """Whether a name, and its stem before the extension of a compression, has no extension, or one that says nothing.
+
+    Where the name is compressed it may have any other: few write more than that.
+    """
+    ends = (*UNSAID, *(end.lower() for end in dialect.extensions))
+    return stem != name or stem.endswith(ends) or not _EXTENSION.search(PurePath(stem).name)
 
 
 def _compression_unsaid(path: str, storage: Storage) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from mmstats.dataset import Dataset
 from mmstats.errors import NotEvents
 from mmstats.files.discovery import Found, is_hidden, store_files
 from mmstats.files.event_file import event_file, format_of
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mmstats.storage.objects import Objects
 
 
-def discover_objects(location: str, input_format: str | None, stores: ObjectStores) -> Iterator[Found]:
+def discover_objects(location: str, dataset: Dataset, stores: ObjectStores) -> Iterator[Found]:
     """The event files of a location; an object that is there wins over a prefix and a glob of its name.
 
     Raises NotEvents when it names nothing, Unreadable when the store cannot be read.
@@ -26,30 +27,30 @@ def discover_objects(location: str, input_format: str | None, stores: ObjectStor
     objects = stores.of(url)
     if url.key and not url.key.endswith("/") and objects.find(url.key, location):
         path = objects.path(url.key)
-        yield event_file(path, input_format, objects, objects.status(path), named=True)
+        yield event_file(path, dataset, objects, objects.status(path), named=True)
         return
     if url.is_web:
         raise NotEvents(f"{visible(location)}: there is no such file", hint="of a web server a single file is read")
     found = False
     for key in _below_prefix(objects, location):
         found = True
-        yield from _found(objects, key, input_format)
+        yield from _found(objects, key, dataset)
     if not found and glob.has_magic(url.key):
         for key in _matching(objects, location):
             found = True
-            yield from _found(objects, key, input_format)
+            yield from _found(objects, key, dataset)
     if not found:
         nothing = "nothing matches" if glob.has_magic(url.key) else "there is no such object, and none below it"
         raise NotEvents(f"{visible(location)}: {nothing}", hint="is it spelt as in the store?")
 
 
-def _found(objects: "Objects", key: str, input_format: str | None) -> Iterator[Found]:
+def _found(objects: "Objects", key: str, dataset: Dataset) -> Iterator[Found]:
     """What a key stands for: a file, or with a final slash a folder that is a store."""
     if key.endswith("/"):
         yield from store_files(objects.path(key.rstrip("/")), objects)
     else:
         path = objects.path(key)
-        yield event_file(path, input_format, objects, objects.status(path), named=False)
+        yield event_file(path, dataset, objects, objects.status(path), named=False)
 
 
 def _below_prefix(objects: "Objects", location: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from gzip import BadGzipFile
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from mmstats.dataset import Dataset
 from mmstats.errors import NotEvents, Unreadable
 from mmstats.files.event_file import BINARY, BOM, EventFile, Format, compression_of, text_format_of
 from mmstats.files.fingerprint import changed_error
@@ -18,6 +19,8 @@ from mmstats.storage.disk import DISK
 
 _HEAD = 1 << 16  # bytes of a stream that show its format
 _MARKUP = (b"<!doctype html", b"<html", b"<head", b"<body", b"<?xml")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # marks of either byte order
+UTF16_HINT = "convert it to UTF-8: iconv -f UTF-16 -t UTF-8"
 _COMPARED = 1 << 12  # bytes of a file that show whether it was written anew
 
 
@@ -61,6 +64,8 @@ def _pass_over_mark(file: EventFile, stream: io.BufferedReader) -> None:
     head = stream.peek(4)[:4]
     if head.startswith(BOM):
         stream.read(len(BOM))
+    if head.startswith(_UTF16) or (len(head) > 1 and 0 in head[:2]):
+        raise Unreadable(f"{file}: looks like UTF-16", hint=UTF16_HINT)
     compression = compression_of(head)
     if compression:
         raise Unreadable(f"{file}: is {compression}, not text", hint="name it .gz or .zst, or send it through --data -")
@@ -75,11 +80,11 @@ def _refuse_markup(file: EventFile, stream: io.BufferedReader) -> None:
 
 
 def _unreadable(file: EventFile, error: OSError) -> Unreadable:
-    if error.strerror or file.format.compression != "zstd":
+    if error.strerror or file.format.compression not in ("zstd", "brotli"):
         return refused(file, error)
     if "Truncated" in str(error):
         return Unreadable(f"{file}: the compressed data is cut off", hint="was it copied whole?")
-    return Unreadable(f"{file}: not valid zstd ({error})")
+    return Unreadable(f"{file}: not valid {file.format.compression} ({error})")
 
 
 @contextmanager
@@ -88,10 +93,10 @@ def _decompressed(disk: BinaryIO, compression: str, advance: Callable[[int], Non
     if compression and not disk.read(1):
         raise EOFError
     disk.seek(0)
-    if compression == "zstd":
-        import pyarrow as pa  # knows zstd, which Python 3.11 does not
+    if compression in ("zstd", "brotli"):
+        import pyarrow as pa  # knows them, which Python 3.11 does not
 
-        with pa.CompressedInputStream(pa.PythonFile(counted, "r"), "zstd") as stream:
+        with pa.CompressedInputStream(pa.PythonFile(counted, "r"), compression) as stream:
             yield io.BufferedReader(stream, 1 << 20)
     elif compression == "gzip":
         from isal.igzip import IGzipFile  # three times as fast as the standard library's
@@ -160,8 +165,8 @@ def standard_input() -> BinaryIO:
     return sys.stdin.buffer
 
 
-def spooled(stream: BinaryIO, name: str, input_format: str | None, spool: ExitStack) -> EventFile:
-    """All that comes from a stream as a file, in the format named, or else the one that its bytes show.
+def spooled(stream: BinaryIO, name: str, dataset: Dataset, spool: ExitStack) -> EventFile:
+    """All that comes from a stream as a file, in the format given, or else the one that its bytes show.
 
     It lies in a temporary folder that goes with `spool`. Raises Unreadable when it cannot be read or there is no room.
     """
@@ -174,16 +179,18 @@ def spooled(stream: BinaryIO, name: str, input_format: str | None, spool: ExitSt
     with Path(file.name).open("rb") as opened:
         head = opened.read(_HEAD)
     for magic, binary in BINARY.items():
-        if head.startswith(magic) and not input_format:
+        if head.startswith(magic) and not dataset.input_format:
             raise Unreadable(f"{name}: looks like {binary}, not text", hint=f"say --input-format {binary}")
 
     def as_format(format_name: str) -> EventFile:
         known = Format(format_name, compression_of(head))
         return EventFile(file.name, known, name=name, status=DISK.status(file.name))
 
-    if input_format or not head:
-        return as_format(input_format or "csv")
+    unsaid = dataset.dialect.unsaid_format or "csv"
+    if dataset.input_format or not head:
+        return as_format(dataset.input_format or unsaid)
     with open_bytes(as_format("csv")) as text:
         while (first := text.read(_HEAD)) and not first.strip():
             continue
-    return as_format(text_format_of(first))
+    shown = text_format_of(first)
+    return as_format(unsaid if shown == "csv" else shown)

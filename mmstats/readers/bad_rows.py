@@ -9,6 +9,7 @@ from mmstats.files.fingerprint import changed_error
 from mmstats.readers import types
 from mmstats.readers.columnar import ColumnarFiles
 from mmstats.readers.csv_bad_records import find_bad_records
+from mmstats.readers.log_lines import find_bad_log_lines
 from mmstats.readers.ndjson import find_bad_lines
 from mmstats.readers.projection import Projection, no_instant
 from mmstats.readers.report import FoundBadRow
@@ -24,6 +25,8 @@ def find_bad_rows(file: EventFile, projection: Projection) -> Iterator[FoundBadR
     """
     if file.format.name in ("csv", "tsv"):
         yield from find_bad_records(file, projection)
+    elif file.format.name == "log":
+        yield from find_bad_log_lines(file, projection)
     elif file.format.is_text:
         yield from find_bad_lines(file, projection)
     else:

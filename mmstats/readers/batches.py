@@ -17,16 +17,18 @@ from mmstats.files.event_file import EventFile
 from mmstats.limits import Limits
 from mmstats.readers.columnar import FILE
 from mmstats.readers.csv import CsvReader
+from mmstats.readers.log_lines import LogReader
 from mmstats.readers.ndjson import JsonReader
 from mmstats.readers.projection import Judged, Projection, judge_rows, select_rows
 from mmstats.readers.report import FileReport, InstantRange, ReadOptions
 from mmstats.readers.small_text import Kind, SmallText, read_small
 
-_READERS: "dict[str, type[JsonReader] | type[CsvReader]]" = {
+_READERS: "dict[str, type[JsonReader] | type[CsvReader] | type[LogReader]]" = {
     "ndjson": JsonReader,
     "json": JsonReader,
     "csv": CsvReader,
     "tsv": CsvReader,
+    "log": LogReader,
 }
 _EXPANDED = 8  # times that compressed text is larger, as far as the size of a batch goes
 _HAS = "has "  # before the name of a column: whether it has a value

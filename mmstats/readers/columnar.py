@@ -107,7 +107,8 @@ class ColumnarFiles:
     def columns_found(self) -> frozenset[str]:
         """The event columns that the files have, as far as is known; what is in values only once these are read."""
         there = {name for name, leaf in self._leaves.items() if leaf.is_there and not leaf.json_steps} | self.seen
-        made, names = self.projection.derivations, {*self.schema, *self.files[0].partition, *there}
+        own = self.found if self.is_stored else self.schema  # of a store's schema a file may have no values
+        made, names = self.projection.derivations, {*own, *self.files[0].partition, *there}
         return self.found.union(name for name in self.projection.selection.read if available(made[name], names))
 
     def split(self) -> "list[ColumnarFiles]":

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from mmstats.dialect import Dialect
 from mmstats.errors import NotEvents, Unreadable
 from mmstats.files.event_file import EventFile
+from mmstats.files.text_file import UTF16_HINT
 from mmstats.readers.csv_records import UNCLOSED, decoded, read_records
 from mmstats.readers.csv_syntax import CsvSyntax
 from mmstats.readers.report import QUOTE_HINT
@@ -135,7 +136,7 @@ class _Head:
     def _decoded(self, names: Sequence[str], line: int) -> tuple[str, ...]:
         if any("\0" in name for name in names):
             fault = f"{self._file}: line {line:,}: the header has NUL characters: it looks like UTF-16"
-            raise Unreadable(fault, hint="convert it to UTF-8: iconv -f UTF-16 -t UTF-8")
+            raise Unreadable(fault, hint=UTF16_HINT)
         try:
             return tuple(decoded(name) for name in names)
         except UnicodeDecodeError:

@@ -1,6 +1,7 @@
 """Which columns a JSON file has: no header says so, so it is told from the keys of its objects."""
 
 import re
+import shlex
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, islice
 
@@ -12,6 +13,7 @@ from mmstats.files.text_file import open_bytes
 from mmstats.readers.json_text import blocks_of, key_pattern, value_of
 from mmstats.readers.path_columns import paths_in_lines
 from mmstats.readers.projection import REQUIRED, Projection
+from mmstats.wording import visible
 
 _LOOKS = 50  # objects of a block that are decoded for columns that need not be there
 
@@ -75,8 +77,14 @@ class JsonColumns:
         """Raise NotEvents when a column that must be there was in none of the objects; a file of none needs none."""
         missing = [column for column in REQUIRED if column in self._missing] if self._rows else []
         if missing:
-            keys = some_keys(self._file, self._projection)
-            raise self._projection.no_columns(self._file, missing, keys)
+            first = first_object(self._file, self._projection)
+            error = self._projection.no_columns(self._file, missing, set(first))
+            arrays = [
+                key for key, held in first.items() if isinstance(held, list) and held and isinstance(held[0], dict)
+            ]
+            if len(arrays) == 1:
+                error.hint = f"--records {shlex.quote(visible(arrays[0]))} reads the array that it holds"
+            raise error
 
     def _add(self, names: Iterable[str]) -> None:
         self._names.update(names)
@@ -96,15 +104,15 @@ def _lacked(file: EventFile, names: set[str], projection: Projection) -> set[str
     return lacked
 
 
-def some_keys(file: EventFile, projection: Projection) -> set[str]:
-    """The keys of the first object of a file."""
+def first_object(file: EventFile, projection: Projection) -> dict[str, object]:
+    """The first object of a file; of no keys where there is none."""
     with open_bytes(file) as stream:
         for block in blocks_of(file, stream, projection)[1]:
             for line in block.splitlines()[:100]:
                 value = _object(line)
                 if value:
-                    return set(value)
-    return set()
+                    return value
+    return {}
 
 
 def _has_key(block: bytes, name: str, most: int | None = None, *, null: bool = False) -> bool:

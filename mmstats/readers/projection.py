@@ -32,6 +32,7 @@ KIN = {
 }
 _HASH_SEED = 42
 _DAY_DIGITS = 8  # of a date without a time of day
+_DELIMITERS = {";": "';'", "\t": "tab", ",": ",", "|": "'|'"}  # and how the shell takes them
 _LISTED, _LONGEST_NAME = 8, 40  # names of columns in a hint, and their characters
 
 
@@ -232,7 +233,8 @@ class Projection:
         more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
         has = f"it has {', '.join(shown[:_LISTED])}{more}" if shown else ""
         if len(shown) < 2:  # a title, or a line of another delimiter: no column to map
-            hint = has and f"{has}: is that the header?"
+            several = next((sign for sign in _DELIMITERS if any(sign in name for name in names)), "")
+            hint = has and (f"{has}: --delimiter {_DELIMITERS[several]}?" if several else f"{has}: is that the header?")
         else:
             hint = f"did you mean {flags}?" if all(likely.values()) else f"{has}; {flags} names what serves"
         return NotEvents(f"{file}: no column {' and no column '.join(lacked)}", hint=hint)
@@ -343,7 +345,7 @@ def no_instant(text: str | None, form: TimestampForm, unit: str, number: int) ->
         date, epoch = ("%Y%m%d", "s") if is_day else ("%Y%m%d%H%M%S", "ms")
         hint = f"--timestamp-format {date} reads dates, --timestamp-unit {epoch} epochs"
         return FoundBadRow(unit, number, f"{shown} may be a date or an epoch", hint, refused=True)
-    return FoundBadRow(unit, number, f"{shown} is no instant")
+    return FoundBadRow(unit, number, f"{shown} is {f'not of the form {form.format}' if form.format else 'no instant'}")
 
 
 def hashed(identifier: pl.Expr) -> pl.Expr:

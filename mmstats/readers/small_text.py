@@ -61,11 +61,13 @@ class SmallText:
 
 
 def read_small(file: EventFile, projection: Projection) -> SmallText | None:
-    """The text of a file; None where it is larger than it looked, or CSV whose header is not one plain line.
+    """The text of a file; None where it is larger than it looked, a log, or CSV with lines that are no records.
 
     The header must spell columns as the question does, too. Raises DatasetError where the file cannot be read or is
     not of events.
     """
+    if file.format.name == "log":
+        return None
     limits = projection.limits
     most = min(limits.text_block_bytes, limits.csv_block_bytes)
     with open_bytes(file) as stream:
