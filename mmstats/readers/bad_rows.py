@@ -1,6 +1,7 @@
 """Rows that cannot be read: all of a file, found lazily, and how many a scan has."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
@@ -40,7 +41,7 @@ def count_bad_rows(group: ColumnarFiles, *, skip: bool) -> dict[str, int]:
     if not _count(group.bad_rows()):
         return {}
     counts = {}
-    for file in group.split():
+    for file in replace(group, strict=False).split():
         counts[file.files[0].path] = sum(_count(scan.filter(file.bad)) for scan, _ in _unpruned(file))
         if counts[file.files[0].path] and not skip:
             first = next(_find_in(file, most=1), None)
