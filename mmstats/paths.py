@@ -7,6 +7,7 @@ from functools import cache
 
 # A quote within quotes is written twice.
 _QUOTED = r'"((?:[^"]|"")*)"'
+_PLAIN = re.compile(r'[^."\[\]]+')
 _NAME = re.compile(rf'{_QUOTED}|([^."\[\]][^.\[]*)', re.DOTALL)
 _STEP = re.compile(rf'\.(?:{_QUOTED}|([^."\[\]][^.\[]*))|\[(?:{_QUOTED}|([^"\[\]][^\]]*))\]', re.DOTALL)
 
@@ -52,6 +53,17 @@ def readings(text: str) -> tuple[Path, ...]:
     steps, ends = tuple(step for step, _ in parts), [end for _, end in parts]
     longer = (Path(text[: ends[at - 1]], steps[at:]) for at in range(len(steps) - 1, 0, -1))
     return (*longer, Path(name, steps)) if steps else ()
+
+
+def written(path: Path) -> str:
+    """A path as a text that reads as it."""
+    keys = (_written(step.key) for step in path.steps)
+    steps = (f"[{key}]" if step.entry else f".{key}" for step, key in zip(path.steps, keys, strict=True))
+    return (_written(path.column) if path.steps else path.column) + "".join(steps)
+
+
+def _written(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
 def _parts(text: str) -> tuple[str, list[tuple[Step, int]]]:

@@ -1,6 +1,7 @@
 """Rows that cannot be read: all of a file, found lazily, and how many a scan has."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
@@ -43,7 +44,7 @@ def count_bad_rows(group: ColumnarFiles, *, skip: bool) -> dict[str, int]:
     if not _count(group.bad_rows()):
         return {}
     counts = {}
-    for file in group.split():
+    for file in replace(group, strict=False).split():
         (one,) = file.files
         counts[one.path] = sum(_count(scan.filter(file.bad)) for scan, _ in _unpruned(file))
         if counts[one.path]:
@@ -57,7 +58,8 @@ def count_passed_over(group: ColumnarFiles) -> dict[str, int]:
     """How many rows of each file of a scan are no events, by path; none where nothing tells."""
     if group.others is None:
         return {}
-    each = {file.files[0].path: (file.others, _unpruned(file)) for file in group.split()}
+    files = replace(group, strict=False).split()
+    each = {file.files[0].path: (file.others, _unpruned(file)) for file in files}
     return {
         path: sum(_count(scan.filter(others)) for scan, _ in scans)
         for path, (others, scans) in each.items()

@@ -41,9 +41,9 @@ class ColumnarFiles:
     """Files of one format and schema, whose folders speak of the same columns, which one scan reads.
 
     `found` are the event columns that they have by their schema, `logical` the types of columns that are more than what
-    the engine takes them for. `seen` takes the paths that some row turns out to have; where it is `strict`, text that
-    a path goes into and that is no JSON raises BrokenText. Where there is a `position`, it is told of the events as
-    they come.
+    the engine takes them for. `seen` takes the signs of paths that some row turns out to have; where it is `strict`,
+    text that a path goes into and that is no JSON raises BrokenText. Where there is a `position`, it is told of the
+    events as they come.
     """
 
     files: tuple[EventFile, ...]
@@ -90,8 +90,9 @@ class ColumnarFiles:
     @cached_property
     def _leaves(self) -> dict[str, Leaf]:
         """Where the paths among the raw columns lead."""
-        paths = self.projection.paths.items()
-        return {name: find_leaf(path, self._own_types.get(path.column, pl.Null())) for name, path in paths}
+        paths = {name: path for name, path in self.projection.paths.items() if name in self.projection.raw}
+        dtypes = {name: self._own_types.get(path.column, pl.Null()) for name, path in paths.items()}
+        return {name: find_leaf(name, path, dtypes[name], self.seen) for name, path in paths.items()}
 
     @cached_property
     def _json(self) -> dict[str, JsonColumn]:
@@ -104,9 +105,18 @@ class ColumnarFiles:
         """Whether a path goes into JSON, which a value need not be."""
         return bool(self._json)
 
+    @property
+    def is_judged_as_read(self) -> bool:
+        """Whether all JSON that paths go into is parsed as the events are read, and none to judge the timestamps."""
+        judged = (*self.sources("timestamp"), *self.projection.only)
+        return self.has_json and not self.projection.selection.filters and not any(map(self._is_json, judged))
+
+    def _is_json(self, name: str) -> bool:
+        return name in self._leaves and bool(self._leaves[name].json_steps)
+
     def columns_found(self) -> frozenset[str]:
         """The event columns that the files have, as far as is known; what is in values only once these are read."""
-        there = {name for name, leaf in self._leaves.items() if leaf.is_there and not leaf.json_steps} | self.seen
+        there = {name for name, leaf in self._leaves.items() if leaf.is_there(self.seen)}
         own = self.found if self.is_stored else self.schema  # of a store's schema a file may have no values
         made, names = self.projection.derivations, {*own, *self.files[0].partition, *there}
         return self.found.union(name for name in self.projection.selection.read if available(made[name], names))
@@ -235,7 +245,7 @@ class ColumnarFiles:
     def texts_that_fail(self) -> dict[str, pl.Expr]:
         """Whether a value that the question reads has no text, or is no JSON though a path goes into it, by the fault.
 
-        Only of columns that may have such a value.
+        Only of columns that may have such a value; where texts are `strict`, JSON is not looked at before it is read.
         """
         raw = self.projection.raw
         typed = {name: self.columns[name] for name in raw if name in self.schema or name in self._leaves}
@@ -245,7 +255,8 @@ class ColumnarFiles:
             for name, dtype in failing.items()
         }
         fails |= {("invalid UTF-8", name): leaf.fails for name, leaf in self._leaves.items() if leaf.fails is not None}
-        fails |= {("broken JSON", one.column): one.broken(pl.col(name)) for name, one in self._json.items()}
+        if not self.strict:
+            fails |= {("broken JSON", one.column): one.broken(pl.col(name)) for name, one in self._json.items()}
         return {f"{fault} in {name}": whether for (fault, name), whether in fails.items()}
 
     @cached_property
@@ -290,7 +301,7 @@ class ColumnarFiles:
     @property
     def others(self) -> pl.Expr | None:
         """Whether a row is no event; None where nothing tells."""
-        lacked = {name for name, leaf in self._leaves.items() if not leaf.is_there}
+        lacked = {name for name, leaf in self._leaves.items() if not (leaf.sign or leaf.is_there(()))}
         there = [name for name in self.projection.only if self._has(name) and name not in lacked]
         return self.projection.no_event({name: self._leaf(name) for name in there})
 

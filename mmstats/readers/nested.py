@@ -1,7 +1,7 @@
 """Paths into Parquet and Arrow columns: fields of structs, keys of maps, entries of lists, and text that is JSON."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -24,6 +24,7 @@ class Leaf:
     """Where a path leads in files of one schema: a value and its type, and whether it fails to have a text, if it may.
 
     Where `json_steps` are left, the value is JSON which they go into: a column's `own_text`, or a JSON type's value.
+    Where only values tell whether there is such a path, the `sign` is among what was seen once some row has it.
     """
 
     value: pl.Expr
@@ -31,34 +32,46 @@ class Leaf:
     fails: pl.Expr | None = None
     json_steps: tuple[Step, ...] = ()
     own_text: bool = False
+    sign: str = ""
 
-    @property
-    def is_there(self) -> bool:
-        """Whether the schema has the path; what is in JSON, in lists and in maps only the values tell."""
-        return not isinstance(self.dtype, pl.Null)
+    def is_there(self, seen: Collection[str]) -> bool:
+        """Whether the schema has the path, or a value that was seen."""
+        return self.sign in seen if self.sign else self is not _NOTHING
 
 
 _NOTHING = Leaf(pl.lit(None, pl.String), pl.Null())
 
 
-def find_leaf(path: Path, dtype: pl.DataType) -> Leaf:
-    """Where a path leads in a column of some type."""
-    value = pl.col(path.column)
+def find_leaf(name: str, path: Path, dtype: pl.DataType, seen: set[str]) -> Leaf:
+    """Where the path of a raw column leads in a column of some type; `seen` takes signs as rows are read."""
+    value, sign = pl.col(path.column), ""
     for at, step in enumerate(path.steps):
         if (isinstance(dtype, _TEXT) and not at) or value_text.is_json(dtype):
-            return Leaf(value, dtype, json_steps=path.steps[at:], own_text=not at)
+            return Leaf(value, dtype, json_steps=path.steps[at:], own_text=not at, sign=name)
         if isinstance(dtype, pl.Struct) and not step.entry:
-            held = {field.name: cast(pl.DataType, field.dtype) for field in dtype.fields}
+            held = _fields(dtype)
             if step.key not in held:
                 return _NOTHING
             value, dtype = value.struct.field(step.key), held[step.key]
         elif entry := _entry_type(dtype, step):
-            value, dtype = _first_under(value, dtype, step.key), entry
+            sign = f"{name} {at}"
+            value, dtype = _first_under(value, dtype, step.key, partial(_note, sign=sign, seen=seen)), entry
             if step.entry and isinstance(dtype, pl.Struct) and (typed := _typed_values(value, dtype)):
-                return typed if at + 1 == len(path.steps) else _NOTHING
+                return replace(typed, sign=sign) if at + 1 == len(path.steps) else _NOTHING
         else:
             return _NOTHING
-    return Leaf(value, dtype)
+    return Leaf(value, dtype, sign=sign)
+
+
+def _fields(dtype: pl.Struct) -> dict[str, pl.DataType]:
+    return {field.name: cast(pl.DataType, field.dtype) for field in dtype.fields}
+
+
+def _note(found: pl.Series, *, sign: str, seen: set[str]) -> pl.Series:
+    """What was found, as it is."""
+    if found.null_count() < len(found):
+        seen.add(sign)
+    return found
 
 
 def _entry_type(dtype: pl.DataType, step: Step) -> pl.DataType | None:
@@ -67,20 +80,21 @@ def _entry_type(dtype: pl.DataType, step: Step) -> pl.DataType | None:
         return cast(pl.DataType, dtype.value)
     if not step.entry or not isinstance(dtype, pl.List | pl.Array) or not isinstance(dtype.inner, pl.Struct):
         return None
-    held = {field.name: cast(pl.DataType, field.dtype) for field in dtype.inner.fields}
+    held = _fields(dtype.inner)
     return held.get("value") if isinstance(held.get("key"), _TEXT) else None
 
 
-def _first_under(entries: pl.Expr, dtype: pl.DataType, key: str) -> pl.Expr:
+def _first_under(entries: pl.Expr, dtype: pl.DataType, key: str, note: Callable[[pl.Series], pl.Series]) -> pl.Expr:
     """The value of the first entry of a key, of maps too, which come as lists of their entries."""
     lists = entries.arr.to_list() if isinstance(dtype, pl.Array) else entries
     has_key = pl.element().struct.field("key").cast(pl.String, strict=False) == key
-    return lists.list.eval(pl.element().filter(has_key)).list.first().struct.field("value")
+    first = lists.list.eval(pl.element().filter(has_key)).list.first()
+    return first.map_batches(note, return_dtype=pl.dtype_of(first), is_elementwise=True).struct.field("value")
 
 
 def _typed_values(value: pl.Expr, dtype: pl.Struct) -> Leaf | None:
     """The first of an object's typed values that is not null, as text; None where it has none of them."""
-    held = {field.name: cast(pl.DataType, field.dtype) for field in dtype.fields}
+    held = _fields(dtype)
     typed = [(value.struct.field(name), held[name]) for name in TYPED_VALUES if name in held]
     fails = [value_text.no_text(*one) for one in typed if value_text.may_fail(one[1])]
     texts = [value_text.text(*one) for one in typed]

@@ -50,6 +50,8 @@ class Scan:
             return
         for group in group_by_schema([file for file in files if not file.format.is_text], projection):
             judging = judge and (not group.is_stored or group.has_json)
+            if judging and group.is_judged_as_read and not options.skip_bad_rows:
+                group = replace(group, strict=True)  # noqa: PLW2901 - or the JSON would be parsed twice
             bad = count_bad_rows(group, skip=options.skip_bad_rows) if judging else {}
             self._groups.append((_followed(group, options), any(bad.values())))
             self._bad |= bad
