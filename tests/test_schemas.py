@@ -388,6 +388,42 @@ def test_a_folder_of_an_export_is_asked_as_a_whole(ask: Ask) -> None:
     assert (found.value, found.err) == (6, "warning: passed over 1 row that the schema says are no events\n")
 
 
+@pytest.mark.parametrize(
+    ("file", "tool", "name", "code"),
+    [
+        ("goatcounter/export.csv", "a GoatCounter", "goatcounter", 3),
+        ("umami/website_event.csv", "an Umami", "umami", 3),
+        ("simpleanalytics/pageviews.csv", "a Simple Analytics", "simpleanalytics", 3),
+        ("vercel/drain.ndjson", "a Vercel Web Analytics", "vercel", 3),
+        ("mixpanel/export.txt", "a Mixpanel", "mixpanel", 3),
+        ("amplitude", "an Amplitude", "amplitude", 3),
+        ("ga4/events_20260501.json", "a Google Analytics 4", "ga4", 3),
+        ("ga4/events_20260501.parquet", "a Google Analytics 4", "ga4", 3),
+        ("snowplow/part-00000.tsv", "a Snowplow", "snowplow", 3),
+        ("cloudflare/unixnano.log", "a Cloudflare", "cloudflare", 3),
+        ("cloudfront/v2.json", "a CloudFront", "cloudfront", 3),
+        ("combined/access.log", "a nginx or Apache", "combined", 3),
+        ("posthog/events.csv", "a PostHog", "posthog", 0),
+        ("posthog/events.jsonl", "a PostHog", "posthog", 0),
+        ("segment/warehouse/tracks.csv", "a RudderStack or Segment", "rudderstack", 0),
+    ],
+)
+def test_an_export_is_recognized(file: str, tool: str, name: str, code: int, ask: Ask) -> None:
+    """Where a question of an export fails, or reads a column that it lacks, a hint names the tool and the schema."""
+    options = {".txt": ("--input-format", "ndjson"), ".log": ("--input-format", "csv")}.get(Path(file).suffix, ())
+    options = ("--input-format", "ndjson") if name == "cloudflare" else options
+    found = ask(EXPORTS / file, "--group-by", "country", *options)
+    assert found.code == code
+    assert f"this looks like {tool} export: --schema {name}\n" in found.err
+    assert ask(EXPORTS / file, "--group-by", "event_name", "--schema", name).code == 0
+
+
+def test_what_is_no_export_is_not_taken_for_one(ask: Ask, tmp_path: Path) -> None:
+    """A file of other events is not said to be an export, though it lacks a column."""
+    (tmp_path / "a.csv").write_text("timestamp,event,session_id,utm_source\n2026-05-01,a,b,c\n")
+    assert ask("a.csv", "--group-by", "country").err == ""
+
+
 def instant(value: object) -> datetime:
     """The instant that a timestamp names: an epoch of any unit, or ISO 8601."""
     if isinstance(value, int) or str(value).isdigit():

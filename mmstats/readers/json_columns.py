@@ -12,7 +12,8 @@ from mmstats.files.event_file import EventFile
 from mmstats.files.text_file import open_bytes
 from mmstats.readers.json_text import blocks_of, key_pattern, value_of
 from mmstats.readers.path_columns import paths_in_lines
-from mmstats.readers.projection import REQUIRED, Projection
+from mmstats.readers.projection import REQUIRED, Projection, keys_in
+from mmstats.schemas.detection import looks_like
 from mmstats.wording import visible
 
 _LOOKS = 50  # objects of a block that are decoded for columns that need not be there
@@ -78,11 +79,11 @@ class JsonColumns:
         missing = [column for column in REQUIRED if column in self._missing] if self._rows else []
         if missing:
             first = first_object(self._file, self._projection)
-            error = self._projection.no_columns(self._file, missing, set(first))
+            error = self._projection.no_columns(self._file, missing, first)
             arrays = [
                 key for key, held in first.items() if isinstance(held, list) and held and isinstance(held[0], dict)
             ]
-            if len(arrays) == 1:
+            if len(arrays) == 1 and not looks_like(keys_in(first)):
                 error.hint = f"--records {shlex.quote(visible(arrays[0]))} reads the array that it holds"
             raise error
 

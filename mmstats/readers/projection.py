@@ -19,6 +19,7 @@ from mmstats.paths import Path, readings
 from mmstats.readers import derive
 from mmstats.readers.report import FoundBadRow, InstantRange
 from mmstats.readers.timestamps import TIMESTAMP, TimestampForm, calendar_digits, parse_text
+from mmstats.schemas.detection import looks_like
 from mmstats.wording import nearest, visible
 
 REQUIRED = ("timestamp", "event_name")
@@ -176,7 +177,7 @@ class Projection:
         made, names = projection.derivations, {*own, *file.partition, *projection.paths}
         missing = [column for column in REQUIRED if not available(made[column], names)]
         if missing:
-            raise self.no_columns(file, missing, {*own, *file.partition})
+            raise self.no_columns(file, missing, own)
         if found is not None:
             names -= projection.paths.keys() - set(found)
         return frozenset(column for column in self.selection.read if available(made[column], names))
@@ -221,8 +222,12 @@ class Projection:
         """The raw columns that an event column is made of, for a message."""
         return " or ".join(repr(visible(name)) for name in self.sources[column])
 
-    def no_columns(self, file: EventFile, missing: Sequence[str], names: Collection[str]) -> NotEvents:
-        """The error for a file in which nothing serves as the `missing` columns, with an offer of what might."""
+    def no_columns(self, file: EventFile, missing: Sequence[str], own: Collection[str]) -> NotEvents:
+        """The error for a file in which nothing serves as the `missing` columns, with an offer of what might.
+
+        `own` are the columns of the file, with their types or the values in the first row where these are known.
+        """
+        names = {*own, *file.partition}
         given = {*self.mapped, *(self.schema.columns if self.schema else ())}
         lacked = [
             f"{self.named(column)} to serve as {column}" if column in given else repr(column) for column in missing
@@ -232,12 +237,24 @@ class Projection:
         shown = [visible(name[:_LONGEST_NAME]) for name in sorted(names) if name]
         more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
         has = f"it has {', '.join(shown[:_LISTED])}{more}" if shown else ""
-        if len(shown) < 2:  # a title, or a line of another delimiter: no column to map
+        if export := looks_like(keys_in(own), len(own)):
+            hint = export
+        elif len(shown) < 2:  # a title, or a line of another delimiter: no column to map
             several = next((sign for sign in _DELIMITERS if any(sign in name for name in names)), "")
             hint = has and (f"{has}: --delimiter {_DELIMITERS[several]}?" if several else f"{has}: is that the header?")
         else:
             hint = f"did you mean {flags}?" if all(likely.values()) else f"{has}; {flags} names what serves"
         return NotEvents(f"{file}: no column {' and no column '.join(lacked)}", hint=hint)
+
+
+def keys_in(own: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The columns of a file, each with the keys of the objects in it where types or values show them."""
+    if isinstance(own, pl.Schema):
+        structs = ((name, dtype.fields if isinstance(dtype, pl.Struct) else []) for name, dtype in own.items())
+        return {name: tuple(field.name for field in fields) for name, fields in structs}
+    if isinstance(own, Mapping):
+        return {name: tuple(value) if isinstance(value, dict) else () for name, value in own.items()}
+    return dict.fromkeys(own, ())
 
 
 def is_property(column: str) -> bool:

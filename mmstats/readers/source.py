@@ -20,12 +20,13 @@ from mmstats.readers.columnar_file import ENGINE_FAULTS, count_rows, is_stream
 from mmstats.readers.nested import BrokenText
 from mmstats.readers.path_names import similar_paths
 from mmstats.readers.position import MOST_ROWS
-from mmstats.readers.projection import REQUIRED, Projection, Selection
+from mmstats.readers.projection import REQUIRED, Projection, Selection, keys_in
 from mmstats.readers.pruning import FileRange, Overlap, RangeCache, lies_outside, overlap_of, overlaps
 from mmstats.readers.report import FileReport, InstantRange, ReadOptions, ReadReport, merged
 from mmstats.readers.scan import Scan
 from mmstats.readers.schema_groups import by_pyarrow, find_undecodable
 from mmstats.resources import lack_in
+from mmstats.schemas.detection import looks_like
 from mmstats.schemas.lookups import require
 from mmstats.storage.errors import is_store_error
 from mmstats.wording import did_you_mean, plural, visible
@@ -251,6 +252,15 @@ class Source:
         )
         lacks = "no row that was read has" if raw in spelled.paths else "no file has a column or path"
         return f"{lacks} {visible(raw)!r} to serve as {column}{offer and f': did you mean {offer}?'}"
+
+    def looks_like(self) -> str:
+        """What export the files look like, and the flag that reads it; empty where a schema is given, or none fits."""
+        files = [file for file in self.found.files if not file.stored]
+        with suppress(DatasetError, *ENGINE_FAULTS, OSError):  # it is read for an offer alone
+            if files and self.projection.schema is None:
+                names = column_names(files[0], self.projection)
+                return looks_like(keys_in(names), len(names))
+        return ""
 
     def lacks(self, column: str, report: ReadReport) -> bool:
         """Whether there are files that may hold events of the range, and none of them has an event column."""

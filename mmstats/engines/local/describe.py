@@ -17,6 +17,7 @@ from mmstats.errors import DatasetError, NotEvents, Undecodable
 from mmstats.files.discovery import current_file, is_listed
 from mmstats.files.event_file import EventFile
 from mmstats.question.instants import micros_text
+from mmstats.question.parameters import DIMENSIONS
 from mmstats.readers.bad_rows import find_bad_rows
 from mmstats.readers.columnar_file import ENGINE_FAULTS, unreadable
 from mmstats.readers.integrity import check_all
@@ -258,8 +259,14 @@ def _description(dataset: Dataset, source: Source, summary: Summary, report: Rea
         summary.distinct,
         source.found.passed_over + source.found.special,
         bad,
-        notices=tuple(source.mapped_to_nothing(report.columns)),
+        notices=(*source.mapped_to_nothing(report.columns), *_export(source, report)),
     )
+
+
+def _export(source: Source, report: ReadReport) -> list[str]:
+    """What export the data looks like, where it lacks columns that are asked for most."""
+    lacks_some = any(source.lacks(name, report) for name in DIMENSIONS)
+    return [export] if lacks_some and (export := source.looks_like()) else []
 
 
 def _formats(files: Sequence[EventFile]) -> list[FormatUse]:
