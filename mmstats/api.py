@@ -17,6 +17,7 @@ from mmstats.options import Option, read_values
 from mmstats.question.instants import instant_text
 from mmstats.question.parameters import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS
 from mmstats.question.read import read_question
+from mmstats.schemas import GEO_DATABASE, SCHEMA
 from mmstats.settings import choose_dataset, settings_here
 from mmstats.wording import read_size
 
@@ -42,6 +43,8 @@ def stats(
     quote: str | None = None,
     records: str | None = None,
     timestamp_format: str | None = None,
+    schema: str | PathLike[str] | None = None,
+    geo_database: str | PathLike[str] | None = None,
     skip_bad_rows: bool = False,
     trust_partitions: bool = False,
     storage_options: Mapping[str, str] | None = None,
@@ -54,6 +57,9 @@ def stats(
     sample. Instants are ISO 8601 text, dates or datetimes, a naive one in UTC; `from_` is inclusive, `to` exclusive.
     A `limit` of None lifts it, `exact` counts visitors exactly, `fill` gives buckets without events a row of 0, and
     `columns` maps event columns to the data's names, as `{"event_name": "type"}`.
+
+    `schema` is the tool that the data is an export of, or a TOML file that says how it is read; `geo_database` is a
+    file that one of them may look up countries in.
 
     `storage_options` say how object stores are reached, as `{"endpoint": "https://…", "region": "…"}`.
 
@@ -76,6 +82,8 @@ def stats(
         "quote": quote,
         "records": records,
         "timestamp_format": timestamp_format,
+        "schema": None if schema is None else fspath(schema),
+        "geo_database": None if geo_database is None else fspath(geo_database),
         "storage_options": storage_options,
         "max_memory": max_memory,
         "engine": engine,
@@ -98,7 +106,7 @@ def stats(
         "map": values.get("columns", {}),
         "input_format": values.get("input_format"),
         "timestamp_unit": values.get("timestamp_unit"),
-        **{option.name: values.get(option.name) for option in DIALECT},
+        **{option.name: values.get(option.name) for option in (*DIALECT, SCHEMA, GEO_DATABASE)},
         "skip_bad_rows": skip_bad_rows,
         "trust_partitions": trust_partitions,
         "storage_option": values.get("storage_options", {}),
@@ -181,7 +189,10 @@ def _group_by_texts(group_by: object) -> list[str]:
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "data": _locations,
     "columns": _columns,
-    **{option.name: partial(_value, option) for option in (INPUT_FORMAT, TIMESTAMP_UNIT, *DIALECT)},
+    **{
+        option.name: partial(_value, option)
+        for option in (INPUT_FORMAT, TIMESTAMP_UNIT, *DIALECT, SCHEMA, GEO_DATABASE)
+    },
     "storage_options": _storage_options,
     "max_memory": _size,
     "engine": lambda value: read_engine(_text(value)),

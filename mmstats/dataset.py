@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mmstats.derivation import Schema
 from mmstats.dialect import DIALECT, Dialect
 from mmstats.errors import Fault
 from mmstats.limits import Limits
@@ -50,10 +51,13 @@ class Dataset:
     """Where events are and how they are read.
 
     `columns` maps event columns to the data's names; `timestamp_unit` is that of numeric timestamps, by default guessed
-    from their magnitude; `dialect` is how the files are written; `trust_partitions` lets `day=` and the like folders
-    decide which files a range needs; `storage_options` say how object stores are reached, and are never shown, since
-    keys may be among them; `limits` change how the work is done. `origin` is the variable or the file that names the
-    locations, empty where the user has named them for this very question.
+    from their magnitude; `dialect` is how the files are written; the `schema` of a known export says what those
+    event columns are made of that `columns` does not map, which may need a `geo_database`; `looked_up` tells releases
+    of what it looks up. `trust_partitions` lets `day=` and the like folders decide which files a range needs;
+    `storage_options` say how object stores are reached, and are never shown, since keys may be among them; `limits`
+    change how the work is done. `origin` is the variable or the file that names the locations, empty where the user has
+    named them for this very question. `seen` are the states of the files that a schema was read from and looks up in,
+    by path, as in `mmstats.file_states`.
     """
 
     locations: tuple[str, ...]
@@ -63,9 +67,13 @@ class Dataset:
     skip_bad_rows: bool = False
     trust_partitions: bool = False
     dialect: Dialect = field(default=Dialect())
+    schema: Schema | None = None
+    geo_database: str | None = None
+    looked_up: str = ""
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
     limits: Limits = field(default=Limits(), repr=False)
     origin: str = field(default="", repr=False, compare=False)
+    seen: Mapping[str, str | None] = field(default_factory=dict, repr=False, compare=False)
 
     def within(self, max_memory: int | None) -> "Dataset":
         """The same for a question that may take about so many bytes of memory, None for no bound.
@@ -84,6 +92,12 @@ class Dataset:
         first, *others = self.locations
         more = f" and {len(others):,} more" if others else ""
         return f"{visible(first)}{more} from {visible(self.origin)}"
+
+    @property
+    def read_as(self) -> str:
+        """All that decides what events are made of files, as a text to compare: what is kept of files knows it."""
+        read_as = (sorted(self.columns.items()), self.timestamp_unit, self.input_format, self.dialect)
+        return repr((*read_as, self.schema, self.looked_up))
 
     @property
     def is_sample(self) -> bool:

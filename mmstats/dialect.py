@@ -49,8 +49,8 @@ class Dialect:
 
     def overridden(self, values: Mapping[str, Any]) -> "Dialect":
         """The same with what the values of `DIALECT` options say."""
-        own = {one.name for one in fields(self)}
-        said = {name: value for name, value in values.items() if name in own and value is not None}
+        own = {one.name for one in fields(self)}.intersection(option.name for option in DIALECT)
+        said = {name: values[name] for name in own if values.get(name) is not None}
         if values.get("quote"):
             said["quotes"] = values["quote"] != "none"
         return replace(self, **said)

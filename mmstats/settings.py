@@ -18,12 +18,15 @@ from mmstats.engine_address import ENGINE_VARIABLE, LOCAL, EngineAddress, read_e
 from mmstats.errors import InvalidSettings
 from mmstats.file_states import state
 from mmstats.options import read_choice
+from mmstats.schemas import is_file, load_schema, read_name
+from mmstats.schemas.lookups import identity
 from mmstats.wording import did_you_mean, nearest, read_size, visible
 
 PROJECT_FILE = "mmstats.toml"
 USER_FILE = "config.toml"
 CONFIG_VARIABLE = "MMSTATS_CONFIG"
 DATA_VARIABLE = "MMSTATS_DATA"
+GEO_VARIABLE = "MMSTATS_GEO_DATABASE"
 MEMORY_VARIABLE = "MMSTATS_MAX_MEMORY"
 FORMATS = ("table", "json", "ndjson", "csv", "markdown")
 FORMAT_WORDS = {"jsonl": "ndjson", "jsonlines": "ndjson", "md": "markdown", "text": "table", "txt": "table"}
@@ -33,6 +36,7 @@ VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "data": (DATA_VARIABLE, lambda location: (location,)),
     "max_memory": (MEMORY_VARIABLE, read_size),
     "engine": (ENGINE_VARIABLE, read_engine),
+    "geo_database": (GEO_VARIABLE, str),
 }
 
 
@@ -53,6 +57,8 @@ class Settings:
     quote: str | None = None
     records: str | None = None
     timestamp_format: str | None = None
+    schema: str | None = None
+    geo_database: str | None = None
     skip_bad_rows: bool = False
     trust_partitions: bool = False
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -124,6 +130,8 @@ SETTINGS: tuple[Setting, ...] = (
         "timestamp_unit", "a string", TIMESTAMP_UNIT.read, "The unit of numeric timestamps.", TIMESTAMP_UNIT.choices
     ),
     *(Setting(option.name, "a string", option.read, option.help, option.choices, shared=True) for option in DIALECT),
+    Setting("schema", "a string", read_name, "The tool that the data is an export of, or a TOML file.", shared=True),
+    Setting("geo_database", "a string", str, "Your database of addresses, for schemas that look up countries."),
     Setting("skip_bad_rows", "true or false", bool, "Leave out rows that cannot be read, and say so."),
     Setting("trust_partitions", "true or false", bool, "Skip folders named for days out of range."),
     Setting(
@@ -226,6 +234,9 @@ def _read_file(file: Path, own: Path) -> dict[str, Any]:
             values[name] = setting.read(value)
         except ValueError as fault:
             raise _refused(file, f"{name} {fault.args[0]}") from None
+    for name in ("schema", "geo_database"):
+        if name in values and (name != "schema" or is_file(values[name])):
+            values[name] = os.path.join(file.parent, os.path.expanduser(values[name]))  # noqa: PTH111, PTH118 - as below
     if "data" in values:
         values["data"] = tuple(_absolute(location, file.parent) for location in values["data"])
         for location in values["data"] if file != own else ():
@@ -292,13 +303,23 @@ def choose_dataset(values: Mapping[str, Any], settings: Settings) -> Dataset:
     origin = "" if values.get("sample") or values["data"] else settings.origins.get("data", "")
     if locations == SAMPLE:
         settings = Settings()
+    name = values.get("schema") or settings.schema
+    schema = load_schema(name) if name else None
+    geo_database = (values.get("geo_database") or settings.geo_database) if schema else None
+    dialect = schema.dialect if schema else Dialect()
+    databases = [os.path.abspath(geo_database)] if geo_database else []  # noqa: PTH100 - pathlib's keeps `..`
+    seen = {path: state(path)[0] for path in databases} | dict(schema.seen if schema else {})
     return Dataset(
         locations,
         origin=origin,
         columns={**settings.columns, **values["map"]},
         input_format=values["input_format"],
         timestamp_unit=values["timestamp_unit"] or settings.timestamp_unit,
-        dialect=Dialect().overridden({one.name: getattr(settings, one.name) for one in DIALECT}).overridden(values),
+        dialect=dialect.overridden({one.name: getattr(settings, one.name) for one in DIALECT}).overridden(values),
+        schema=schema,
+        geo_database=geo_database,
+        seen=seen,
+        looked_up=identity(schema, geo_database) if schema else "",
         skip_bad_rows=values.get("skip_bad_rows") or settings.skip_bad_rows,
         trust_partitions=values.get("trust_partitions") or settings.trust_partitions,
         storage_options={**settings.storage_options, **values["storage_option"]},

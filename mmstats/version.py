@@ -45,11 +45,11 @@ def library_versions() -> tuple[str, ...]:
 
 
 def _files(folder: str) -> Iterator[str]:
-    """Path, size and time of each module; os.walk and Path take twice as long, for which every question would wait."""
+    """Path, size and time of each module and schema; os.walk and Path take twice as long, and all questions wait."""
     with suppress(OSError):  # they may be in an archive
         for entry in os.scandir(folder):
             if entry.is_dir(follow_symlinks=False):
                 yield from _files(entry.path)
-            elif entry.name.endswith(".py"):
+            elif entry.name.endswith((".py", ".toml")):
                 status = entry.stat()
                 yield f"{entry.path} {status.st_size} {status.st_mtime_ns}"

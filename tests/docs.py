@@ -20,6 +20,7 @@ import mmstats
 from mmstats.cli import MEANING, ExitCode
 from mmstats.cli.app import app
 from mmstats.question.parameters import PARAMETERS
+from mmstats.schemas import bundled, title_of
 from mmstats.serve.errors import ERROR_CODES
 from mmstats.settings import SETTINGS
 from tests.serving import serving
@@ -97,6 +98,12 @@ def python_signature() -> str:
     return "\n".join(["```text", "mmstats.stats(", *(f"    {line}" for line in lines), ")", "```"])
 
 
+def schemas() -> str:
+    """The table of the exports that are known."""
+    rows = [f"| `{name}` | {title_of(name)} |" for name in bundled()]
+    return "\n".join(["| `--schema` | what it reads |", "| --- | --- |", *rows])
+
+
 def rooms() -> str:
     """The modules of the program, each with the first line of its docstring, in the order of the import contract."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
@@ -129,6 +136,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "help": help_texts,
     "python signature": python_signature,
     "rooms": rooms,
+    "schemas": schemas,
 }
 
 

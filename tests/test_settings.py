@@ -256,7 +256,7 @@ def test_refused_value(here: Path, text: str | bytes, fault: str) -> None:
     assert message.isprintable()
 
 
-MAY = "mmstats.toml may set: data, columns, format, delimiter, quote, records, timestamp_format"
+MAY = "mmstats.toml may set: data, columns, format, delimiter, quote, records, timestamp_format, schema"
 OWN_MAY = f"config.toml may set: {', '.join(BY_NAME)}"
 
 
@@ -279,7 +279,10 @@ OWN_MAY = f"config.toml may set: {', '.join(BY_NAME)}"
                 f"{name} belongs in your own configuration, {{own}}; {MAY}",
                 id=name,
             )
-            for name in ("color", "timestamp_unit", "skip_bad_rows", "trust_partitions", "max_memory", "engine")
+            for name in (
+                *("color", "timestamp_unit", "geo_database", "skip_bad_rows", "trust_partitions", "max_memory"),
+                "engine",
+            )
         ),
     ],
 )

@@ -19,6 +19,7 @@ from mmstats.cli.help import (
     KEYS_REVOKE,
     QUERY,
     ROOT,
+    SCHEMAS,
     SERVE,
 )
 from mmstats.cli.parsing import Command, Group, WrongUsage
@@ -112,6 +113,14 @@ def serve_command(texts: Texts) -> int:
     from mmstats.cli.serve import serve
 
     return serve(texts)
+
+
+@_command(app, "schemas", SCHEMAS, options.SCHEMAS)
+def schemas_command(texts: Texts) -> None:
+    """List the tools whose exports are known, or print how the export of one is read, as an example."""
+    from mmstats.cli.schemas import schemas
+
+    schemas(texts)
 
 
 cache = typer.Typer(

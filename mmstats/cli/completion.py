@@ -19,6 +19,7 @@ from mmstats.dataset import EVENT_COLUMNS, SAMPLE
 from mmstats.errors import InvalidSettings
 from mmstats.options import read_choice
 from mmstats.question.parameters import DIMENSIONS
+from mmstats.schemas import bundled
 from mmstats.settings import settings_here
 from mmstats.wording import visible
 
@@ -92,6 +93,11 @@ def commands(context: typer.Context, incomplete: str) -> list[str]:
     for name in context.params.get("command_argument") or ():
         command = getattr(command, "commands", {}).get(name)
     return [name for name in getattr(command, "commands", {}) if name.startswith(incomplete)]
+
+
+def schemas(incomplete: str) -> list[str]:
+    """Offers the names of the bundled schemas."""
+    return [name for name in bundled() if name.startswith(incomplete)]
 
 
 def key_prefixes(incomplete: str) -> list[str]:

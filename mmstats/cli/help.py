@@ -49,6 +49,13 @@ Other tools read the store as store/day=*/*.parquet; if an import was killed,
 import again before they do.
 """
 
+SCHEMAS = """\
+Examples:
+  mmstats schemas
+  mmstats schemas umami
+  mmstats schemas umami > mine.toml; mmstats query export.csv --schema mine.toml
+"""
+
 SERVE = """\
 Examples:
   mmstats serve --sample

@@ -10,15 +10,18 @@ import typer
 
 from mmstats.api_keys import read_name
 from mmstats.cli import completion
-from mmstats.dataset import DATA, SOURCE
+from mmstats.dataset import DATA
+from mmstats.dataset import SOURCE as DATASET
 from mmstats.engine_address import read_engine
 from mmstats.options import Form, Option, add_text, switch
 from mmstats.render import DESCRIPTION_FORMATS, FILE_FORMATS
+from mmstats.schemas import GEO_DATABASE, SCHEMA, read_bundled
 from mmstats.serve.options import OPTIONS as SERVER
 from mmstats.settings import COLORS, FORMAT_WORDS
 from mmstats.wording import read_size
 
 Table = tuple[Option, ...]
+SOURCE: Table = (*DATASET, SCHEMA, GEO_DATABASE)
 
 
 def _source_without(*names: str) -> Table:
@@ -99,6 +102,7 @@ SERVE: Table = (
 )
 KEYS_CREATE: Table = (Option("name", "What the key is for, to know it again in the list.", read_name, metavar="NAME"),)
 KEYS_LIST = _show("the keys", DESCRIPTION_FORMATS)
+SCHEMAS: Table = (Option("schema", "The one to print.", read_bundled, metavar="NAME", form=Form.ARGUMENT),)
 CONFIG_SHOW = _show("the settings", DESCRIPTION_FORMATS)
 KEYS_REVOKE: Table = (
     Option(
@@ -125,6 +129,7 @@ _COMPLETERS: dict[str, completion.Completer] = {
     "group_by": completion.columns,
     "map": completion.mapped,
     "prefix": completion.key_prefixes,
+    "schema": completion.schemas,
 }
 
 

@@ -78,7 +78,8 @@ def query(question_texts: Texts, texts: Texts) -> Recallable | None:
             say("stats", sentence)
     if cache is None or seen is None or engine != LOCAL or values["stats"] or values["output"] is not None:
         return None
-    return Recallable({**settings.seen, **seen}, dataset.limits.settle_ns, str(cache.folder), cache.most_bytes)
+    decided = {**settings.seen, **dataset.seen, **seen}
+    return Recallable(decided, dataset.limits.settle_ns, str(cache.folder), cache.most_bytes)
 
 
 def _explain(

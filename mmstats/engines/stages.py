@@ -53,9 +53,11 @@ def stats_of(query: StatsQuery, rows: Rows, source: Source, report: ReadReport) 
     notices = source.notices(report)
     unmapped = VISITOR not in source.projection.mapped
     if query.metric == "uniques" and unmapped and source.lacks(VISITOR, report):
-        notices.append(
-            "the data has no column 'anonymous_id', so no visitors to count: --map anonymous_id=COLUMN names it"
-        )
+        offer = source.looks_like() or "--map anonymous_id=COLUMN names it"
+        notices.append(f"the data has no column 'anonymous_id', so no visitors to count: {offer}")
+    lacking = [name for name in query.group_by if source.lacks(name, report)]
+    if lacking and (export := source.looks_like()):
+        notices.append(f"the data has no column {' and no column '.join(map(repr, lacking))}: {export}")
     if not rows.frame[VALUE].sum():
         notices += reasons(query, rows.groups, source, report)
     total = rows.total if query.metric == "count" else None  # one visitor may be in several groups

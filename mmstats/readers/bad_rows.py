@@ -1,12 +1,13 @@
 """Rows that cannot be read: all of a file, found lazily, and how many a scan has."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import changed_error
-from mmstats.readers import types, value_text
+from mmstats.readers import types
 from mmstats.readers.columnar import ColumnarFiles
 from mmstats.readers.csv_bad_records import find_bad_records
 from mmstats.readers.log_lines import find_bad_log_lines
@@ -43,7 +44,7 @@ def count_bad_rows(group: ColumnarFiles, *, skip: bool) -> dict[str, int]:
     if not _count(group.bad_rows()):
         return {}
     counts = {}
-    for file in group.split():
+    for file in replace(group, strict=False).split():
         (one,) = file.files
         counts[one.path] = sum(_count(scan.filter(file.bad)) for scan, _ in _unpruned(file))
         if counts[one.path]:
@@ -51,6 +52,19 @@ def count_bad_rows(group: ColumnarFiles, *, skip: bool) -> dict[str, int]:
             if first or not skip:
                 raise first.error(one) if first else changed_error(str(one))
     return counts
+
+
+def count_passed_over(group: ColumnarFiles) -> dict[str, int]:
+    """How many rows of each file of a scan are no events, by path; none where nothing tells."""
+    if group.others is None:
+        return {}
+    files = replace(group, strict=False).split()
+    each = {file.files[0].path: (file.others, _unpruned(file)) for file in files}
+    return {
+        path: sum(_count(scan.filter(others)) for scan, _ in scans)
+        for path, (others, scans) in each.items()
+        if others is not None
+    }
 
 
 def _count(frame: pl.LazyFrame) -> int:
@@ -70,10 +84,10 @@ def _unpruned(file: ColumnarFiles) -> list[tuple[pl.LazyFrame, int]]:
 
 def _find_in(file: ColumnarFiles, which: pl.Expr, most: int | None = None) -> Iterator[FoundBadRow]:
     """Those `which` are meant of the bad rows of one file, of each scan of it at `most` so many."""
-    texts = {name: fails.alias(f"failed {name}") for name, fails in file.texts_that_fail().items()}
+    texts = {fault: fails.alias(fault) for fault, fails in file.texts_that_fail().items()}
     form = file.projection.timestamps
     is_none = types.no_instant(*file.timestamp, form).alias("no instant")
-    text = value_text.text(*file.timestamp).alias("text")
+    text = file.text("timestamp").alias("text")
     for scan, before in _unpruned(file):
         bad = scan.with_row_index("row").filter(which).select("row", is_none, text, *texts.values())
         first = bad if most is None else bad.head(most)
@@ -81,5 +95,5 @@ def _find_in(file: ColumnarFiles, which: pl.Expr, most: int | None = None) -> It
             if has_none:
                 yield no_instant(stated, form, "row", before + row + 1)
             else:
-                name = next(name for name, fails in zip(texts, failed, strict=True) if fails)
-                yield FoundBadRow("row", before + row + 1, f"{value_text.fault_of(file.columns[name])} in {name}")
+                fault = next(fault for fault, fails in zip(texts, failed, strict=True) if fails)
+                yield FoundBadRow("row", before + row + 1, fault)

@@ -19,7 +19,7 @@ from mmstats.readers.columnar import FILE
 from mmstats.readers.csv import CsvReader
 from mmstats.readers.log_lines import LogReader
 from mmstats.readers.ndjson import JsonReader
-from mmstats.readers.projection import Projection, judge_rows, select_rows
+from mmstats.readers.projection import Judged, Projection, judge_rows, select_rows
 from mmstats.readers.report import FileReport, InstantRange, ReadOptions
 from mmstats.readers.small_text import Kind, SmallText, read_small
 
@@ -32,6 +32,7 @@ _READERS: "dict[str, type[JsonReader] | type[CsvReader] | type[LogReader]]" = {
 }
 _EXPANDED = 8  # times that compressed text is larger, as far as the size of a batch goes
 _HAS = "has "  # before the name of a column: whether it has a value
+_OTHER = "is no event"
 
 
 class Batch(Protocol):
@@ -209,14 +210,16 @@ class SmallFiles:
         raw, counts = parsed
         of_file = pl.DataFrame({FILE: [*texts], "rows": counts}, schema={FILE: pl.UInt32, "rows": pl.UInt32})
         of_row = of_file.filter(pl.col("rows") > 0).select(pl.col(FILE).repeat_by("rows").explode())[FILE]
-        frame, bad = judge_rows(self._with_folders(raw, kind, of_row), self._projection, {})
-        if bad.any():
+        judged = judge_rows(self._with_folders(raw, kind, of_row), self._projection, {})
+        if judged.bad.any():
             return False
-        valued, ranges = _by_file(raw, frame, of_row)
+        valued, ranges, others = _by_file(raw, judged, of_row)
         columns = kind.columns([*texts.values()], self._projection, [valued.get(place, set()) for place in texts])
         for place, count, found in zip(texts, counts, columns, strict=True):
-            block.reports[place] = FileReport(found, rows=count, range=ranges.get(place))
-        block.events.append(self._select(frame, of_row))
+            passed_over = others.get(place, 0)
+            block.reports[place] = FileReport(found, rows=count, range=ranges.get(place), passed_over=passed_over)
+        of_event = of_row if judged.others is None else of_row.filter(~judged.others)
+        block.events.append(self._select(judged.events(), of_event))
         return True
 
     def _with_folders(self, raw: pl.DataFrame, kind: Kind, of_row: pl.Series) -> pl.DataFrame:
@@ -233,14 +236,29 @@ class SmallFiles:
 
 
 def _by_file(
-    raw: pl.DataFrame, frame: pl.DataFrame, of_row: pl.Series
-) -> tuple[dict[int, set[str]], dict[int, InstantRange]]:
-    """The raw columns that have values, and the range of instants, by file, of files that have rows."""
-    has = raw.select(pl.all().is_not_null().name.prefix(_HAS)).with_columns(of_row, frame["timestamp"].to_physical())
-    ends = pl.col("timestamp").min().alias("first"), pl.col("timestamp").max().alias("last")
-    facts = has.group_by(FILE).agg(pl.col(f"^{_HAS}.*$").any(), *ends)
-    valued, ranges = {}, {}
-    for place, *values, first, last in facts.iter_rows():
+    raw: pl.DataFrame, judged: Judged, of_row: pl.Series
+) -> tuple[dict[int, set[str]], dict[int, InstantRange | None], dict[int, int]]:
+    """The raw columns that have values, the range of instants, and the rows that are no events, by file.
+
+    They are of files that have rows.
+    """
+    has = raw.select(pl.all().is_not_null().name.prefix(_HAS)).with_columns(
+        of_row, judged.rows["timestamp"].to_physical(), pl.lit(value=False).alias(_OTHER)
+    )
+    if judged.others is not None:
+        has = has.with_columns(judged.others.alias(_OTHER))
+    instant = pl.col("timestamp").filter(~pl.col(_OTHER))
+    facts = has.group_by(FILE).agg(
+        pl.col(f"^{_HAS}.*$").any(),
+        instant.min().alias("first"),
+        instant.max().alias("last"),
+        pl.col(_OTHER).sum(),
+    )
+    valued: dict[int, set[str]] = {}
+    ranges: dict[int, InstantRange | None] = {}
+    others: dict[int, int] = {}
+    for place, *values, first, last, other in facts.iter_rows():
         valued[place] = {name for name, value in zip(raw.columns, values, strict=True) if value}
-        ranges[place] = first, last
-    return valued, ranges
+        ranges[place] = None if first is None else (first, last)
+        others[place] = other
+    return valued, ranges, others

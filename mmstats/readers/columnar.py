@@ -1,6 +1,6 @@
 """Parquet and Arrow IPC: files of one schema as one scan of the engine, and the events selected of it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -8,12 +8,14 @@ from typing import Any
 import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS
+from mmstats.derivation import Column, Derivation, First, available, columns_of
 from mmstats.files.event_file import EventFile, Partition
-from mmstats.readers import pyarrow_reader, types, value_text
+from mmstats.readers import derive, pyarrow_reader, types, value_text
 from mmstats.readers.columnar_file import is_stream, read_stream, scan_files, scanned_path, unused_name
+from mmstats.readers.nested import JsonColumn, Leaf, find_leaf, json_columns
 from mmstats.readers.position import Position
 from mmstats.readers.projection import VISITOR, Projection, hashed, with_nulls
-from mmstats.readers.timestamps import calendar_digits
+from mmstats.readers.timestamps import TIMESTAMP, calendar_digits
 
 FILE = "file"  # the number of the file that an event is from
 
@@ -39,8 +41,10 @@ STORE_SCHEMA = pl.Schema(
 class ColumnarFiles:
     """Files of one format and schema, whose folders speak of the same columns, which one scan reads.
 
-    `found` are the event columns that they have, `logical` the types of raw columns that are more than what the engine
-    takes them for. Where there is a `position`, it is told of the events as they come.
+    `found` are the event columns that they have by their schema, `logical` the types of columns that are more than what
+    the engine takes them for. `seen` takes the signs of paths that some row turns out to have; where it is `strict`,
+    text that a path goes into and that is no JSON raises BrokenText. Where there is a `position`, it is told of the
+    events as they come.
     """
 
     files: tuple[EventFile, ...]
@@ -48,6 +52,8 @@ class ColumnarFiles:
     projection: Projection
     found: frozenset[str]
     logical: Mapping[str, pl.DataType] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    strict: bool = False
     position: Position | None = None
 
     @cached_property
@@ -75,7 +81,46 @@ class ColumnarFiles:
     @cached_property
     def columns(self) -> dict[str, pl.DataType]:
         """The raw columns of the scan and their types: of the files, and what their folders say differently."""
-        return {**self.schema, **self.logical, **{name: pl.String() for name in self._varying}}
+        paths = {name: pl.String() if one.json_steps else one.dtype for name, one in self._leaves.items()}
+        return {**self._own_types, **dict.fromkeys(self._varying, pl.String()), **paths}
+
+    @cached_property
+    def _own_types(self) -> dict[str, pl.DataType]:
+        return {**self.schema, **self.logical}
+
+    @cached_property
+    def _leaves(self) -> dict[str, Leaf]:
+        """Where the paths among the raw columns lead."""
+        paths = {name: path for name, path in self.projection.paths.items() if name in self.projection.raw}
+        dtypes = {name: self._own_types.get(path.column, pl.Null()) for name, path in paths.items()}
+        return {name: find_leaf(name, path, dtypes[name], self.seen) for name, path in paths.items()}
+
+    @cached_property
+    def _json(self) -> dict[str, JsonColumn]:
+        """The columns of JSON that paths go into, by the name of a column for what is parsed."""
+        found = json_columns(self._leaves, self.seen, strict=self.strict)
+        return {unused_name(f"parsed {place}", self.schema): one for place, one in enumerate(found)}
+
+    @property
+    def has_json(self) -> bool:
+        """Whether a path goes into JSON, which a value need not be."""
+        return bool(self._json)
+
+    @property
+    def is_judged_as_read(self) -> bool:
+        """Whether all JSON that paths go into is parsed as the events are read, and none to judge the timestamps."""
+        judged = (*self.sources("timestamp"), *self.projection.only)
+        return self.has_json and not self.projection.selection.filters and not any(map(self._is_json, judged))
+
+    def _is_json(self, name: str) -> bool:
+        return name in self._leaves and bool(self._leaves[name].json_steps)
+
+    def columns_found(self) -> frozenset[str]:
+        """The event columns that the files have, as far as is known; what is in values only once these are read."""
+        there = {name for name, leaf in self._leaves.items() if leaf.is_there(self.seen)}
+        own = self.found if self.is_stored else self.schema  # of a store's schema a file may have no values
+        made, names = self.projection.derivations, {*own, *self.files[0].partition, *there}
+        return self.found.union(name for name in self.projection.selection.read if available(made[name], names))
 
     def split(self) -> "list[ColumnarFiles]":
         """Each file by itself."""
@@ -83,6 +128,15 @@ class ColumnarFiles:
 
     def scan(self, *, with_origin: bool = False) -> pl.LazyFrame:
         """All raw columns of the files, lazily; where it is asked for also the path of the file that a row is from."""
+        scan = self._own_columns(with_origin=with_origin)
+        if not self._leaves:
+            return scan
+        values = {name: leaf.value for name, leaf in self._leaves.items() if not leaf.json_steps}
+        parsed = {name: one.parsed() for name, one in self._json.items()}
+        scan = scan.with_columns(one.alias(name) for name, one in {**values, **parsed}.items())
+        return scan.with_columns(one for name, json in self._json.items() for one in json.columns(pl.col(name)))
+
+    def _own_columns(self, *, with_origin: bool) -> pl.LazyFrame:
         if self.by_pyarrow:
             return pl.concat(self._with_constants(pyarrow_reader.scan(file, self.schema), file) for file in self.files)
         if is_stream(self.files[0]):
@@ -153,6 +207,8 @@ class ColumnarFiles:
             predicates.append(name == selection.event)
         if leave_out_bad:
             predicates.append(~self.bad)
+        if (others := self.others) is not None:
+            predicates.append(~others)
         columns: dict[str, pl.Expr] = {}
         for column in selection.schema:
             if column == "timestamp":
@@ -175,7 +231,8 @@ class ColumnarFiles:
         """Whether a row cannot be read, judged on the columns that the question reads."""
         no_instant = types.no_instant(*self.timestamp, self.projection.timestamps)
         faults = [no_instant, *self.texts_that_fail().values()]
-        return pl.any_horizontal(faults) if len(faults) > 1 else faults[0]
+        bad = pl.any_horizontal(faults) if len(faults) > 1 else faults[0]
+        return bad if (others := self.others) is None else bad & ~others
 
     @property
     def refused(self) -> pl.Expr:
@@ -189,38 +246,91 @@ class ColumnarFiles:
         return text.map_batches(calendar_digits, return_dtype=pl.Boolean, is_elementwise=True)
 
     def texts_that_fail(self) -> dict[str, pl.Expr]:
-        """Whether a value has no text, by raw column, of those that the question reads and that may have none."""
-        typed = {name: self.columns[name] for name in self.projection.raw if name in self.schema}
+        """Whether a value that the question reads has no text, or is no JSON though a path goes into it, by the fault.
+
+        Only of columns that may have such a value; where texts are `strict`, JSON is not looked at before it is read.
+        """
+        raw = self.projection.raw
+        typed = {name: self.columns[name] for name in raw if name in self.schema or name in self._leaves}
         failing = {name: dtype for name, dtype in typed.items() if value_text.may_fail(dtype)}
-        return {name: value_text.no_text(pl.col(name), dtype) for name, dtype in failing.items()}
+        fails = {
+            (value_text.fault_of(dtype), name): value_text.no_text(pl.col(name), dtype)
+            for name, dtype in failing.items()
+        }
+        fails |= {("invalid UTF-8", name): leaf.fails for name, leaf in self._leaves.items() if leaf.fails is not None}
+        if not self.strict:
+            fails |= {("broken JSON", one.column): one.broken(pl.col(name)) for name, one in self._json.items()}
+        return {f"{fault} in {name}": whether for (fault, name), whether in fails.items()}
 
     @cached_property
     def timestamp(self) -> tuple[pl.Expr, pl.DataType]:
-        """The raw column that serves as timestamp, and its type."""
-        dtype = self.columns.get(self.projection.timestamp) or pl.String()
-        return self.projection.untyped("timestamp", self.columns, self.partition), dtype
+        """What serves as timestamp, and its type: of a column that is an instant its own, else text."""
+        derivation = self.derivation("timestamp")
+        match derivation:
+            case Column(name) if name in self.columns:
+                return pl.col(name), self.columns[name]
+            case First(parts) if any(self._is_typed(part) for part in parts):
+                return self._first_instant(parts), TIMESTAMP
+        return self.text("timestamp"), pl.String()
+
+    def _is_typed(self, part: Derivation) -> bool:
+        if not isinstance(part, Column):
+            return False
+        return types.is_instant(self.columns.get(part.name, pl.String()), self.projection.timestamps)
+
+    def _first_instant(self, parts: Sequence[Derivation]) -> pl.Expr:
+        """The instant of the first part that is not null, row by row."""
+        form, found = self.projection.timestamps, pl.lit(None, TIMESTAMP)
+        for part in reversed(parts):
+            source = pl.col(part.name) if isinstance(part, Column) and self._is_typed(part) else self._made(part)
+            dtype = self.columns[part.name] if isinstance(part, Column) and self._is_typed(part) else pl.String()
+            found = pl.when(source.is_not_null()).then(types.instant(source, dtype, form)).otherwise(found)
+        return found
 
     def text(self, column: str) -> pl.Expr:
-        """An event column as text: the first of its sources that is not null, row by row."""
-        null_texts = self.projection.dialect.null_texts
-        texts = [
-            with_nulls(value_text.text(pl.col(name), self.columns[name]), null_texts)
-            if name in self.columns
-            else pl.lit(self.partition[name], pl.String)
-            for name in self.sources(column)
-        ]
-        return pl.coalesce(texts) if len(texts) > 1 else texts[0] if texts else pl.lit(None, pl.String)
+        """An event column as text; null where the files have nothing that it is made of."""
+        derivation = self.derivation(column)
+        return self._made(derivation) if derivation else pl.lit(None, pl.String)
+
+    def _made(self, derivation: Derivation) -> pl.Expr:
+        return derive.text(derivation, self._leaf, self.projection.geo_database)
+
+    def _leaf(self, name: str) -> pl.Expr:
+        """A raw column as text, or what the folders say of it."""
+        if name in self.columns:
+            return with_nulls(value_text.text(pl.col(name), self.columns[name]), self.projection.dialect.null_texts)
+        return pl.lit(self.partition[name], pl.String)
+
+    @property
+    def others(self) -> pl.Expr | None:
+        """Whether a row is no event; None where nothing tells."""
+        lacked = {name for name, leaf in self._leaves.items() if not (leaf.sign or leaf.is_there(()))}
+        there = [name for name in self.projection.only if self._has(name) and name not in lacked]
+        return self.projection.no_event({name: self._leaf(name) for name in there})
+
+    def derivation(self, column: str) -> Derivation | None:
+        """What an event column is made of here; None for null throughout."""
+        made = self.projection.derivations[column]
+        return available(made, [name for name in columns_of(made) if self._has(name)])
+
+    def _has(self, name: str) -> bool:
+        return name in self.columns or name in self.partition
+
+    def source(self, column: str) -> str | None:
+        """The column of the files, or of their folders, that an event column is as it is; None where it is made."""
+        derivation = self.derivation(column)
+        if not isinstance(derivation, Column) or self.projection.dialect.null_texts:
+            return None
+        return None if derivation.name in self.projection.paths else derivation.name
+
+    def sources(self, column: str) -> tuple[str, ...]:
+        """The columns of the files and of their folders that an event column is made of."""
+        derivation = self.derivation(column)
+        return columns_of(derivation) if derivation else ()
 
     def has_categories(self, column: str) -> bool:
         """Whether an event column is one Categorical in the files: few values in a dictionary, as numbers."""
-        sources = self.sources(column)
-        is_plain = len(sources) == 1 and not self.projection.dialect.null_texts
-        return is_plain and self.schema.get(sources[0]) == pl.Categorical()
+        return self.schema.get(self.source(column) or "") == pl.Categorical()
 
     def _category(self, column: str) -> pl.Expr:
-        return pl.col(self.sources(column)[0])
-
-    def sources(self, column: str) -> list[str]:
-        """The columns of the files and of what their folders say that serve as an event column."""
-        named = self.projection.sources[column]
-        return [name for name in named if name in self.columns or name in self.partition]
+        return pl.col(self.source(column) or "")

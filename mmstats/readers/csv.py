@@ -21,7 +21,8 @@ from mmstats.readers.csv_body import Body, HeldBody
 from mmstats.readers.csv_head import read_head
 from mmstats.readers.csv_quotes import SoundRecords
 from mmstats.readers.csv_syntax import CsvSyntax
-from mmstats.readers.projection import Projection, are_refused, judge_rows, range_of, select_rows
+from mmstats.readers.path_columns import add_from_texts
+from mmstats.readers.projection import Projection, judge_rows, range_of, select_rows
 from mmstats.readers.report import FileReport, InstantRange, ReadOptions, union_range
 
 
@@ -29,14 +30,16 @@ from mmstats.readers.report import FileReport, InstantRange, ReadOptions, union_
 class CsvBlock:
     """What was read of a block of records: the events selected, its rows, and the range of those that can be read.
 
-    With a `refused` row, no bad row is left out.
+    With a `refused` row, no bad row is left out. `seen` are the paths that some row has.
     """
 
     events: pl.DataFrame
     rows: int
     bad_rows: int
+    passed_over: int
     range: InstantRange | None
     refused: bool
+    seen: frozenset[str]
 
 
 class CsvReader:
@@ -44,8 +47,9 @@ class CsvReader:
 
     def __init__(self, file: EventFile, projection: Projection, options: ReadOptions) -> None:
         self._file, self._projection, self._options = file, projection, options
-        self._columns: frozenset[str] = frozenset()
-        self._rows = self._bad_rows = 0  # of the blocks that were taken
+        self._headers: set[tuple[str, ...]] = set()
+        self._seen: set[str] = set()
+        self._rows = self._bad_rows = self._passed_over = 0  # of the blocks that were taken
         self._left_out = 0  # records that are in no block
         self._range: InstantRange | None = None
         self._fault = ""  # what the reader gave up on
@@ -76,23 +80,24 @@ class CsvReader:
     def _below_names(self, body: Body, syntax: CsvSyntax) -> Iterator[Callable[[], CsvBlock]]:
         """How to read each block of the records below the same names, which a header alone has as well."""
         names = body.records.names
-        self._columns |= self._projection.columns_in(self._file, names)
+        self._projection.columns_in(self._file, names)  # also of a header alone: is it of events?
+        self._headers.add(tuple(names))
         projection = self._projection.as_spelled_in(self._file, names)
         if not body.is_empty():
             for raw in self._raw_blocks(body, names, syntax, projection):
                 yield partial(self._read, raw, body, projection)
 
     def _read(self, raw: pl.DataFrame, body: Body, projection: Projection) -> CsvBlock:
-        texts, read = raw, [name for name in raw.columns if name in projection.raw]
+        texts, read = raw, [name for name in raw.columns if name in projection.own_columns]
         if body.has_invalid and read:
             invalid = pl.col(read).str.contains(body.invalid, literal=True).fill_null(value=False)
             texts = raw.filter(~pl.any_horizontal(invalid))
-        frame, bad = judge_rows(texts, projection, self._file.partition)
-        refused = are_refused(texts, bad, projection, self._file.partition)
-        if bad.any():
-            frame = frame.filter(~bad)
+        found = add_from_texts(texts, projection)
+        judged = judge_rows(found.raw, projection, self._file.partition, found.broken)
+        frame, others = judged.events(), judged.passed_over
+        bad_rows = raw.height - frame.height - others
         events = select_rows(frame, projection.selection)
-        return CsvBlock(events, raw.height, raw.height - frame.height, range_of(frame), refused)
+        return CsvBlock(events, raw.height, bad_rows, others, range_of(frame), judged.refused, found.seen)
 
     def take(self, block: CsvBlock) -> Iterator[pl.DataFrame]:
         """The events of a block; blocks are taken in order.
@@ -101,8 +106,10 @@ class CsvReader:
         """
         if block.refused or (block.bad_rows and not self._options.skip_bad_rows):
             self._explain(_BAD_ROW)
+        self._seen |= block.seen
         self._rows += block.rows
         self._bad_rows += block.bad_rows
+        self._passed_over += block.passed_over
         self._range = union_range(self._range, block.range)
         self._tell(self._told + self._projection.limits.csv_block_bytes)
         yield block.events
@@ -112,7 +119,9 @@ class CsvReader:
         if self._fault:
             self._explain(self._fault)
         self._tell(self._file.size)
-        return FileReport(self._columns, self._bad_rows + self._left_out, self._rows, self._range)
+        headers = (self._projection.columns_in(self._file, names, self._seen) for names in self._headers)
+        bad_rows = self._bad_rows + self._left_out
+        return FileReport(frozenset().union(*headers), bad_rows, self._rows, self._range, self._passed_over)
 
     def _tell(self, passed: int) -> None:
         """So many bytes of the file are passed, at most; of a compressed one that is told as they are read."""

@@ -8,6 +8,7 @@ from mmstats.files.event_file import EventFile
 from mmstats.files.text_file import open_bytes
 from mmstats.readers.csv_head import CsvHead, read_head
 from mmstats.readers.csv_records import Record, decoded, read_records
+from mmstats.readers.path_columns import add_from_texts
 from mmstats.readers.projection import Projection, judge_rows, no_instant, timestamp_text
 from mmstats.readers.report import QUOTE_HINT, SKIP_HINT, FoundBadRow
 
@@ -43,22 +44,24 @@ def _runs(head: CsvHead, records: Iterable[Record]) -> Iterator[tuple[tuple[str,
 def _find_in(
     file: EventFile, records: Sequence[Record], names: Sequence[str], projection: Projection
 ) -> Iterator[FoundBadRow]:
-    columns = {name: names.index(name) for name in projection.raw if name in names}
+    columns = {name: names.index(name) for name in projection.own_columns if name in names}
     reasons = [_fault(record, len(names), columns) for record in records]
     sound = [record for record, reason in zip(records, reasons, strict=True) if not reason]
     # The folders of a file may give all that is read of it: then its records must be counted all the same.
     values: dict[str, list[str | None]] = {"": [None] * len(sound)}
     values |= {name: [decoded(one.fields[at]) or None for one in sound] for name, at in columns.items()}
-    raw = pl.DataFrame(values, schema=dict.fromkeys(values, pl.String))
-    judged = iter(enumerate(judge_rows(raw, projection, file.partition)[1]))
+    found = add_from_texts(pl.DataFrame(values, schema=dict.fromkeys(values, pl.String)), projection)
+    judged = iter(enumerate(judge_rows(found.raw, projection, file.partition, found.broken).bad))
     for record, reason in zip(records, reasons, strict=True):
         if reason:
             hint = f"{QUOTE_HINT}; {SKIP_HINT}" if record.fault else SKIP_HINT
             yield FoundBadRow("line", record.line, reason, hint)
             continue
         row, bad = next(judged)
-        if bad:
-            text = timestamp_text(raw, projection, file.partition, row)
+        if bad and row in found.faults:
+            yield FoundBadRow("line", record.line, found.faults[row])
+        elif bad:
+            text = timestamp_text(found.raw, projection, file.partition, row)
             yield no_instant(text, projection.timestamps, "line", record.line)
 
 

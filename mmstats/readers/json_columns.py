@@ -7,23 +7,28 @@ from itertools import chain, islice
 
 import polars as pl
 
+from mmstats.derivation import available, columns_of
 from mmstats.files.event_file import EventFile
 from mmstats.files.text_file import open_bytes
 from mmstats.readers.json_text import blocks_of, key_pattern, value_of
-from mmstats.readers.projection import REQUIRED, Projection
+from mmstats.readers.path_columns import paths_in_lines
+from mmstats.readers.projection import REQUIRED, Projection, keys_in
+from mmstats.schemas.detection import looks_like
 from mmstats.wording import visible
 
 _LOOKS = 50  # objects of a block that are decoded for columns that need not be there
 
 
 def json_schema(file: EventFile, projection: Projection, text: bytes | None = None) -> dict[str, pl.DataType]:
-    """The raw columns to read of a file: all that the question may read but those that only its folders have.
+    """The keys to read of a file's lines: all raw columns but paths and those that only its folders have.
 
     Its lines are in `text` where they have been read already.
     """
-    named = {name for name in projection.raw if name in file.partition}
+    named = {name for name in projection.raw if name in file.partition or name in projection.only}
     lacked = _lacked(file, named, projection) if text is None else {one for one in named if not _has_key(text, one)}
-    names = [name for name in projection.raw if name not in lacked] or [""]  # a frame of no columns has no rows
+    paths = paths_in_lines(file, projection)
+    # A frame of no columns has no rows.
+    names = [name for name in projection.raw if name not in lacked and name not in paths] or [""]
     return dict.fromkeys(names, pl.String())
 
 
@@ -33,15 +38,16 @@ class JsonColumns:
     def __init__(self, file: EventFile, projection: Projection, schema: Collection[str]) -> None:
         self._file, self._projection, self._schema = file, projection, set(schema)
         needed = dict.fromkeys((*REQUIRED, *projection.selection.read))
-        self._missing = {column: set(projection.sources[column]) for column in needed}
-        self.found = {column for column, names in self._missing.items() if not names.isdisjoint(file.partition)}
+        self._missing = {column: projection.derivations[column] for column in needed}
+        self._names = set(file.partition)  # raw columns seen so far
+        self.found: set[str] = set()
         self._rows = False
-        self._drop(set(self.found))
+        self._add(())
 
     def see(self, rows: int, valued: set[str]) -> None:
         """Take note of the raw columns that have values in some objects, and that there are objects."""
         self._rows = self._rows or rows > 0
-        self._drop({column for column, sources in self._missing.items() if not valued.isdisjoint(sources)})
+        self._add(valued)
 
     @property
     def complete(self) -> bool:
@@ -53,18 +59,19 @@ class JsonColumns:
 
         A column that need not be there may be overlooked among many that are deeper of the same name.
         """
-        for column, names in list(self._missing.items()):
+        for column, derivation in list(self._missing.items()):
             most = None if column in REQUIRED else _LOOKS
-            if any(_has_key(block, name, most, null=name in self._schema) for name in names):
-                self._drop({column})
+            names = [name for name in columns_of(derivation) if name not in self._names]
+            self._add(name for name in names if _has_key(block, name, most, null=name in self._schema))
 
     def look_through(self, blocks: Iterable[bytes]) -> None:
         """Take note of what must be there in the remaining blocks, then do as `require` does."""
         for some in blocks:
-            missing = {column: self._missing[column] for column in REQUIRED if column in self._missing}
+            missing = [self._missing[column] for column in REQUIRED if column in self._missing]
             if not missing:
                 break
-            self._drop({column for column, names in missing.items() if any(_has_key(some, name) for name in names)})
+            names = {name for one in missing for name in columns_of(one)} - self._names
+            self._add(name for name in names if _has_key(some, name))
         self.require()
 
     def require(self) -> None:
@@ -72,18 +79,18 @@ class JsonColumns:
         missing = [column for column in REQUIRED if column in self._missing] if self._rows else []
         if missing:
             first = first_object(self._file, self._projection)
-            error = self._projection.no_columns(self._file, missing, set(first))
+            error = self._projection.no_columns(self._file, missing, first)
             arrays = [
                 key for key, held in first.items() if isinstance(held, list) and held and isinstance(held[0], dict)
             ]
-            if len(arrays) == 1:
+            if len(arrays) == 1 and not looks_like(keys_in(first)):
                 error.hint = f"--records {shlex.quote(visible(arrays[0]))} reads the array that it holds"
             raise error
 
-    def _drop(self, columns: set[str]) -> None:
-        self.found |= columns
-        for column in columns:
-            self._missing.pop(column, None)
+    def _add(self, names: Iterable[str]) -> None:
+        self._names.update(names)
+        self.found |= {column for column, one in self._missing.items() if available(one, self._names)}
+        self._missing = {column: one for column, one in self._missing.items() if column not in self.found}
 
 
 def _lacked(file: EventFile, names: set[str], projection: Projection) -> set[str]:

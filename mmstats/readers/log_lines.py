@@ -35,6 +35,7 @@ class LogBlock:
     events: pl.DataFrame
     rows: int
     bad_rows: int
+    passed_over: int
     range: InstantRange | None
 
 
@@ -45,7 +46,7 @@ class LogReader:
         self._file, self._options = file, options
         self._columns = projection.columns_in(file, NAMES)
         self._projection = projection.as_spelled_in(file, NAMES)
-        self._rows = self._bad_rows = 0
+        self._rows = self._bad_rows = self._passed_over = 0
         self._range: InstantRange | None = None
 
     def blocks(self) -> Generator[Callable[[], LogBlock]]:
@@ -58,11 +59,11 @@ class LogReader:
 
     def _read(self, block: bytes, lines_before: int) -> LogBlock:
         raw, are_lines = _parse(block, self._projection)
-        frame, bad = judge_rows(raw, self._projection, self._file.partition)
-        sound = frame.filter(~bad & are_lines)
-        left_out = raw.height - sound.height
+        judged = judge_rows(raw, self._projection, self._file.partition, ~are_lines)
+        sound, others = judged.events(), judged.passed_over
+        bad = raw.height - sound.height - others
         events = select_rows(sound, self._projection.selection)
-        return LogBlock(lines_before, block if left_out else b"", events, raw.height, left_out, range_of(sound))
+        return LogBlock(lines_before, block if bad else b"", events, raw.height, bad, others, range_of(sound))
 
     def take(self, block: LogBlock) -> Iterator[pl.DataFrame]:
         """The events of a block; blocks are taken in order.
@@ -75,12 +76,13 @@ class LogReader:
             raise changed_error(str(self._file))
         self._rows += block.rows - block.bad_rows
         self._bad_rows += block.bad_rows
+        self._passed_over += block.passed_over
         self._range = union_range(self._range, block.range)
         yield block.events
 
     def report(self) -> FileReport:
         """What all the blocks held, once they are taken."""
-        return FileReport(self._columns, self._bad_rows, self._rows, self._range)
+        return FileReport(self._columns, self._bad_rows, self._rows, self._range, self._passed_over)
 
 
 def find_bad_log_lines(file: EventFile, projection: Projection) -> Iterator[FoundBadRow]:
@@ -94,9 +96,9 @@ def find_bad_log_lines(file: EventFile, projection: Projection) -> Iterator[Foun
 
 def _find_in(block: bytes, lines_before: int, file: EventFile, projection: Projection) -> Iterator[FoundBadRow]:
     raw, are_lines = _parse(block, projection)
-    _, bad = judge_rows(raw, projection, file.partition)
+    bad = judge_rows(raw, projection, file.partition, ~are_lines).bad
     numbers = [number for number, line in enumerate(block.split(b"\n"), lines_before + 1) if line.strip()]
-    for row in (bad | ~are_lines).arg_true():
+    for row in bad.arg_true():
         if not are_lines[row]:
             yield FoundBadRow("line", numbers[row], _FAULT)
         else:

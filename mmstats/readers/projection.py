@@ -10,16 +10,21 @@ from typing import Any, cast
 import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS
+from mmstats.derivation import Column, Derivation, First, Schema, available, columns_of, renamed
 from mmstats.dialect import Dialect
 from mmstats.errors import NotEvents
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.limits import Limits
+from mmstats.paths import Path, readings
+from mmstats.readers import derive
 from mmstats.readers.report import FoundBadRow, InstantRange
 from mmstats.readers.timestamps import TIMESTAMP, TimestampForm, calendar_digits, parse_text
+from mmstats.schemas.detection import looks_like
 from mmstats.wording import nearest, visible
 
 REQUIRED = ("timestamp", "event_name")
 VISITOR = "anonymous_id"
+_PROPERTIES = "properties"
 # Names that columns with this meaning often have elsewhere, the likeliest first.
 KIN = {
     "timestamp": ("ts", "time", "event_time", "datetime", "date", "created_at", "occurred_at", "sent_at", "at"),
@@ -77,9 +82,11 @@ class Selection:
 class Projection:
     """How raw columns become the event columns selected.
 
-    `mapped` are the data's names for event columns that it calls otherwise, `timestamp_unit` is that of numbers.
-    `spelled` are a file's own names for raw columns that it spells otherwise, in another case or with blanks around;
-    `dialect` is how the files are written.
+    `mapped` are the data's names for event columns that it calls otherwise; they come before what a `schema` makes
+    event columns of, which may need a `geo_database`. `timestamp_unit` is that of numbers, `dialect` is how the files
+    are written. `spelled` are a file's own names for raw columns that it spells otherwise, in another case or with
+    blanks around. `paths` are the raw columns that lie in the values of a file's own columns; a reader delivers each of
+    them as text under its name.
     """
 
     selection: Selection
@@ -87,7 +94,10 @@ class Projection:
     timestamp_unit: str | None = None
     limits: Limits = field(default=Limits(), repr=False)
     spelled: Mapping[str, str] = field(default_factory=dict)
+    paths: Mapping[str, Path] = field(default_factory=dict)
     dialect: Dialect = field(default=Dialect())
+    schema: Schema | None = None
+    geo_database: str | None = None
 
     @cached_property
     def as_stored(self) -> "Projection":
@@ -106,17 +116,35 @@ class Projection:
         return replace(self, selection=replace(self.selection, start=None, end=None))
 
     @cached_property
+    def derivations(self) -> dict[str, Derivation]:
+        """What each event column is made of; by default of the raw column of its name."""
+        own = {column: Column(column) for column in (*REQUIRED, *self.selection.read)}
+        event = First((Column("event_name"), Column("event")))
+        schema = self.schema.columns if self.schema else {}
+        mapped = {name: Column(raw) for name, raw in self.mapped.items()}
+        made: dict[str, Derivation] = {**own, "event_name": event, **schema, **mapped}
+        properties = columns_of(made.get(_PROPERTIES, Column(_PROPERTIES)))
+        for column in filter(is_property, self.selection.read):
+            paths = [Column(raw + column.removeprefix(_PROPERTIES)) for raw in properties]
+            made[column] = paths[0] if len(paths) == 1 else First(tuple(paths))
+        return {column: renamed(one, self.spelled) for column, one in made.items()}
+
+    @cached_property
     def sources(self) -> dict[str, tuple[str, ...]]:
-        """The raw columns that serve as each event column: the first that is not null, row by row."""
-        own = {column: (column,) for column in (*REQUIRED, *self.selection.read)}
-        mapped = {name: (raw,) for name, raw in self.mapped.items()}
-        names = {**own, "event_name": ("event_name", "event"), **mapped}
-        return {column: tuple(self.spelled.get(name, name) for name in raw) for column, raw in names.items()}
+        """The raw columns that each event column is made of."""
+        return {column: columns_of(one) for column, one in self.derivations.items()}
+
+    @cached_property
+    def only(self) -> dict[str, tuple[str, ...]]:
+        """The raw columns that tell whether a row is an event at all, and their values in events."""
+        only = self.schema.only if self.schema else {}
+        return {self.spelled.get(name, name): values for name, values in only.items()}
 
     @cached_property
     def raw(self) -> tuple[str, ...]:
         """The raw columns that the question may read."""
-        return tuple(dict.fromkeys(name for column in self.selection.read for name in self.sources[column]))
+        read = (name for column in self.selection.read for name in self.sources[column])
+        return tuple(dict.fromkeys((*read, *self.only)))
 
     @cached_property
     def needed(self) -> tuple[str, ...]:
@@ -124,85 +152,127 @@ class Projection:
         return tuple(dict.fromkeys((*self.raw, *(name for column in REQUIRED for name in self.sources[column]))))
 
     @cached_property
-    def timestamp(self) -> str:
-        """The raw column that serves as timestamp."""
-        return self.sources["timestamp"][0]
+    def own_columns(self) -> tuple[str, ...]:
+        """The files' own columns that the raw columns which the question may read are, or lie in."""
+        return tuple(dict.fromkeys(one.column if (one := self.paths.get(name)) else name for name in self.raw))
 
-    def untyped(self, column: str, own: Collection[str], partition: Partition) -> pl.Expr:
-        """An event column, untyped: the file's own columns, where it lacks one its folders' word, else null."""
-        found = [
-            pl.col(name) if name in own else pl.lit(partition[name], pl.String)
-            for name in self.sources[column]
-            if name in own or name in partition
-        ]
-        if len(found) > 1:
-            return pl.coalesce([one.cast(pl.String) for one in found])
-        return found[0] if found else pl.lit(None, pl.String)
+    def text(self, column: str, leaf: Mapping[str, pl.Expr]) -> pl.Expr:
+        """An event column as text, of the raw columns that there are as text; null where there are none."""
+        derivation = available(self.derivations[column], leaf)
+        if derivation is None:
+            return pl.lit(None, pl.String)
+        return derive.text(derivation, lambda name: with_nulls(leaf[name], self.dialect.null_texts), self.geo_database)
 
-    def columns_in(self, file: EventFile, own: Collection[str]) -> frozenset[str]:
-        """The event columns that a file with these columns of its own has.
+    def no_event(self, leaf: Mapping[str, pl.Expr]) -> pl.Expr | None:
+        """Whether a row is none of the events, by raw columns as text; None where nothing tells."""
+        told = [~leaf[name].is_in(values).fill_null(value=False) for name, values in self.only.items() if name in leaf]
+        return pl.any_horizontal(told) if told else None
+
+    def columns_in(self, file: EventFile, own: Collection[str], found: Collection[str] | None = None) -> frozenset[str]:
+        """The event columns that a file with these columns of its own has; of paths the ones `found`, by default all.
 
         Raises NotEvents when one that must be there is not among them.
         """
-        available = {*own, *file.partition}
-        sources = self.as_spelled_in(file, own).sources
-        missing = [column for column in REQUIRED if available.isdisjoint(sources[column])]
+        projection = self.as_spelled_in(file, own)
+        made, names = projection.derivations, {*own, *file.partition, *projection.paths}
+        missing = [column for column in REQUIRED if not available(made[column], names)]
         if missing:
-            raise self.no_columns(file, missing, available)
-        return frozenset(column for column in self.selection.read if not available.isdisjoint(sources[column]))
+            raise self.no_columns(file, missing, own)
+        if found is not None:
+            names -= projection.paths.keys() - set(found)
+        return frozenset(column for column in self.selection.read if available(made[column], names))
 
     def as_spelled_in(self, file: EventFile, own: Collection[str]) -> "Projection":
         """The same for a file with these columns of its own, by the names that the file and its folders have for them.
 
         A raw column that is not there by its exact name is the only one that equals it without case and the blanks
-        around it. Raises NotEvents where there are several, and the question reads it.
+        around it, or else a path into the one of its first name. Raises NotEvents where there are several, and the
+        question reads it.
         """
-        available = {*own, *file.partition}
-        missing = [name for name in self.needed if name not in available]
+        names = {*own, *file.partition}
+        missing = [name for name in self.needed if name not in names]
         if not missing:
             return self
         alike: dict[str, list[str]] = {}
-        for name in sorted(available):
+        for name in sorted(names):
             alike.setdefault(_folded(name), []).append(name)
-        spelled = {name: found for name in missing if (found := alike.get(_folded(name)))}
-        for name, found in spelled.items():
-            if len(found) > 1 and name in self.raw:
-                several = " and ".join(repr(visible(one)) for one in found)
-                flag = f"--map {next(column for column, raw in self.sources.items() if name in raw)}"
-                hint = f"{flag}={shlex.quote(visible(found[0]))} names the one that is meant"
-                raise NotEvents(f"{file}: no column {visible(name)!r}, but {several}", hint=hint)
-        return replace(self, spelled={name: found[0] for name, found in spelled.items()}) if spelled else self
+        spelled: dict[str, str] = {}
+        paths: dict[str, Path] = {}
+        for name in missing:
+            if _folded(name) in alike:
+                spelled[name] = self._only_one(file, name, name, alike)
+            elif there := [one for one in readings(name) if one.column in own]:
+                paths[name] = there[0]
+            elif (ways := readings(name)) and alike.get(_folded(ways[-1].column), [""])[0] in own:
+                paths[name] = replace(ways[-1], column=self._only_one(file, name, ways[-1].column, alike))
+        return replace(self, spelled=spelled, paths=paths) if spelled or paths else self
 
-    def no_columns(self, file: EventFile, missing: Sequence[str], available: Collection[str]) -> NotEvents:
-        """The error for a file in which nothing serves as the `missing` columns, with an offer of what might."""
+    def _only_one(self, file: EventFile, raw: str, column: str, alike: Mapping[str, list[str]]) -> str:
+        """The column of a file that is spelled like one that a raw column is, or lies in."""
+        found = alike[_folded(column)]
+        if len(found) > 1 and raw in self.raw:
+            several = " and ".join(repr(visible(one)) for one in found)
+            flag = f"--map {next(one for one, names in self.sources.items() if raw in names)}"
+            meant = found[0] + raw.removeprefix(column)
+            hint = f"{flag}={shlex.quote(visible(meant))} names the one that is meant"
+            raise NotEvents(f"{file}: no column {visible(column)!r}, but {several}", hint=hint)
+        return found[0]
+
+    def named(self, column: str) -> str:
+        """The raw columns that an event column is made of, for a message."""
+        return " or ".join(repr(visible(name)) for name in self.sources[column])
+
+    def no_columns(self, file: EventFile, missing: Sequence[str], own: Collection[str]) -> NotEvents:
+        """The error for a file in which nothing serves as the `missing` columns, with an offer of what might.
+
+        `own` are the columns of the file, with their types or the values in the first row where these are known.
+        """
+        names = {*own, *file.partition}
+        given = {*self.mapped, *(self.schema.columns if self.schema else ())}
         lacked = [
-            f"{visible(self.mapped[column])!r} to serve as {column}" if column in self.mapped else repr(column)
-            for column in missing
+            f"{self.named(column)} to serve as {column}" if column in given else repr(column) for column in missing
         ]
-        likely = {column: _likely(column, available) for column in missing}
+        likely = {column: _likely(column, names) for column in missing}
         flags = " ".join(f"--map {column}={visible(name or 'COLUMN')}" for column, name in likely.items())
-        names = [visible(name[:_LONGEST_NAME]) for name in sorted(available) if name]
-        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-        has = f"it has {', '.join(names[:_LISTED])}{more}" if names else ""
-        if len(names) < 2:  # a title, or a line of another delimiter: no column to map
-            several = next((sign for sign in _DELIMITERS if any(sign in name for name in available)), "")
+        shown = [visible(name[:_LONGEST_NAME]) for name in sorted(names) if name]
+        more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
+        has = f"it has {', '.join(shown[:_LISTED])}{more}" if shown else ""
+        if export := looks_like(keys_in(own), len(own)):
+            hint = export
+        elif len(shown) < 2:  # a title, or a line of another delimiter: no column to map
+            several = next((sign for sign in _DELIMITERS if any(sign in name for name in names)), "")
             hint = has and (f"{has}: --delimiter {_DELIMITERS[several]}?" if several else f"{has}: is that the header?")
         else:
             hint = f"did you mean {flags}?" if all(likely.values()) else f"{has}; {flags} names what serves"
         return NotEvents(f"{file}: no column {' and no column '.join(lacked)}", hint=hint)
 
 
+def keys_in(own: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The columns of a file, each with the keys of the objects in it where types or values show them."""
+    if isinstance(own, pl.Schema):
+        structs = ((name, dtype.fields if isinstance(dtype, pl.Struct) else []) for name, dtype in own.items())
+        return {name: tuple(field.name for field in fields) for name, fields in structs}
+    if isinstance(own, Mapping):
+        return {name: tuple(value) if isinstance(value, dict) else () for name, value in own.items()}
+    return dict.fromkeys(own, ())
+
+
+def is_property(column: str) -> bool:
+    """Whether a column of a question is a path into the properties."""
+    return column.startswith((f"{_PROPERTIES}.", f"{_PROPERTIES}["))
+
+
 def _folded(name: str) -> str:
     return name.strip().casefold()
 
 
-def _likely(column: str, available: Collection[str]) -> str | None:
+def _likely(column: str, names: Collection[str]) -> str | None:
     """The column of the data that could be meant to serve as an event column, if one looks like it."""
-    folded = {name.casefold(): name for name in available}
+    folded = {name.casefold(): name for name in names}
     for kin in (column, *KIN.get(column, ())):
         if kin.casefold() in folded:
             return folded[kin.casefold()]
-    return nearest(column, available)
+    return nearest(column, names)
 
 
 def with_nulls(text: pl.Expr, null_texts: Sequence[str]) -> pl.Expr:
@@ -210,15 +280,52 @@ def with_nulls(text: pl.Expr, null_texts: Sequence[str]) -> pl.Expr:
     return pl.when(~text.is_in(null_texts)).then(text) if null_texts else text
 
 
-def judge_rows(raw: pl.DataFrame, projection: Projection, partition: Partition) -> tuple[pl.DataFrame, pl.Series]:
-    """The event columns of every raw row of text, and which rows have no instant for a timestamp."""
-    read = projection.selection.read
-    if null_texts := projection.dialect.null_texts:
-        raw = raw.with_columns(with_nulls(pl.col(name), null_texts).alias(name) for name in raw.columns)
-    sources = {name: projection.untyped(name, raw.columns, partition) for name in read}
-    frame = raw.with_columns(source.cast(pl.String).alias(name) for name, source in sources.items())
-    instants = parse_text(frame["timestamp"], projection.timestamps)
-    return frame.with_columns(instants.alias("timestamp")).select(read), instants.is_null()
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Rows as event columns: all of them, which have no instant for a timestamp, and which are no events at all.
+
+    With a `refused` row among the bad, none is left out.
+    """
+
+    rows: pl.DataFrame
+    bad: pl.Series
+    refused: bool
+    others: pl.Series | None = None
+
+    @property
+    def passed_over(self) -> int:
+        """How many rows are no events."""
+        return 0 if self.others is None else int(self.others.sum())
+
+    def events(self) -> pl.DataFrame:
+        """The rows that are left."""
+        left_out = self.bad if self.others is None else self.bad | self.others
+        return self.rows.filter(~left_out) if left_out.any() else self.rows
+
+
+def judge_rows(
+    raw: pl.DataFrame, projection: Projection, partition: Partition, broken: pl.Series | None = None
+) -> Judged:
+    """The event columns of every raw row of text; what is no event is not judged, a `broken` row is bad."""
+    leaf = _leaves(raw, partition)
+    rows = raw.with_columns(projection.text(name, leaf).alias(name) for name in projection.selection.read)
+    texts, form, no_event = rows["timestamp"], projection.timestamps, projection.no_event(leaf)
+    instants = parse_text(texts, form)
+    bad, others = instants.is_null(), None
+    if broken is not None:
+        bad |= broken
+    if no_event is not None:
+        others = raw.select(no_event.alias("others"))["others"]
+        bad &= ~others
+    refused = form.is_open and bad.any() and calendar_digits(texts.filter(bad)).any()
+    rows = rows.with_columns(instants.alias("timestamp")).select(projection.selection.read)
+    return Judged(rows, bad, bool(refused), others)
+
+
+def _leaves(raw: pl.DataFrame, partition: Partition) -> dict[str, pl.Expr]:
+    """The raw columns of rows: their own, and where they lack one their folders' word."""
+    folders = {name: pl.lit(value, pl.String) for name, value in partition.items()}
+    return {**folders, **{name: pl.col(name) for name in raw.columns}}
 
 
 def select_rows(frame: pl.DataFrame, selection: Selection, *beside: str) -> pl.DataFrame:
@@ -240,7 +347,7 @@ def range_of(frame: pl.DataFrame) -> InstantRange | None:
 
 def timestamp_text(raw: pl.DataFrame, projection: Projection, partition: Partition, row: int) -> str | None:
     """The timestamp of a raw row as it is written."""
-    source = projection.untyped("timestamp", raw.columns, partition).cast(pl.String)
+    source = projection.text("timestamp", _leaves(raw, partition))
     found: str | None = raw.slice(row, 1).select(source).item()
     return found
 
@@ -256,14 +363,6 @@ def no_instant(text: str | None, form: TimestampForm, unit: str, number: int) ->
         hint = f"--timestamp-format {date} reads dates, --timestamp-unit {epoch} epochs"
         return FoundBadRow(unit, number, f"{shown} may be a date or an epoch", hint, refused=True)
     return FoundBadRow(unit, number, f"{shown} is {f'not of the form {form.format}' if form.format else 'no instant'}")
-
-
-def are_refused(raw: pl.DataFrame, bad: pl.Series, projection: Projection, partition: Partition) -> bool:
-    """Whether among the bad of some raw rows there are any that are not left out either."""
-    if not (bad.any() and projection.timestamps.is_open):
-        return False
-    source = projection.untyped("timestamp", raw.columns, partition).cast(pl.String)
-    return bool(calendar_digits(raw.filter(bad).select(source.alias("text"))["text"]).any())
 
 
 def hashed(identifier: pl.Expr) -> pl.Expr:

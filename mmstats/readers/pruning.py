@@ -129,7 +129,8 @@ class RangeCache:
 
     def __init__(self, cache: Cache, dataset: Dataset) -> None:
         read_as = (dataset.columns.get("timestamp"), dataset.timestamp_unit, dataset.input_format, dataset.dialect)
-        self._cache, self._key = cache, make_key(Kind.RANGES, dataset.locations, read_as)
+        schema = dataset.schema and dataset.schema.digest
+        self._cache, self._key = cache, make_key(Kind.RANGES, dataset.locations, read_as, schema)
         self._pace = SavePace(dataset.limits.save_seconds)
 
     def find(self) -> dict[str, FileRange | None]:

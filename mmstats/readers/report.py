@@ -52,12 +52,14 @@ class FileReport:
 
     `columns` are the event columns that it has, `bad_rows` how many rows were left out. Of a text file that was read
     to its end, `rows` is how many rows were parsed and `range` that of those that can be read, None without any.
+    `passed_over` counts rows that are no events, as the schema of their export says.
     """
 
     columns: frozenset[str] = frozenset()
     bad_rows: int = 0
     rows: int | None = None
     range: InstantRange | None = None
+    passed_over: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,17 @@ class ReadReport:
 
     def notices(self) -> list[str]:
         """What a reader of the answer should know, a sentence each."""
+        others = sum(one.passed_over for one in self.files.values())
+        passed_over = [f"passed over {plural(others, 'row')} that the schema says are no events"] if others else []
         bad = sorted(self.bad_rows().items())
         if not bad:
-            return []
+            return passed_over
         files = [f"{name} ({plural(count, 'row')})" for name, count in bad]
         shown = ", ".join(files[:5]) + (f" and {len(files) - 5} more files" if len(files) > 5 else "")
-        return [f"left out {plural(sum(count for _, count in bad), 'row')} that could not be read: {shown}"]
+        return [
+            *passed_over,
+            f"left out {plural(sum(count for _, count in bad), 'row')} that could not be read: {shown}",
+        ]
 
 
 def merged(reports: Iterable[ReadReport]) -> ReadReport:

@@ -9,7 +9,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from mmstats.files.event_file import EventFile
-from mmstats.readers.bad_rows import count_bad_rows
+from mmstats.readers.bad_rows import count_bad_rows, count_passed_over
 from mmstats.readers.columnar import FILE, ColumnarFiles
 from mmstats.readers.integrity import check_stored
 from mmstats.readers.position import Position
@@ -41,16 +41,21 @@ class Scan:
         self.files, self._projection, self._options = files, projection, options
         self._judge = judge
         self._texts = [file for file in files if file.format.is_text]
+        self._bad: dict[str, int] = {}
+        self._others: dict[str, int] = {}
         self._reports: dict[str, FileReport] = {}
         # Each with whether it has rows to leave out: a filter that the good case does not pay for.
         self._groups: list[tuple[ColumnarFiles, bool]] = []
         if len(self._texts) == len(files):
             return
         for group in group_by_schema([file for file in files if not file.format.is_text], projection):
-            judging = judge and not group.files[0].stored
+            judging = judge and (not group.is_stored or group.has_json)
+            if judging and group.is_judged_as_read and not options.skip_bad_rows:
+                group = replace(group, strict=True)  # noqa: PLW2901 - or the JSON would be parsed twice
             bad = count_bad_rows(group, skip=options.skip_bad_rows) if judging else {}
             self._groups.append((_followed(group, options), any(bad.values())))
-            self._reports |= {file.path: FileReport(group.found, bad.get(file.path, 0)) for file in group.files}
+            self._bad |= bad
+            self._others |= count_passed_over(group) if judging else {}
 
     def frame(self, as_categories: Collection[str] = ()) -> pl.LazyFrame:
         """The selected columns of the selected events, lazily.
@@ -115,7 +120,12 @@ class Scan:
             yield known, narrow.events()
 
     def report(self) -> ReadReport:
-        """What reading found out so far; of text files once the frame is collected."""
+        """What reading found out so far; of text files, and of paths into JSON, once the frame is collected."""
+        for group, _ in self._groups:
+            found = group.columns_found()
+            for path in (file.path for file in group.files):
+                bad, others = self._bad.get(path, 0), self._others.get(path, 0)
+                self._reports[path] = FileReport(found, bad, passed_over=others)
         return ReadReport(self._reports, tuple(self.files))
 
     def _with_texts(self, frames: list[pl.LazyFrame], numbers: Mapping[str, int] | None = None) -> pl.LazyFrame:

@@ -1,5 +1,6 @@
 """A dataset opened for one question: its files found, fingerprinted and pruned, then scanned; a bad file is named."""
 
+import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -11,17 +12,23 @@ from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.errors import Changed, DatasetError, Undecodable, Unreadable
 from mmstats.files.discovery import current_file, find_files, relisted, special_files
 from mmstats.files.event_file import EventFile
-from mmstats.files.fingerprint import check_found, check_unchanged, file_fingerprints, is_pipe
+from mmstats.files.fingerprint import changed_error, check_found, check_unchanged, file_fingerprints, is_pipe
 from mmstats.files.found import FileList
+from mmstats.paths import readings
+from mmstats.readers.bad_rows import find_bad_rows
 from mmstats.readers.column_names import column_names
 from mmstats.readers.columnar_file import ENGINE_FAULTS, count_rows, is_stream
+from mmstats.readers.nested import BrokenText
+from mmstats.readers.path_names import similar_paths
 from mmstats.readers.position import MOST_ROWS
-from mmstats.readers.projection import Projection, Selection
+from mmstats.readers.projection import REQUIRED, Projection, Selection, keys_in
 from mmstats.readers.pruning import FileRange, Overlap, RangeCache, lies_outside, overlap_of, overlaps
 from mmstats.readers.report import FileReport, InstantRange, ReadOptions, ReadReport, merged
 from mmstats.readers.scan import Scan
 from mmstats.readers.schema_groups import by_pyarrow, find_undecodable
 from mmstats.resources import lack_in
+from mmstats.schemas.detection import looks_like
+from mmstats.schemas.lookups import require
 from mmstats.storage.errors import is_store_error
 from mmstats.wording import did_you_mean, plural, visible
 
@@ -99,9 +106,10 @@ class Source:
         cache: Cache | None,
     ) -> None:
         self.dataset = dataset
-        self.projection = Projection(
-            selection, dataset.columns, dataset.timestamp_unit, dataset.limits, dialect=dataset.dialect
-        )
+        self.projection = projection_of(dataset, selection)
+        if dataset.schema and not all(file.stored for file in found.files):
+            asked = (*REQUIRED, *selection.read)
+            require({name: self.projection.derivations[name] for name in asked}, dataset.geo_database)
         self.options = ReadOptions(dataset.skip_bad_rows, _one_at_a_time(advance))
         self.found = found
         trusted = dataset.trust_partitions
@@ -171,7 +179,7 @@ class Source:
         except Unreadable:
             check_found(files)
             raise
-        except (*ENGINE_FAULTS, OSError) as error:
+        except (*ENGINE_FAULTS, OSError, BrokenText) as error:
             fault = self.blame(error, files)
             if fault is None:
                 raise
@@ -191,6 +199,10 @@ class Source:
         if not is_store_error(error):
             check_found(files)
         columnar = [file for file in files if not file.format.is_text]
+        if isinstance(error, BrokenText):
+            bad = ((file, row) for file in columnar for row in find_bad_rows(file, self.projection))
+            file, row = next(bad, (columnar[0], None))
+            return row.error(file) if row else changed_error(str(file))
         return find_undecodable(columnar, self.projection, error) if columnar else None
 
     def report(self, *scanned: ReadReport) -> ReadReport:
@@ -204,30 +216,69 @@ class Source:
             notices.insert(0, f"passed over {special_files(count)}")
         if count := self.found.passed_over:
             notices.insert(0, f"passed over {plural(count, 'file')} of unknown extension")
-        return [*notices, *self.mapped_to_nothing(report.columns)]
+        return [*notices, *(self.mapped_to_nothing(report.columns) if report.files else [])]
 
     def mapped_to_nothing(self, found: Collection[str]) -> list[str]:
-        """What is wrong with columns of the question that are mapped to a name that no file has, a sentence each.
+        """What is wrong with columns of the question whose given names no file has, a sentence each.
 
-        `found` are the event columns that some file has.
+        `found` are the event columns that some file has. Names are given by a mapping, and by a schema for the columns
+        that must be there.
         """
-        mapped = self.projection.mapped
-        read = (name for name in self.projection.selection.read if name in mapped and name in EVENT_COLUMNS)
-        lacking = [name for name in read if name not in found]
+        mapped, schema = self.projection.mapped, self.projection.schema
+        required = [name for name in REQUIRED if schema and name in schema.columns]
+        given = [name for name in self.projection.selection.read if name in mapped or name in required]
+        lacking = [name for name in given if name in EVENT_COLUMNS and name not in found]
         if not lacking or not self._overlaps:
             return []
         names: Collection[str] = ()
         with suppress(DatasetError, *ENGINE_FAULTS):  # it is read for an offer alone
             names = column_names(self.found.files[0], self.projection)
-        offers = {name: did_you_mean(mapped[name], names, f"--map {name}={{}}") for name in lacking}
-        return [
-            f"no file has a column {visible(mapped[name])!r} to serve as {name}{offer and f': {visible(offer)}'}"
-            for name, offer in offers.items()
-        ]
+        return [self._named_nothing(name, names) for name in lacking]
+
+    def _named_nothing(self, column: str, names: Collection[str]) -> str:
+        """That no file has what an event column is made of; the first one has columns of these names."""
+        raw, *others = self.projection.sources[column]
+        file = self.found.files[0]
+        spelled = self.projection.as_spelled_in(file, names)
+        path = spelled.paths.get(raw) or next(iter(readings(raw)[-1:]), None)
+        if path is None or others:
+            offer = did_you_mean(raw, names, f"--map {column}={{}}")
+            named = self.projection.named(column)
+            return f"no file has a column {named} to serve as {column}{offer and f': {visible(offer)}'}"
+        near: list[str] = []
+        with suppress(DatasetError, *ENGINE_FAULTS, OSError):
+            near = similar_paths(path, names, column, file, self.projection)
+        offer = (
+            " or ".join(f"--map {column}={shlex.quote(visible(one))}" for one in near) if len(near) in {1, 2} else ""
+        )
+        lacks = "no row that was read has" if raw in spelled.paths else "no file has a column or path"
+        return f"{lacks} {visible(raw)!r} to serve as {column}{offer and f': did you mean {offer}?'}"
+
+    def looks_like(self) -> str:
+        """What export the files look like, and the flag that reads it; empty where a schema is given, or none fits."""
+        files = [file for file in self.found.files if not file.stored]
+        with suppress(DatasetError, *ENGINE_FAULTS, OSError):  # it is read for an offer alone
+            if files and self.projection.schema is None:
+                names = column_names(files[0], self.projection)
+                return looks_like(keys_in(names), len(names))
+        return ""
 
     def lacks(self, column: str, report: ReadReport) -> bool:
         """Whether there are files that may hold events of the range, and none of them has an event column."""
         return bool(self._overlaps) and column not in report.columns
+
+
+def projection_of(dataset: Dataset, selection: Selection) -> Projection:
+    """How the columns of a dataset become the event columns selected."""
+    return Projection(
+        selection,
+        dataset.columns,
+        dataset.timestamp_unit,
+        dataset.limits,
+        dialect=dataset.dialect,
+        schema=dataset.schema,
+        geo_database=dataset.geo_database,
+    )
 
 
 def _one_at_a_time(advance: Callable[[int], None]) -> Callable[[int], None]:

@@ -107,7 +107,7 @@ def read_footer(file: EventFile, columns: Collection[str]) -> Iterator[tuple[int
         raise unreadable(file, error) from None
 
 
-def _statistics(chunks: Chunks, name: str) -> Any:
+def _statistics(chunks: Chunks, name: str | None) -> Any:
     """The statistics of a column of a row group, None where there are none."""
     return chunks[name].statistics if name in chunks else None
 
@@ -117,15 +117,18 @@ def match_selection(group: ColumnarFiles, chunks: Chunks) -> Match:
     matches = {match_range(group, chunks), _match_event(group, chunks)}
     if Match.NONE in matches:
         return Match.NONE
-    return Match.SOME if Match.SOME in matches else Match.ALL
+    is_known = Match.SOME not in matches and group.others is None  # of rows that are no events nothing is known
+    return Match.ALL if is_known else Match.SOME
 
 
 def match_range(group: ColumnarFiles, chunks: Chunks) -> Match:
     """How many rows of a row group the range selects, as far as its statistics prove."""
-    name, form = group.projection.timestamp, group.projection.timestamps
+    name, form = group.source("timestamp"), group.projection.timestamps
     known = _complete(chunks, name)
-    dtype = group.schema.get(name)
-    if known is None or dtype is None or not types.is_instant(dtype, form) or chunks[name].physical_type == "INT96":
+    dtype = group.schema.get(name or "")
+    if name is None or known is None or dtype is None or not types.is_instant(dtype, form):
+        return Match.SOME
+    if chunks[name].physical_type == "INT96":
         return Match.SOME
     low, high = (_stored(raw, chunks[name], dtype) for raw in (known.min_raw, known.max_raw))
     if low > high:
@@ -150,11 +153,9 @@ def _match_event(group: ColumnarFiles, chunks: Chunks) -> Match:
     event = group.projection.selection.event
     if event is None:
         return Match.ALL
-    sources = group.sources("event_name")
-    if event in group.projection.dialect.null_texts:
-        return Match.SOME
-    known = _complete(chunks, sources[0]) if len(sources) == 1 else None
-    if known is None or group.columns.get(sources[0]) not in {pl.String, pl.Categorical}:
+    source = group.source("event_name")
+    known = _complete(chunks, source)
+    if known is None or group.columns.get(source or "") not in {pl.String, pl.Categorical}:
         return Match.SOME
     name = event.encode()
     low, high = (value if isinstance(value, bytes) else str(value).encode() for value in (known.min_raw, known.max_raw))
@@ -165,7 +166,7 @@ def _match_event(group: ColumnarFiles, chunks: Chunks) -> Match:
     return Match.ALL if low == name == high and known.null_count == 0 else Match.SOME
 
 
-def _complete(chunks: Chunks, name: str) -> Any:
+def _complete(chunks: Chunks, name: str | None) -> Any:
     """The statistics of a column that has both ends and a count of nulls, else None."""
     known = _statistics(chunks, name)
     return known if known is not None and known.has_min_max and known.has_null_count else None
@@ -205,23 +206,23 @@ def footer_range(group: ColumnarFiles) -> InstantRange | None:
 
 def _nulls(group: ColumnarFiles, column: str, rows: dict[str, int], chunks: list[Chunks]) -> int | None:
     """In how many rows an event column is null, None where the footers do not say; `rows` are by path."""
-    sources = group.sources(column)
-    if not sources:
+    if group.derivation(column) is None:
         return sum(rows.values())
-    if len(sources) > 1 or group.projection.dialect.null_texts:
+    source = group.source(column)
+    if source is None:
         return None
-    if sources[0] not in group.schema:
-        return sum(rows[file.path] for file in group.files if file.partition[sources[0]] is None)
-    known = [_statistics(by_name, sources[0]) for by_name in chunks]
+    if source not in group.schema:
+        return sum(rows[file.path] for file in group.files if file.partition[source] is None)
+    known = [_statistics(by_name, source) for by_name in chunks]
     counted = all(one is not None and one.has_null_count for one in known)
     return sum(one.null_count for one in known) if counted else None
 
 
 def _range(group: ColumnarFiles, chunks: list[Chunks]) -> InstantRange | None:
-    name = group.projection.timestamp
-    dtype = group.schema.get(name)
+    name = group.source("timestamp")
+    dtype = group.schema.get(name or "")
     # Integers may be epochs of several units, so that the smallest need not be the first.
-    if not isinstance(dtype, pl.Datetime | pl.Date) or not chunks:
+    if name is None or not isinstance(dtype, pl.Datetime | pl.Date) or not chunks:
         return None
     known = [_statistics(by_name, name) for by_name in chunks]
     old = any(by_name[name].physical_type == "INT96" for by_name in chunks if name in by_name)

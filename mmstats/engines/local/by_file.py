@@ -139,7 +139,8 @@ class ByFile:
             found = batch.report.files.get(file.path, FileReport())
             inside = self._source.overlap(file, found.range) is Overlap.INSIDE
             whole = inside and _is_worth(size, file, self._limits)
-            record = FileRecord(whole, found.range, tuple(sorted(found.columns)), found.bad_rows)
+            columns = tuple(sorted(found.columns))
+            record = FileRecord(whole, found.range, columns, found.bad_rows, found.passed_over)
             fingerprint = fingerprints.get(file.path)
             old = self._cached.records.get(fingerprint or "")
             if fingerprint and current.get(file.path) == fingerprint and not (old and (old.whole or old == record)):

@@ -17,6 +17,7 @@ from mmstats.errors import DatasetError, NotEvents, Undecodable
 from mmstats.files.discovery import current_file, is_listed
 from mmstats.files.event_file import EventFile
 from mmstats.question.instants import micros_text
+from mmstats.question.parameters import DIMENSIONS
 from mmstats.readers.bad_rows import find_bad_rows
 from mmstats.readers.columnar_file import ENGINE_FAULTS, unreadable
 from mmstats.readers.integrity import check_all
@@ -26,6 +27,7 @@ from mmstats.readers.scan import Scan
 from mmstats.readers.schema_groups import by_pyarrow
 from mmstats.readers.source import Source, read_source
 from mmstats.reports import MAX_EVENT_NAMES, MAX_FAULTS, Check, ColumnUse, Description, Fault, FormatUse, TableUse
+from mmstats.schemas.lookups import without_lacking
 
 Advance = Callable[[int], None]
 _OWN_NAME = {"the column event_name itself": "event_name", "the column event": "event"}
@@ -107,8 +109,8 @@ def describe(dataset: Dataset, advance: Advance = lambda _: None) -> Description
 
     def read(source: Source) -> Description:
         columnar = source.scan([file for file in source.files if not file.format.is_text])
-        bad = {path for path, one in columnar.report().files.items() if one.bad_rows}
-        # A footer counts rows that cannot be read as well.
+        bad = {path for path, one in columnar.report().files.items() if one.bad_rows or one.passed_over}
+        # A footer counts rows that cannot be read, or are no events, as well.
         by_footer = [file for file in columnar.files if file.format.name == "parquet" and file.path not in bad]
         paths = {file.path for file in by_footer}
         others = [file for file in source.files if file.path not in paths]
@@ -160,9 +162,13 @@ def check(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
 
 
 def _read(dataset: Dataset, read: Callable[[Source], Description], advance: Advance) -> Description:
-    own = {} if "event_name" in dataset.columns else _OWN_NAME
-    as_read = replace(dataset, skip_bad_rows=True, trust_partitions=False, columns={**own, **dataset.columns})
-    return read_source(as_read, Selection((*EVENT_COLUMNS, *own)), read, advance)
+    is_named = "event_name" in dataset.columns or (dataset.schema and "event_name" in dataset.schema.columns)
+    own = {} if is_named else _OWN_NAME
+    schema, lacking = without_lacking(dataset.schema, dataset.geo_database) if dataset.schema else (None, [])
+    columns = {**own, **dataset.columns}
+    as_read = replace(dataset, skip_bad_rows=True, trust_partitions=False, columns=columns, schema=schema)
+    found = read_source(as_read, Selection((*EVENT_COLUMNS, *own)), read, advance)
+    return replace(found, notices=(*lacking, *found.notices))
 
 
 def _by_footers(scan: Scan) -> Iterator[Summary]:
@@ -235,9 +241,9 @@ def _description(dataset: Dataset, source: Source, summary: Summary, report: Rea
 
     def sources(column: str) -> tuple[str, ...]:
         """The columns of the data that serve as an event column."""
-        if column in dataset.columns:
-            return (dataset.columns[column],)
-        return own_names if column == "event_name" else (column,)
+        if column == "event_name" and own_names:
+            return own_names
+        return source.projection.sources[column]
 
     first, last = summary.instants()
     bad = {_name(file): one.bad_rows for file in source.files if (one := report.files.get(file.path)) and one.bad_rows}
@@ -253,9 +259,15 @@ def _description(dataset: Dataset, source: Source, summary: Summary, report: Rea
         summary.distinct,
         source.found.passed_over + source.found.special,
         bad,
-        notices=tuple(source.mapped_to_nothing(report.columns)),
+        notices=(*source.mapped_to_nothing(report.columns), *_export(source, report)),
         tables=tuple(TableUse(one.folder, one.kind, one.version) for one in source.found.tables),
     )
+
+
+def _export(source: Source, report: ReadReport) -> list[str]:
+    """What export the data looks like, where it lacks columns that are asked for most."""
+    lacks_some = any(source.lacks(name, report) for name in DIMENSIONS)
+    return [export] if lacks_some and (export := source.looks_like()) else []
 
 
 def _formats(files: Sequence[EventFile]) -> list[FormatUse]:

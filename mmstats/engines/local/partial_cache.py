@@ -25,17 +25,19 @@ class FileRecord:
     """What is cached of one file for questions of one shape.
 
     `range` is None where it is not known; `columns` are the event columns that the file has, `bad_rows` is how many
-    rows were left out. Of a `whole` one the partial aggregate is cached, if it has any rows.
+    rows were left out, `passed_over` how many are no events. Of a `whole` one the partial aggregate is
+    cached, if it has any rows.
     """
 
     whole: bool
     range: InstantRange | None
     columns: tuple[str, ...]
     bad_rows: int
+    passed_over: int
 
     def report(self) -> FileReport:
         """What reading the file would find out."""
-        return FileReport(frozenset(self.columns), self.bad_rows, range=self.range)
+        return FileReport(frozenset(self.columns), self.bad_rows, range=self.range, passed_over=self.passed_over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,7 @@ class PartialCache:
 
     def __init__(self, cache: Cache, query: StatsQuery, dataset: Dataset) -> None:
         shape = (query.metric, query.group_by, query.interval, query.event)
-        written = (dataset.timestamp_unit, dataset.input_format, dataset.dialect, dataset.skip_bad_rows)
-        read_as = (sorted(dataset.columns.items()), *written)
+        read_as = (dataset.read_as, dataset.skip_bad_rows)
         self._cache, self._key = cache, make_key(Kind.PARTIALS, dataset.locations, read_as, shape)
 
     def find(self) -> CachedPartials:
@@ -90,8 +91,8 @@ class PartialCache:
             return CachedPartials()
         head, _, body = content.partition(b"\n")
         records = {
-            fingerprint: FileRecord(whole, known and (known[0], known[1]), tuple(columns), bad_rows)
-            for fingerprint, whole, known, columns, bad_rows in json.loads(head)
+            fingerprint: FileRecord(whole, known and (known[0], known[1]), tuple(columns), *counts)
+            for fingerprint, whole, known, columns, *counts in json.loads(head)
         }
         return CachedPartials(records, pl.read_ipc(io.BytesIO(body)) if body else None)
 

@@ -68,6 +68,9 @@ class Cluster:
 
 def _refuse(source: Source) -> None:
     """Raise Unreadable for what clusters might read otherwise than the contract says."""
+    schema = source.dataset.schema
+    if schema and not (schema.is_names or source.is_stored):
+        raise refused(schema.title, "a schema that says more than names")
     dialect = source.projection.dialect
     for file in source.files:
         if not file.stored and dialect.timestamp_format:

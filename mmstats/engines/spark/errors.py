@@ -31,7 +31,7 @@ for _name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
     PySparkLogger.getLogger(_name).addFilter(lambda _: not _in_engine.get())
 
 
-def refused(file: EventFile, what: str) -> Unreadable:
+def refused(file: EventFile | str, what: str) -> Unreadable:
     """The error for a file, or what is in it, that a cluster might read otherwise than the contract says."""
     return Unreadable(f"{file}: {what}, which no cluster is asked of", hint=_HINT_IMPORT)
 
