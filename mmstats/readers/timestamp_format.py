@@ -21,7 +21,6 @@ _WORDS = {
     "z": "[+-]([01][0-9]|2[0-3]):?[0-5][0-9]",
     "f": "[0-9]{1,6}",
 }
-_FOR_SHORT = {"%T": "%H:%M:%S", "%R": "%H:%M", "%F": "%Y-%m-%d", "%D": "%m/%d/%y"}
 _DATES = ({"Y", "m", "d"}, {"y", "m", "d"}, {"Y", "b", "d"}, {"Y", "B", "d"}, {"y", "b", "d"})
 _CLOCKS = (set[str](), {"H", "M"}, {"H", "M", "S"}, {"I", "M", "p"}, {"I", "M", "S", "p"})
 _DIRECTIVE = re.compile(r"%(.)|([^%]+)", re.DOTALL)
@@ -50,8 +49,6 @@ def _engine_form(form: str) -> tuple[str, str] | None:
 
     None where there are none.
     """
-    for short, long in _FOR_SHORT.items():
-        form = form.replace(short, long)
     pieces = [found.groups() for found in _DIRECTIVE.finditer(form)]
     if "".join(f"%{name}" if name else text for name, text in pieces) != form:
         return None
