@@ -350,7 +350,7 @@ def test_a_format_means_what_strptime_reads(
     instants = [by_python(text, form, zone) for text in texts]
     dataset = Dataset((str(path),), dialect=Dialect(timestamp_format=form, time_zone=zone), skip_bad_rows=True)
     query = read_question({"interval": ["hour"]})
-    expected = Counter(at.strftime("%Y-%m-%d %H:00:00") for at in instants if at)
+    expected = Counter(at.replace(minute=0, second=0, microsecond=0).isoformat(" ") for at in instants if at)
     assert {row["bucket"]: row["value"] for row in engine_for(LOCAL)(query, dataset).rows} == expected
 
 
@@ -466,6 +466,32 @@ def test_other_lines_of_logs_are_bad(tmp_path: Path, bad: bytes, limits: Limits)
         answer(tmp_path, LOG, columns=MAP, limits=limits)
     left = answer(tmp_path, LOG, "path", columns=MAP, skip_bad_rows=True, limits=limits)
     assert left.rows == [{"path": "/", "value": 6}]
+
+
+parts = st.text(st.sampled_from('a -"[]é'), max_size=4)
+
+
+@given(st.lists(st.tuples(parts, parts, parts, st.booleans()), min_size=1, max_size=6), st.booleans())
+@settings(max_examples=150)
+def test_lines_of_logs_are_read_alike_in_any_company(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str, str, bool]], combined: bool
+) -> None:
+    """A line among regular ones, which are read as fields, is what it is beside one that is read by its pattern."""
+    when = "[01/May/2026:01:30:00 +0000]"
+    texts = [
+        f'h{user} - - {when} "GET /{target} HTTP/1.1" 200 1' + (f' "{referer}" "x"' if combined ^ odd else "")
+        for user, target, referer, odd in lines
+    ]
+    escaped = f'h - - {when} "ESCAPED \\\\ HTTP/1.1" 200 1'
+    folder = tmp_path_factory.mktemp("log")
+    found = []
+    for name, some in (("alone", texts), ("beside", [*texts, escaped])):
+        (folder / f"{name}.log").write_text("\n".join(some))
+        of = answer(folder / f"{name}.log", LOG, "path", columns=MAP | {"event_name": "referer"}, skip_bad_rows=True)
+        rows = counts(of, "path")
+        rows.pop("\\\\", None)
+        found.append(rows)
+    assert found[0] == found[1]
 
 
 # Names of files
