@@ -337,6 +337,7 @@ SAMPLES: list[tuple[str, str, Read, Make]] = [
     ("ga4", "bq-export-000000000000.json.gz", lines, ga4),
     ("ga4", "events_20260501.parquet", lambda file: pl.read_parquet(file).to_dicts(), ga4),
     ("snowplow", "enriched", snowplow_rows, snowplow),
+    ("snowplow", "with-header.tsv", lambda file: delimited(file, "\t"), snowplow),
     ("cloudflare", "unixnano.log", lines, cloudflare),
     ("cloudfront", ".", cloudfront_rows, cloudfront),
 ]
