@@ -187,7 +187,7 @@ def raw_columns(file: ColumnarFiles, columns: Collection[str]) -> set[str]:
     named = {name for column in columns for name in file.sources(column) if not (hashed and column == VISITOR)}
     if hashed and VISITOR in columns:
         named.add(VISITOR_HASH)
-    return named & set(file.schema)
+    return (named | file.projection.only.keys()) & set(file.schema)
 
 
 def _estimate(file: ColumnarFiles, raw: Collection[str], matches: Collection[Match]) -> ReadEstimate:
