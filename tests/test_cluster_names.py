@@ -8,7 +8,7 @@ import pytest
 from mmstats.dataset import Dataset
 from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
-from mmstats.engines.spark.dialect import SPARK
+from mmstats.engines.spark.server_kind import SPARK
 from mmstats.errors import Unreadable
 from mmstats.files.event_file import EventFile, format_of
 from mmstats.question.query import StatsQuery

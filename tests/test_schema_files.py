@@ -52,6 +52,18 @@ def test_a_mapping_comes_before_a_schema(visits: Path, ask: Ask) -> None:
     assert [row["path"] for row in rows] == ["x", "y"]
 
 
+@pytest.mark.parametrize("name", ["part-0", "visits.txt", "visits.log", "2026.05.01"])
+def test_names_that_say_no_format(ask: Ask, visits: Path, name: str) -> None:
+    """With a schema, files are read whose names say no format: as JSON, or as the schema says."""
+    visits.unlink()
+    (visits.parent / name).write_text('{"at":"2026-05-01","link":"/a"}\n')
+    assert ask(".", "--schema", "mine.toml").value == 1
+    assert ask(name, "--schema", "mine.toml").value == 1
+    (visits.parent / name).write_text(VISITS)
+    (visits.parent / "mine.toml").write_text(f'{MINE}[file]\nformat = "csv"\n')
+    assert ask(".", "--schema", "mine.toml").value == 2
+
+
 def test_python_takes_a_schema(visits: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Python reads an export by a schema's name, or by a path."""
     monkeypatch.chdir(tmp_path)

@@ -32,7 +32,12 @@ class SoundRecords:
         self._leaving_out = False  # the rest of a line
         self.left_out = 0
         self.is_broken = False
-        self.has_other_names = False
+        self._next_names: tuple[str, ...] | None = None
+
+    @property
+    def has_other_names(self) -> bool:
+        """Whether other names have come, of the records that are not passed on yet."""
+        return self._next_names is not None
 
     def pass_on(self, data: bytes, *, ended: bool) -> bytes:
         """The records that are whole with these bytes; all that are left where the bytes have ended."""
@@ -69,7 +74,7 @@ class SoundRecords:
 
     def go_on(self) -> None:
         """Pass on the records below the names that have come."""
-        self.has_other_names = False
+        self.names, self._next_names = self._next_names or self.names, None
 
     def _line(self, data: bytes, at: int, *, ended: bool) -> bytes:
         """The line that begins at a place, with its break; empty where it may go on."""
@@ -81,7 +86,7 @@ class SoundRecords:
     def _see(self, line: bytes) -> None:
         """Take note of a line that is no record."""
         if self._syntax.is_names(line) and (names := self._syntax.names_in(line)) != self.names:
-            self.names, self.has_other_names = names, True
+            self._next_names = names
 
     def _sound_end(self, data: bytes, at: int, *, ended: bool) -> int:
         """Where the sound records end that come first, before a line that is none."""

@@ -7,12 +7,15 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import polars as pl
 
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import changed_error
 from mmstats.files.text_file import line_blocks, open_bytes
+from mmstats.readers.csv_quotes import is_quoted_rightly
+from mmstats.readers.csv_syntax import CsvSyntax
 from mmstats.readers.projection import Projection, judge_rows, no_instant, range_of, select_rows, timestamp_text
 from mmstats.readers.report import FileReport, FoundBadRow, InstantRange, ReadOptions, union_range
 
@@ -108,15 +111,73 @@ def _find_in(block: bytes, lines_before: int, file: EventFile, projection: Proje
 
 def _parse(block: bytes, projection: Projection) -> tuple[pl.DataFrame, pl.Series]:
     """The raw columns of the lines of a block that are not blank, and whether each line has the form of one."""
+    names = tuple(name for name in NAMES if name in projection.raw) or ("time",)
+    found = _parse_regular(block, names)
+    if found is not None:
+        are_lines = pl.Series([True]).new_from_index(0, found.height)
+    else:
+        found, are_lines = _parse_by_pattern(block, names)
+    return found.select(
+        pl.when(~pl.col(name).is_in(("", "-"))).then(pl.col(name)).alias(name) for name in names
+    ), are_lines
+
+
+def _parse_regular(block: bytes, names: tuple[str, ...]) -> pl.DataFrame | None:
+    """The same of lines of one format that have no escapes, as fields that blanks separate; None for other lines."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    quotes, lines = block.count(b'"'), block.count(b"\n") + (not block.endswith(b"\n"))
+    fields = {2 * lines: 8, 6 * lines: 10}.get(quotes, 0)
+    if not fields or b"\\" in block or b'""' in block or b"\r" in block or not is_quoted_rightly(block, _BLANKS):
+        return None
+    columns = [f"f{at}" for at in range(fields)]
+    try:
+        read = csv.read_csv(
+            pa.BufferReader(block),
+            read_options=csv.ReadOptions(column_names=columns, block_size=len(block), use_threads=False),
+            parse_options=csv.ParseOptions(delimiter=" "),
+            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(columns, "string")),
+        )
+    except pa.ArrowInvalid:
+        return None
+    frame = cast(pl.DataFrame, pl.from_arrow(read))
+    if frame.height != lines or not frame.select(pl.all_horizontal(_IS_LINE).all()).item():
+        return None
+    request = pl.col("f5").str.extract_groups(_REQUEST).struct
+    parts = {
+        "address": pl.col("f0"),
+        "user": pl.col("f2"),
+        "time": pl.col("f3").str.slice(1) + " " + pl.col("f4").str.head(-1),
+        "method": request.field("method"),
+        "target": request.field("target"),
+        "status": pl.col("f6"),
+        "bytes": pl.col("f7"),
+        "referer": pl.col("f8") if fields > 8 else pl.lit(None, pl.String),
+        "agent": pl.col("f9") if fields > 8 else pl.lit(None, pl.String),
+    }
+    return frame.select(parts[name].alias(name) for name in names)
+
+
+_BLANKS = CsvSyntax(" ")
+_REQUEST = r"^(?P<method>\S+) (?P<target>.*?)(?: HTTP/[0-9.]+)?$"
+_IS_LINE = [
+    pl.col("f0", "f1", "f2") != "",
+    pl.col("f3").str.contains(r"^\[[^\]]*$"),
+    pl.col("f4").str.contains(r"^[^\]]*\]$"),
+    pl.col("f6").str.contains("^([0-9]{3}|-)$"),
+    pl.col("f7").str.contains("^([0-9]+|-)$"),
+]
+
+
+def _parse_by_pattern(block: bytes, names: tuple[str, ...]) -> tuple[pl.DataFrame, pl.Series]:
     try:
         texts = [line for line in block.decode().split("\n") if line.strip()]
     except UnicodeDecodeError:
         texts = [_text(line) for line in block.split(b"\n") if line.strip()]
     lines = pl.Series("line", texts, pl.String)
-    names = [name for name in NAMES if name in projection.raw] or ["time"]
-    found = lines.str.extract_groups(_pattern(tuple(names))).struct.unnest()
-    raw = found.select(pl.when(~pl.col(name).is_in(("", "-"))).then(pl.col(name)).alias(name) for name in names)
-    return raw, found[names[0]].is_not_null() if names[0] in _ALWAYS else lines.str.contains(_pattern(()))
+    found = lines.str.extract_groups(_pattern(names)).struct.unnest()
+    return found, found[names[0]].is_not_null() if names[0] in _ALWAYS else lines.str.contains(_pattern(()))
 
 
 _ALWAYS = ("address", "user", "time", "status", "bytes")  # which every line has

@@ -18,10 +18,9 @@ _WORDS = {
     "b": "(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)",
     "B": "(January|February|March|April|May|June|July|August|September|October|November|December)",
     "p": "(AM|PM|am|pm)",
-    "z": "[+-]([01][0-9]|2[0-3]):?[0-5][0-9]",
+    "z": "([+-]([01][0-9]|2[0-3]):?[0-5][0-9]|Z)",
     "f": "[0-9]{1,6}",
 }
-_FOR_SHORT = {"%T": "%H:%M:%S", "%R": "%H:%M", "%F": "%Y-%m-%d", "%D": "%m/%d/%y"}
 _DATES = ({"Y", "m", "d"}, {"y", "m", "d"}, {"Y", "b", "d"}, {"Y", "B", "d"}, {"y", "b", "d"})
 _CLOCKS = (set[str](), {"H", "M"}, {"H", "M", "S"}, {"I", "M", "p"}, {"I", "M", "S", "p"})
 _DIRECTIVE = re.compile(r"%(.)|([^%]+)", re.DOTALL)
@@ -50,8 +49,6 @@ def _engine_form(form: str) -> tuple[str, str] | None:
 
     None where there are none.
     """
-    for short, long in _FOR_SHORT.items():
-        form = form.replace(short, long)
     pieces = [found.groups() for found in _DIRECTIVE.finditer(form)]
     if "".join(f"%{name}" if name else text for name, text in pieces) != form:
         return None
@@ -59,7 +56,12 @@ def _engine_form(form: str) -> tuple[str, str] | None:
     has = set(names)
     is_whole = len(has) == len(names) and any(date <= has for date in _DATES)
     rest = has - {"z", "f"} - next((date for date in _DATES if date <= has), set())
-    if not is_whole or rest not in _CLOCKS or ("f" in has and ("S" not in has or ".%f" not in form)):
+    if (
+        not is_whole
+        or rest not in _CLOCKS
+        or ("z" in has and not form.endswith("%z"))
+        or ("f" in has and ("S" not in has or ".%f" not in form))
+    ):
         return None
     pattern = ""
     for at, (name, text) in enumerate(pieces):
@@ -73,11 +75,14 @@ def _engine_form(form: str) -> tuple[str, str] | None:
 
 
 def _by_engine(texts: pl.Series, form: str, zone: str) -> pl.Series:
-    if "%H" not in form and "%I" not in form and "%z" not in form:
+    is_zoned = "%z" in form
+    if is_zoned:  # the engine does not know the letter
+        texts = texts.str.replace("Z$", "+0000")
+    if "%H" not in form and "%I" not in form and not is_zoned:
         instants = texts.str.to_date(form, strict=False, cache=False).cast(_MICROS)
     else:
         instants = texts.str.to_datetime(form, time_unit="us", strict=False, cache=False)
-    if "%z" in form:
+    if is_zoned:
         return instants.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return _in_utc(instants, zone)
 

@@ -39,9 +39,9 @@ def parquet_scans(files: Sequence[EventFile], projection: Projection, session: S
         schema = (*group.schema.items(), *group.logical.items())
         for file in group.files:
             values = _partition_values(file, group)
-            folders = tuple(values) if session.dialect.metadata_column else tuple(values.items())
+            folders = tuple(values) if session.kind.metadata_column else tuple(values.items())
             # Without declared types no files are read together whose Arrow types differ, if only in offset sizes.
-            arrow = () if session.dialect.declares_types else _footer(file).schema.to_arrow_schema()
+            arrow = () if session.kind.declares_types else _footer(file).schema.to_arrow_schema()
             types = tuple((field.name, str(field.type)) for field in arrow)
             key = (group.is_stored, file.storage, schema, types, _timestamps(file, group), folders)
             groups.setdefault(key, (group, []))[1].append(file)
@@ -51,23 +51,23 @@ def parquet_scans(files: Sequence[EventFile], projection: Projection, session: S
 
 def _scan(group: ColumnarFiles, session: Session) -> ParquetScan:
     """The scan of files that are written alike."""
-    first, dialect = group.files[0], session.dialect
+    first, kind = group.files[0], session.kind
     for name in group.projection.paths:
         raise refused(first, f"the path {visible(name)!r}")
     columns = {name: group.schema[name] for name in group.projection.raw if group.schema.get(name, pl.Null) != pl.Null}
     (timestamp,) = group.projection.sources["timestamp"]
     for name, dtype in columns.items():
         # A server that is told no type makes no text of bytes of a fixed size.
-        untold = dtype == pl.Binary and not dialect.declares_types
+        untold = dtype == pl.Binary and not kind.declares_types
         is_fixed = untold and _physical_type(_footer(first), name) == "FIXED_LEN_BYTE_ARRAY"
         is_told = _declared_type(dtype) and not is_fixed and name not in group.logical
         if not is_told or (dtype.is_temporal() and name != timestamp):
             raise refused(first, f"column {visible(name)!r} is {group.columns[name]}")
     nulls = dict.fromkeys(name for name in group.projection.raw if name in group.schema and name not in columns)
     int96, comparable_from = _timestamps(first, group)
-    if int96 and dialect.declares_types:
+    if int96 and kind.declares_types:
         columns[timestamp] = pl.Datetime("us")
-    schema = _declared_schema(columns, group) if dialect.declares_types else ""
+    schema = _declared_schema(columns, group) if kind.declares_types else ""
     # Values of folders are constants, but for those that differ: these are looked up by the path of a row's file.
     values = {name: {file.partition[name] for file in group.files} for name in _partition_values(first, group)}
     constants = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
@@ -75,7 +75,7 @@ def _scan(group: ColumnarFiles, session: Session) -> ParquetScan:
     read = partial(read_parquet, session=session, schema=schema, partition_columns=varying)
     columns |= dict.fromkeys(varying, pl.String())
     constants |= nulls
-    return ParquetScan(group.files, read, columns, constants, group.projection, group.found, dialect, comparable_from)
+    return ParquetScan(group.files, read, columns, constants, group.projection, group.found, kind, comparable_from)
 
 
 def _partition_values(file: EventFile, group: ColumnarFiles) -> dict[str, str | None]:

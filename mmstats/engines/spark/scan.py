@@ -14,9 +14,9 @@ from pyspark.sql.connect import functions as F
 from pyspark.sql.dataframe import DataFrame
 
 from mmstats.engines.spark import expressions
-from mmstats.engines.spark.dialect import Dialect
 from mmstats.engines.spark.errors import HINT_PATHS
 from mmstats.engines.spark.expressions import column
+from mmstats.engines.spark.server_kind import ServerKind
 from mmstats.engines.spark.session import Session
 from mmstats.errors import Unreadable
 from mmstats.files.event_file import EventFile, Partition
@@ -44,7 +44,7 @@ class ParquetScan:
     constants: Partition
     projection: Projection
     found: frozenset[str]
-    dialect: Dialect
+    kind: ServerKind
     comparable_from: datetime | None = None
 
     @cached_property
@@ -57,7 +57,7 @@ class ParquetScan:
         selection = self.projection.selection
         kept = [~invalid for invalid in self._invalid_texts()]
         strings = [column(name) for name, dtype in self.columns.items() if expressions.is_string(dtype)]
-        if strings and self.dialect.trusts_strings and not self.files[0].stored:
+        if strings and self.kind.trusts_strings and not self.files[0].stored:
             valid = reduce(and_, (F.coalesce(F.is_valid_utf8(string), F.lit(True)) for string in strings))
             kept.insert(0, F.when(valid, F.lit(True)).otherwise(F.raise_error(F.lit(NO_TEXT)).cast("boolean")))
         if selection.event is not None:
@@ -109,7 +109,7 @@ class ParquetScan:
         name, dtype = self._timestamp
         unit = self.projection.timestamp_unit
         if dtype is not None and is_instant(dtype, self.projection.timestamps):
-            instant = expressions.instant(column(name), dtype, unit, nanos_as_long=self.dialect.declares_types)
+            instant = expressions.instant(column(name), dtype, unit, nanos_as_long=self.kind.declares_types)
             return rows.withColumn(_INSTANT, instant)
         text = F.lit(self.constants.get(name)) if dtype is None else column(name)
         instant = expressions.instant_of_text(text.cast("string"), unit)
@@ -145,7 +145,7 @@ def read_parquet(
     Raises Unreadable where the cluster does not see them all: a server may take a missing path for one of no rows.
     """
     reader = session.spark.read.schema(schema) if schema else session.spark.read
-    frame = reader.parquet(*map(session.dialect.glob, files))
+    frame = reader.parquet(*map(session.kind.glob, files))
     seen = frame.inputFiles()
     if len(seen) != len(files):
         counts = f"{len(seen):,} of {len(files):,} files"
@@ -158,14 +158,14 @@ def _with_partitions(
 ) -> DataFrame:
     """The rows with the values of their folders for some columns, looked up by the path of a row's file."""
     as_seen = {unquote(path): path for path in seen}
-    by_path = {session.dialect.path(file): file for file in files}
+    by_path = {session.kind.path(file): file for file in files}
     if as_seen.keys() != by_path.keys():
         raise Unreadable(f"{files[0]}: the cluster has other names for the files beside it", hint=HINT_PATHS)
     values = {name: [file.partition[name] for file in by_path.values()] for name in names}
     paths = [re.sub(_FILE_SCHEME, "/", as_seen[path]) for path in by_path]
     table = pl.DataFrame({_PATH: paths, **values}, dict.fromkeys((_PATH, *names), pl.String()))
     known = F.broadcast(session.spark.createDataFrame(table.to_arrow()).withColumn(_KNOWN, F.lit(True)))
-    path = frame.metadataColumn(session.dialect.metadata_column).getField("file_path")
+    path = frame.metadataColumn(session.kind.metadata_column).getField("file_path")
     joined = frame.withColumn(_PATH, F.regexp_replace(path, _FILE_SCHEME, "/")).join(known, _PATH, "left")
     # No row may lose its values in silence, should the server write the same path in two ways.
     unknown = F.raise_error(F.lit("a file has another name in its rows"))
@@ -175,11 +175,11 @@ def _with_partitions(
 
 def check_sizes(files: Sequence[EventFile], session: Session) -> None:
     """Raise Unreadable for a file of another size on the cluster, such as an old copy, where the server can tell."""
-    if not files or not session.dialect.listing_format:
+    if not files or not session.kind.listing_format:
         return
-    listing = session.spark.read.format(session.dialect.listing_format).load(list(map(session.dialect.glob, files)))
+    listing = session.spark.read.format(session.kind.listing_format).load(list(map(session.kind.glob, files)))
     lengths = {re.sub(_FILE_SCHEME, "/", row.path): row.length for row in listing.select("path", "length").collect()}
     for file in files:
-        length = lengths.get(re.sub(_FILE_SCHEME, "/", session.dialect.path(file)), file.size)
+        length = lengths.get(re.sub(_FILE_SCHEME, "/", session.kind.path(file)), file.size)
         if length != file.size:
             raise Unreadable(f"{file}: {file.size:,} bytes here, {length:,} on the cluster", hint=HINT_PATHS)

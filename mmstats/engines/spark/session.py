@@ -13,8 +13,8 @@ from pyspark.sql.connect.client.retries import DefaultPolicy, RetryPolicyState
 from pyspark.sql.connect.session import SparkSession
 
 from mmstats.engine_address import EngineAddress
-from mmstats.engines.spark.dialect import SAIL, SPARK
 from mmstats.engines.spark.errors import CLUSTER_ERRORS, HINT_SERVER, first_line, is_from_server, translated
+from mmstats.engines.spark.server_kind import SAIL, SPARK
 from mmstats.errors import Unreadable
 
 # Seconds for calls that a living server answers at once; only a question may take as long as it does.
@@ -37,7 +37,7 @@ _SETTINGS = {
 
 
 class Session:
-    """A session on a server, with the dialect of that kind of server."""
+    """A session on a server, with what that kind of server needs."""
 
     def __init__(self, address: EngineAddress) -> None:
         try:  # the client itself would try for ten minutes
@@ -57,7 +57,7 @@ class Session:
                 _configure(self.spark, address)
                 # Spark's SQL version begins with the version of its API, Sail's is its own.
                 version = self.spark.sql("SELECT version()").collect()[0][0]
-                self.dialect = SPARK if str(version).startswith(self.spark.version) else SAIL
+                self.kind = SPARK if str(version).startswith(self.spark.version) else SAIL
         except BaseException:
             self._channel.close()
             raise

@@ -11,7 +11,7 @@ from mmstats.wording import is_encodable
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class ServerKind:
     """One kind of server."""
 
     name: str
@@ -42,7 +42,7 @@ class Dialect:
 
 
 _HIDDEN = r"(?:^|/)[_.][^/]*\Z"
-SPARK = Dialect(
+SPARK = ServerKind(
     "Spark",
     glob_quote="\\{}",
     declares_types=True,
@@ -53,7 +53,7 @@ SPARK = Dialect(
     listing_format="binaryFile",
     schemes={"s3": "s3a", "az": None},
 )
-SAIL = Dialect(
+SAIL = ServerKind(
     "Sail",
     glob_quote="[{}]",
     declares_types=False,
