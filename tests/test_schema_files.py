@@ -64,6 +64,15 @@ def test_names_that_say_no_format(ask: Ask, visits: Path, name: str) -> None:
     assert ask(".", "--schema", "mine.toml").value == 2
 
 
+def test_names_that_a_file_repeats(ask: Ask, visits: Path) -> None:
+    """Where a schema names the fields, a first line of just these names is a header and no event."""
+    given = f'{MINE}[file]\nformat = "csv"\nnames = ["at", "link", "kind"]\n'
+    (visits.parent / "mine.toml").write_text(given)
+    assert ask(visits, "--schema", "mine.toml", "--group-by", "path").rows == BY_PATH
+    visits.write_text(VISITS.partition("\n")[2])
+    assert ask(visits, "--schema", "mine.toml", "--group-by", "path").rows == BY_PATH
+
+
 def test_python_takes_a_schema(visits: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Python reads an export by a schema's name, or by a path."""
     monkeypatch.chdir(tmp_path)

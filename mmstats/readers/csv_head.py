@@ -74,6 +74,9 @@ class _Head:
         mark = names if isinstance(names, str) else ""
         syntax = CsvSyntax(given or ",", self._dialect.quotes, self._dialect.comment, mark)
         if not isinstance(names, str):
+            first = self._line()
+            if first.rstrip("\r\n").encode("latin-1") == syntax.delimiter.join(names).encode():  # a header after all
+                self._pass_over(first)
             return CsvHead(names, syntax, self._lines, self._at)
         while not (line := self._line().encode("latin-1")).strip(b"\r\n") or line.startswith(syntax.starts):
             if syntax.is_names(line):
