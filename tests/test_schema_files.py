@@ -105,6 +105,20 @@ def test_a_server_takes_a_schema(visits: Path, tmp_path: Path) -> None:
     assert json.loads(found.body)["rows"] == BY_PATH
 
 
+def test_a_server_refuses_what_it_cannot_look_up(visits: Path, tmp_path: Path) -> None:
+    """Over HTTP a question that needs a database of addresses is a wrong one, and others are answered."""
+    (tmp_path / "mine.toml").write_text(f'{MINE}country = {{ from = "kind", geo = "country" }}\n')
+    with serving(str(visits), "--schema", str(tmp_path / "mine.toml")) as server:
+        refused, found = (
+            server.request(f"/v1/stats?from=2026-05-01&to=2026-06-01&group_by={column}")
+            for column in ("country", "path")
+        )
+    assert refused.status == 400
+    details = {"fieldErrors": {"schema": ["needs a database of addresses for country"]}}
+    assert json.loads(refused.body) == {"error": "invalid_params", "details": details}
+    assert json.loads(found.body)["rows"] == BY_PATH
+
+
 def test_describe_says_what_columns_are_made_of(visits: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A description names the columns of the export that each event column is made of."""
     assert run(["describe", str(visits), "--schema", str(visits.parent / "mine.toml"), "--json"]) == 0
