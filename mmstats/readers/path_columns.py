@@ -37,8 +37,7 @@ def add_from_texts(raw: pl.DataFrame, projection: Projection) -> WithPaths:
     added, seen = raw, frozenset[str]()
     faults: dict[int, str] = {}
     for column, paths in columns.items():
-        texts = raw[column].cast(pl.Binary).to_list()
-        found = find_in_texts(texts, [path.steps for path in paths.values()])
+        found = find_in_texts(raw[column], [path.steps for path in paths.values()])
         added, seen = _with(added, paths, found), seen | _seen(paths, found)
         faults |= {row: f"broken JSON in {column}" for row in found.broken if row not in faults}
     return WithPaths(added, seen, faults)
