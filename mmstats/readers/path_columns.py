@@ -57,6 +57,11 @@ def paths_in_lines(file: EventFile, projection: Projection) -> dict[str, tuple[P
     return {name: (Path(name), *ways) for name, ways in named if ways}
 
 
+def may_have(text: bytes, path: Path) -> bool:
+    """Whether a text can have a path: all its keys stand in it, as they are or with escapes."""
+    return b"\\" in text or all(step.key.encode("utf-8", "replace") in text for step in path.steps)
+
+
 def _with(raw: pl.DataFrame, names: Iterable[str], found: FoundTexts) -> pl.DataFrame:
     return raw.with_columns(pl.Series(name, one, pl.String) for name, one in zip(names, found.texts, strict=True))
 
