@@ -63,6 +63,12 @@ def test_names_are_those_of_a_location(path: str, tmp_path: Path) -> None:
     assert offers(line, "fish") == ([] if path.startswith("other") else NAMES)
 
 
+def test_known_exports() -> None:
+    """The shell completes the names of known exports."""
+    assert offers("mmstats query --schema go", "fish") == ["goatcounter"]
+    assert offers("mmstats schemas umam", "fish") == ["umami"]
+
+
 def test_a_thousand_names() -> None:
     """Of very many names the thousand most frequent are saved."""
     describe([f"e{number:04}" for number in range(1_005)])

@@ -2,8 +2,10 @@
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import mmstats
@@ -50,6 +52,27 @@ def test_a_mapping_comes_before_a_schema(visits: Path, ask: Ask) -> None:
     assert [row["path"] for row in rows] == ["x", "y"]
 
 
+@pytest.mark.parametrize("name", ["part-0", "visits.txt", "visits.log", "2026.05.01"])
+def test_names_that_say_no_format(ask: Ask, visits: Path, name: str) -> None:
+    """With a schema, files are read whose names say no format: as JSON, or as the schema says."""
+    visits.unlink()
+    (visits.parent / name).write_text('{"at":"2026-05-01","link":"/a"}\n')
+    assert ask(".", "--schema", "mine.toml").value == 1
+    assert ask(name, "--schema", "mine.toml").value == 1
+    (visits.parent / name).write_text(VISITS)
+    (visits.parent / "mine.toml").write_text(f'{MINE}[file]\nformat = "csv"\n')
+    assert ask(".", "--schema", "mine.toml").value == 2
+
+
+def test_names_that_a_file_repeats(ask: Ask, visits: Path) -> None:
+    """Where a schema names the fields, a first line of just these names is a header and no event."""
+    given = f'{MINE}[file]\nformat = "csv"\nnames = ["at", "link", "kind"]\n'
+    (visits.parent / "mine.toml").write_text(given)
+    assert ask(visits, "--schema", "mine.toml", "--group-by", "path").rows == BY_PATH
+    visits.write_text(VISITS.partition("\n")[2])
+    assert ask(visits, "--schema", "mine.toml", "--group-by", "path").rows == BY_PATH
+
+
 def test_python_takes_a_schema(visits: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Python reads an export by a schema's name, or by a path."""
     monkeypatch.chdir(tmp_path)
@@ -79,6 +102,20 @@ def test_a_server_takes_a_schema(visits: Path, tmp_path: Path) -> None:
     """A server answers over an export as the command line does."""
     with serving(str(visits), "--schema", str(tmp_path / "mine.toml")) as server:
         found = server.request("/v1/stats?from=2026-05-01&to=2026-06-01&group_by=path")
+    assert json.loads(found.body)["rows"] == BY_PATH
+
+
+def test_a_server_refuses_what_it_cannot_look_up(visits: Path, tmp_path: Path) -> None:
+    """Over HTTP a question that needs a database of addresses is a wrong one, and others are answered."""
+    (tmp_path / "mine.toml").write_text(f'{MINE}country = {{ from = "kind", geo = "country" }}\n')
+    with serving(str(visits), "--schema", str(tmp_path / "mine.toml")) as server:
+        refused, found = (
+            server.request(f"/v1/stats?from=2026-05-01&to=2026-06-01&group_by={column}")
+            for column in ("country", "path")
+        )
+    assert refused.status == 400
+    details = {"fieldErrors": {"schema": ["needs a database of addresses for country"]}}
+    assert json.loads(refused.body) == {"error": "invalid_params", "details": details}
     assert json.loads(found.body)["rows"] == BY_PATH
 
 
@@ -187,8 +224,6 @@ def test_what_is_no_event_is_passed_over(ask: Ask, tmp_path: Path) -> None:
 
 def write_all(folder: Path, rows: list[dict[str, str | None]]) -> None:
     """Write rows in every kind of format."""
-    import polars as pl
-
     frame = pl.DataFrame(rows)
     frame.write_parquet(folder / "a.parquet")
     frame.write_ipc(folder / "a.arrow")
@@ -196,11 +231,41 @@ def write_all(folder: Path, rows: list[dict[str, str | None]]) -> None:
     frame.write_ndjson(folder / "a.ndjson")
 
 
-def test_only_holds_where_the_data_has_it(visits: Path, ask: Ask) -> None:
-    """A file without the column is read as a whole."""
+@pytest.mark.parametrize("lines", [1, 200])
+def test_only_holds_where_the_data_has_it(visits: Path, ask: Ask, lines: int) -> None:
+    """A file without the column is read as a whole, beside one that has it."""
     (visits.parent / "only.toml").write_text(f'{MINE}[only]\ntype = ["track"]\n')
     found = ask(visits, "--schema", "only.toml")
     assert (found.value, found.err) == (2, "")
+    (visits.parent / "a.ndjson").write_text('{"at":"2026-05-01","held":{"type":"page"}}\n' * lines)
+    (visits.parent / "b.ndjson").write_text('{"at":"2026-05-01","type":"page"}\n' * lines)
+    found = ask("*.ndjson", "--schema", "only.toml")
+    assert found.value == lines
+    assert found.err.startswith(f"warning: passed over {lines} row")
+
+
+def test_typed_timestamps_keep_their_instant(ask: Ask, tmp_path: Path) -> None:
+    """Of several columns that may be the timestamp the first that is not null counts, each read as its type says."""
+    schema = '[columns]\ntimestamp = ["sent", "made", "told"]\nevent_name = { constant = "a" }\n'
+    (tmp_path / "mine.toml").write_text(schema)
+    first = datetime(2026, 5, 1, 10, 0, 0, 1, tzinfo=UTC)
+    frame = pl.DataFrame(
+        {
+            "sent": pl.Series([first, None, None], dtype=pl.Datetime("ns", "Europe/Berlin")),
+            "made": pl.Series([1, 1_777_719_600, None], dtype=pl.Int64),
+            "told": ["no instant", "no instant", "2026-05-03T12:00:00+02:00"],
+        }
+    )
+    frame.write_parquet(tmp_path / "a.parquet")
+    rows = ask("a.parquet", "--schema", "mine.toml", "--interval", "hour").rows
+    hours = ["2026-05-01 10:00:00", "2026-05-02 11:00:00", "2026-05-03 10:00:00"]
+    assert [row["bucket"] for row in rows] == hours
+    assert ask("a.parquet", "--schema", "mine.toml", "--from", "2026-05-01T10:00:00.000001Z").value == 3
+    assert ask("a.parquet", "--schema", "mine.toml", "--from", "2026-05-01T10:00:00.000002Z").value == 2
+    frame.with_columns(told=pl.lit("x")).write_parquet(tmp_path / "b.parquet")
+    refused = ask("b.parquet", "--schema", "mine.toml")
+    assert (refused.code, refused.error) == (4, 'b.parquet: row 3: the timestamp "x" is no instant')
+    assert ask("b.parquet", "--schema", "mine.toml", "--skip-bad-rows").value == 2
 
 
 @pytest.mark.usefixtures("later")

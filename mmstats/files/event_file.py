@@ -149,7 +149,7 @@ def event_file(
         return PassedOver(path, ignored=True)
     found = format_of(path, dataset)
     if found:
-        is_given = dataset.input_format or dataset.dialect.unsaid_format
+        is_given = dataset.input_format or _unsaid_format(dataset)
         if is_given and found.is_text and not found.compression:
             found = replace(found, compression=_compression_unsaid(path, storage))
         return EventFile(path, found, partition_of(path), storage=storage, status=status)
@@ -173,11 +173,16 @@ def format_of(name: str, dataset: Dataset | None = None) -> Format | None:
     if known is None:
         if lowered.endswith(CODECS):
             return Format("parquet")
-        said = dataset and _says_none(lowered, stem, dataset.dialect) and dataset.dialect.unsaid_format
+        said = dataset and _says_none(lowered, stem, dataset.dialect) and _unsaid_format(dataset)
         return Format(said, compression) if said else None
     if compression and known not in TEXT_FORMATS:
         return Format(known) if known == "parquet" else None
     return Format(known, compression)
+
+
+def _unsaid_format(dataset: Dataset) -> str | None:
+    """The format of files whose names say none; most exports without extensions are JSON."""
+    return dataset.dialect.unsaid_format or ("json" if dataset.schema else None)
 
 
 def _says_none(name: str, stem: str, dialect: Dialect) -> bool:

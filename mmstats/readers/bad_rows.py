@@ -93,7 +93,7 @@ def _find_in(file: ColumnarFiles, which: pl.Expr, most: int | None = None) -> It
         first = bad if most is None else bad.head(most)
         for row, has_none, stated, *failed in first.collect(engine="streaming").iter_rows():
             if has_none:
-                yield no_instant(stated, form, "row", before + row + 1)
+                yield no_instant(stated, file.projection, "row", before + row + 1)
             else:
                 fault = next(fault for fault, fails in zip(texts, failed, strict=True) if fails)
                 yield FoundBadRow("row", before + row + 1, fault)

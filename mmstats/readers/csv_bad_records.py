@@ -62,7 +62,7 @@ def _find_in(
             yield FoundBadRow("line", record.line, found.faults[row])
         elif bad:
             text = timestamp_text(found.raw, projection, file.partition, row)
-            yield no_instant(text, projection.timestamps, "line", record.line)
+            yield no_instant(text, projection, "line", record.line)
 
 
 def _fault(record: Record, expected: int, columns: dict[str, int]) -> str | None:

@@ -74,18 +74,15 @@ class _Head:
         mark = names if isinstance(names, str) else ""
         syntax = CsvSyntax(given or ",", self._dialect.quotes, self._dialect.comment, mark)
         if not isinstance(names, str):
-            self._pass_over_names(syntax.delimiter.join(names).encode().decode("latin-1"))
+            first = self._line()
+            if first.rstrip("\r\n").encode("latin-1") == syntax.delimiter.join(names).encode():  # a header after all
+                self._pass_over(first)
             return CsvHead(names, syntax, self._lines, self._at)
         while not (line := self._line().encode("latin-1")).strip(b"\r\n") or line.startswith(syntax.starts):
             if syntax.is_names(line):
                 break
             self._pass_over(line.decode("latin-1"))
         return self._marked(syntax, line) if mark else self._first_record(syntax, has_delimiter=bool(given))
-
-    def _pass_over_names(self, header: str) -> None:
-        """Pass over a line of just the names that are given: some writer put them there all the same."""
-        if self._text.startswith(header, self._at) and (line := self._line()).rstrip("\r\n") == header:
-            self._pass_over(line)
 
     def _line(self) -> str:
         found = _BREAK.search(self._text, self._at)

@@ -30,23 +30,33 @@ def text(derivation: Derivation, leaf: Leaf, geo_database: str | None = None) ->
     if derivation.name == "geo":
         from mmstats.schemas.geo import country_of
 
-        return _on_distinct(of, partial(country_of, database=geo_database or ""))
+        return _by_batch(of, partial(_on_distinct, partial(country_of, database=geo_database or "")))
     return _STEPS[derivation.name](of, derivation.argument)
 
 
-def _on_distinct(source: pl.Expr, make: Callable[[str], str | None]) -> pl.Expr:
-    """What a function makes of each text, called once for equal ones of a batch; null for null."""
+def _by_batch(source: pl.Expr, make: Callable[[pl.Series], pl.Series]) -> pl.Expr:
+    """What a function makes of each batch of texts: where a step uses what it has found more than once.
 
-    def made(texts: pl.Series) -> pl.Series:
-        known = texts.unique().drop_nulls()
-        values = pl.Series([make(one) for one in known], dtype=pl.String)
-        return texts.replace_strict(known, values, default=None, return_dtype=pl.String)
+    As an expression it would be computed as often.
+    """
+    return source.map_batches(make, return_dtype=pl.String, is_elementwise=True)
 
-    return source.map_batches(made, return_dtype=pl.String, is_elementwise=True)
+
+def _on_distinct(make: Callable[[str], str | None], texts: pl.Series) -> pl.Series:
+    """What a function makes of each text, called once for equal ones; null for null."""
+    known = texts.unique().drop_nulls()
+    values = pl.Series([make(one) for one in known], dtype=pl.String)
+    return texts.replace_strict(known, values, default=None, return_dtype=pl.String)
 
 
 def _decode(source: pl.Expr, _: Argument) -> pl.Expr:
-    return pl.when(source.str.contains("%", literal=True)).then(_on_distinct(source, decoded)).otherwise(source)
+    return _by_batch(source, partial(_where, "%", decoded))
+
+
+def _where(pattern: str, make: Callable[[str], str | None], texts: pl.Series) -> pl.Series:
+    """The texts, and what a function makes of those that have a pattern."""
+    has = texts.str.contains(pattern).fill_null(value=False)
+    return texts.scatter(has.arg_true(), _on_distinct(make, texts.filter(has))) if has.any() else texts
 
 
 def decoded(value: str) -> str:
@@ -61,13 +71,18 @@ def _query(source: pl.Expr, key: Argument) -> pl.Expr:
 
     A text is a URL where it begins with a scheme or a slash, or has its question mark before any value.
     """
-    is_url = source.str.contains(rf"^(?:{_SCHEME}|/)")
-    in_url, alone = source.str.extract(r"^[^?#]*\?([^#]*)"), source.str.extract(r"^(?:[^?=&#]*\?)?([^#]*)")
-    query = pl.when(is_url).then(in_url).otherwise(alone)
-    value = query.str.extract(rf"(?:^|&){_encoded(str(key))}(?:=([^&]*))?(?:&|$)")
-    is_encoded = value.str.contains(r"[%+]")
-    plain = pl.when(is_encoded).then(_on_distinct(value, unquote_plus)).otherwise(value)
-    return pl.when(plain != "").then(plain)
+    value = rf"(?:[^&#]*&)*?{_encoded(str(key))}(?:=([^&#]*))?(?:[&#]|$)"
+    in_url, alone = rf"^[^?#]*\?{value}", rf"^(?:[^?=&#]*\?)?{value}"
+
+    def values(texts: pl.Series) -> pl.Series:
+        is_url = texts.str.contains(rf"^(?:{_SCHEME}|/)").fill_null(value=False)
+        found = texts.str.extract(in_url if is_url.any() else alone)
+        if is_url.any() and not is_url.all():
+            found = found.zip_with(is_url, texts.str.extract(alone))
+        plain = _where("[%+]", unquote_plus, found)
+        return plain.set(plain == "", None)
+
+    return _by_batch(source, values)
 
 
 def _encoded(key: str) -> str:
@@ -83,17 +98,23 @@ def _encoded_character(character: str) -> str:
 
 def _url(source: pl.Expr, part: Argument) -> pl.Expr:
     """The path of a URL as it is written, or the host; null of a text that is neither a URL nor a path."""
-    if part == "host":
-        host = source.str.extract(rf"^{_SCHEME}(?:[^/?#]*@)?(\[[^\]/?#]*\]|[^:/?#]*)")
-        return pl.when(host != "").then(host)
-    in_url, alone = source.str.extract(rf"^{_SCHEME}[^/?#]*([^?#]*)"), source.str.extract(r"^(/[^?#]*)")
-    return pl.when(in_url == "").then(pl.lit("/")).otherwise(pl.coalesce(in_url, alone))
+    return _by_batch(source, _hosts if part == "host" else _paths)
+
+
+def _hosts(texts: pl.Series) -> pl.Series:
+    hosts = texts.str.extract(rf"^{_SCHEME}(?:[^/?#]*@)?(\[[^\]/?#]*\]|[^:/?#]*)")
+    return hosts.set(hosts == "", None)
+
+
+def _paths(texts: pl.Series) -> pl.Series:
+    in_url, alone = texts.str.extract(rf"^{_SCHEME}[^/?#]*([^?#]*)"), texts.str.extract(r"^(/[^?#]*)")
+    return in_url.set(in_url == "", "/").zip_with(in_url.is_not_null(), alone)
 
 
 def _agent(source: pl.Expr, what: Argument) -> pl.Expr:
     from mmstats.schemas import agents  # which needs an extra
 
-    return _on_distinct(source, agents.FACTS[str(what)])
+    return _by_batch(source, partial(_on_distinct, agents.FACTS[str(what)]))
 
 
 def _values(source: pl.Expr, table: Argument) -> pl.Expr:

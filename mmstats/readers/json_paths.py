@@ -5,10 +5,12 @@ The fast parser is simdjson. It reads what we do, of a repeated key the first as
 numbers stay as they are spelled, are parsed again by the standard library.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
+
+import polars as pl
 
 from mmstats.paths import Path, Step
 from mmstats.readers.json_text import MOST_LEVELS, Number, column_text, is_deep, value_of
@@ -17,6 +19,7 @@ from mmstats.readers.json_text import MOST_LEVELS, Number, column_text, is_deep,
 TYPED_VALUES = ("string_value", "int_value", "float_value", "double_value")
 _ABSENT: Any = object()
 _NO_COLUMN: Any = object()
+_AT_ONCE = 2048  # texts
 _BOM = 0xEF  # of the mark of a byte order, which simdjson passes over
 
 
@@ -32,10 +35,8 @@ class FoundTexts:
     broken: dict[int, str] = field(default_factory=dict)
 
 
-def find_in_texts(
-    texts: Sequence[bytes | None], paths: Sequence[tuple[Step, ...]], *, unwrap: bool = False
-) -> FoundTexts:
-    """What paths lead to in the texts of a column: JSON, or null, or empty, which is null.
+def find_in_texts(texts: pl.Series, paths: Sequence[tuple[Step, ...]], *, unwrap: bool = False) -> FoundTexts:
+    """What paths lead to in the texts, or bytes, of a column: JSON, or null, or empty, which is null.
 
     The values of a JSON type `unwrap`: one that is a string has that for its text, which is JSON, or null, or empty.
     """
@@ -45,7 +46,14 @@ def find_in_texts(
         return [_unwrapped(way, own, parser) for way in several] if unwrap else several
 
     has_nul = any("\0" in step.key for steps in paths for step in steps)
-    return _find(texts, ways, _StandardLibrary() if has_nul else _SimdJson())
+    return _find(_encoded(texts), len(texts), ways, _StandardLibrary() if has_nul else _SimdJson())
+
+
+def _encoded(texts: pl.Series) -> Iterator[bytes | None]:
+    """The bytes of texts, few at a time: memory that is used again is in the processor's cache."""
+    encoded = texts if texts.dtype == pl.Binary else texts.cast(pl.String).cast(pl.Binary)
+    for first in range(0, len(encoded), _AT_ONCE):
+        yield from encoded.slice(first, _AT_ONCE).to_list()
 
 
 def find_in_lines(lines: Sequence[bytes], paths: Sequence[Sequence[Path]]) -> FoundTexts:
@@ -59,19 +67,21 @@ def find_in_lines(lines: Sequence[bytes], paths: Sequence[Sequence[Path]]) -> Fo
         return [_first_there([_in_column(one, own, parser) for one in readings]) for readings in paths]
 
     keys = (key for readings in paths for one in readings for key in (one.column, *(step.key for step in one.steps)))
-    return _find(lines, ways, _StandardLibrary() if any("\0" in key for key in keys) else _SimdJson())
+    return _find(lines, len(lines), ways, _StandardLibrary() if any("\0" in key for key in keys) else _SimdJson())
 
 
 _Way = Callable[[Any], Any]  # from a value to the one that a path leads to
 
 
-def _find(texts: Iterable[bytes | None], ways: "Callable[[_Parser], list[_Way]]", fast: "_Parser") -> FoundTexts:
+def _find(
+    texts: Iterable[bytes | None], rows: int, ways: "Callable[[_Parser], list[_Way]]", fast: "_Parser"
+) -> FoundTexts:
     """What ways lead to; only the standard library finds a key that holds a NUL."""
-    rows, slow = list(texts), _StandardLibrary()
+    slow = _StandardLibrary()
     parse, follow = fast.parse, list(enumerate(ways(fast)))
-    columns: list[list[str | None]] = [[None] * len(rows) for _ in follow]
+    columns: list[list[str | None]] = [[None] * rows for _ in follow]
     found = FoundTexts(columns, [False] * len(follow))
-    for row, text in enumerate(rows):
+    for row, text in enumerate(texts):
         if not text:
             continue
         try:

@@ -106,7 +106,7 @@ def _find_in(block: bytes, lines_before: int, file: EventFile, projection: Proje
             yield FoundBadRow("line", numbers[row], _FAULT)
         else:
             text = timestamp_text(raw, projection, file.partition, row)
-            yield no_instant(text, projection.timestamps, "line", numbers[row])
+            yield no_instant(text, projection, "line", numbers[row])
 
 
 def _parse(block: bytes, projection: Projection) -> tuple[pl.DataFrame, pl.Series]:

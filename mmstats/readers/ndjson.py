@@ -200,7 +200,7 @@ def find_bad_lines(file: EventFile, projection: Projection, *, sound_blocks: int
                 lines = list(piece.lines()) if bad.any() else []
                 for row in bad.arg_true():
                     text = timestamp_text(piece.raw, projection, file.partition, row)
-                    found[lines[row]] = no_instant(text, projection.timestamps, unit, lines[row])
+                    found[lines[row]] = no_instant(text, projection, unit, lines[row])
                 yield from (one for _, one in sorted(found.items()))
             first += block.count(b"\n")
 

@@ -352,10 +352,12 @@ def timestamp_text(raw: pl.DataFrame, projection: Projection, partition: Partiti
     return found
 
 
-def no_instant(text: str | None, form: TimestampForm, unit: str, number: int) -> FoundBadRow:
+def no_instant(text: str | None, projection: Projection, unit: str, number: int) -> FoundBadRow:
     """What is wrong with a row whose timestamp is this text, which names no instant."""
+    form = projection.timestamps
     if text is None:
-        return FoundBadRow(unit, number, "the timestamp is null")
+        paths = " or ".join(repr(visible(name)) for name in projection.sources["timestamp"] if readings(name))
+        return FoundBadRow(unit, number, "the timestamp is null" + (f": nothing is at {paths}" if paths else ""))
     shown = f'the timestamp "{visible(text[:60])}"'
     if form.is_open and calendar_digits(pl.Series([text])).item():
         is_day = len(text.partition(".")[0]) == _DAY_DIGITS

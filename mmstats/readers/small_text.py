@@ -5,8 +5,8 @@ where it finds any fault: what is wrong is said by whoever reads the file by its
 """
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 import polars as pl
@@ -17,9 +17,10 @@ from mmstats.readers.csv_arrow import columns_to_read, parse_together
 from mmstats.readers.csv_head import CsvHead, head_of
 from mmstats.readers.csv_syntax import CsvSyntax
 from mmstats.readers.json_columns import JsonColumns, json_schema
+from mmstats.readers.json_paths import FoundTexts, find_in_lines
 from mmstats.readers.json_text import blocks_of, rows_of
 from mmstats.readers.ndjson import parse_lines
-from mmstats.readers.path_columns import paths_in_lines
+from mmstats.readers.path_columns import add_from_texts, may_have, paths_in_lines
 from mmstats.readers.projection import Projection
 
 _FIRST = 1 << 14  # bytes of a file that are read at first
@@ -93,7 +94,7 @@ def _csv_text(file: EventFile, data: bytes, folders: tuple[str, ...], projection
     head = head or head_of(file, data, projection.dialect)
     if head is None or not _holds_records_only(data, head):
         return None
-    if projection.as_spelled_in(file, head.names) is not projection:
+    if projection.as_spelled_in(file, head.names).spelled:
         return None
     return SmallText(file, CsvKind(folders, head.syntax, head.names), data[head.size :])
 
@@ -142,11 +143,19 @@ class JsonKind:
         found = []
         for text, names in zip(texts, valued, strict=True):
             columns = JsonColumns(text.file, projection, self.schema)
-            columns.see(len(text.rows.strip()), names)
+            columns.see(len(text.rows.strip()), names | _null_in_lines(text, projection, names))
             columns.look(text.rows)
             columns.require()
             found.append(frozenset(columns.found))
         return found
+
+
+def _null_in_lines(text: SmallText, projection: Projection, valued: Set[str]) -> set[str]:
+    """The paths that are null in all lines of a text, but there."""
+    paths = {name: ways for name, ways in paths_in_lines(text.file, projection).items() if name not in valued}
+    paths = {name: ways for name, ways in paths.items() if may_have(text.rows, ways[-1])}
+    found = find_in_lines(rows_of(text.rows), [*paths.values()]) if paths else FoundTexts([], [])
+    return {name for name, there in zip(paths, found.present, strict=True) if there}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +168,29 @@ class CsvKind:
 
     def parse(self, texts: Sequence[SmallText], projection: Projection) -> Rows | None:
         """The rows: a record each."""
-        columns = columns_to_read(texts[0].file, self.names, projection)
-        return parse_together([text.rows for text in texts], self.names, columns, self.syntax)
+        as_spelled = projection.as_spelled_in(texts[0].file, self.names)
+        columns = columns_to_read(texts[0].file, self.names, as_spelled)
+        parsed = parse_together([text.rows for text in texts], self.names, columns, self.syntax)
+        if parsed is None:
+            return None
+        found = add_from_texts(parsed[0], as_spelled)
+        return None if found.faults else (found.raw, parsed[1])
 
     def columns(
         self, texts: Sequence[SmallText], projection: Projection, valued: Sequence[set[str]]
     ) -> list[frozenset[str]]:
-        """Those that the header or the folders have, which are the same for all."""
-        del valued
-        return [projection.columns_in(texts[0].file, self.names)] * len(texts)
+        """Those that the header or the folders have, and of paths those that have values."""
+        as_spelled = projection.as_spelled_in(texts[0].file, self.names)
+        found = []
+        for text, names in zip(texts, valued, strict=True):
+            lacking = {name: one for name, one in as_spelled.paths.items() if name not in names}
+            lacking = {name: one for name, one in lacking.items() if may_have(text.rows, one)}
+            null = self._seen(text, replace(as_spelled, paths=lacking)) if lacking else set()
+            found.append(projection.columns_in(text.file, self.names, names | null))
+        return found
+
+    def _seen(self, text: SmallText, projection: Projection) -> Set[str]:
+        """The paths that some row has, be it with null."""
+        columns = columns_to_read(text.file, self.names, projection)
+        parsed = parse_together([text.rows], self.names, columns, self.syntax)
+        return add_from_texts(parsed[0], projection).seen if parsed else set()

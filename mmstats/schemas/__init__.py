@@ -1,6 +1,5 @@
 """Known exports, a TOML file each: which there are, and one of them, or a file of the user's, read."""
 
-from hashlib import sha256
 from pathlib import Path
 
 from mmstats.derivation import Schema
@@ -61,6 +60,8 @@ def load_schema(name: str) -> Schema:
     Raises InvalidSettings, naming file and line, for a file that cannot be read or is wrong, and for an export that
     holds no events.
     """
+    from hashlib import sha256  # takes 2 ms to be loaded
+
     from mmstats.schemas.reading import read_schema
 
     if not is_file(name):
