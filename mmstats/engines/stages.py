@@ -13,6 +13,7 @@ from mmstats.errors import InvalidParams
 from mmstats.question.buckets import Buckets
 from mmstats.question.instants import utc_text
 from mmstats.question.query import StatsQuery
+from mmstats.readers.predicates import check_patterns
 from mmstats.readers.projection import VISITOR, Selection
 from mmstats.readers.report import ReadReport
 from mmstats.readers.source import Source
@@ -40,7 +41,8 @@ class Rows:
 
 
 def selection_of(query: StatsQuery) -> Selection:
-    """The columns and the events that a question needs."""
+    """The columns and the events that a question needs; raises InvalidParams for a pattern that does not compile."""
+    check_patterns(query.where)
     visitor = (VISITOR,) if query.metric == "uniques" else ()
     start, end = (bound and bound.replace(tzinfo=None) for bound in (query.start, query.end))
     hashed = query.metric == "uniques" and not query.exact and VISITOR not in query.group_by

@@ -1,7 +1,10 @@
 """Filters as expressions over columns of text, and texts as exact numbers."""
 
+from collections.abc import Iterable
+
 import polars as pl
 
+from mmstats.errors import InvalidParams
 from mmstats.question.filters import (
     COMPARISONS,
     FRACTION_DIGITS,
@@ -35,6 +38,19 @@ def _passes(asked: Filter, text: pl.Expr) -> pl.Expr:
         if len(asked.values) > 1
         else text == asked.values[0]
     )
+
+
+def check_patterns(filters: Iterable[Filter]) -> None:
+    """Raise InvalidParams for patterns that are no regular expressions to the engine, which alone knows its syntax."""
+    faults = []
+    for pattern in (asked.values[0] for asked in filters if asked.operator is Operator.MATCHES):
+        try:
+            pl.select(pl.lit("").str.contains(pattern))
+        except pl.exceptions.ComputeError as error:
+            why = str(error).partition("\n\n")[0].splitlines()[-1].rpartition("error: ")[2]
+            faults.append(f"has the pattern {pattern!r}, which does not compile: {why}")
+    if faults:
+        raise InvalidParams({"where": faults})
 
 
 def number(text: pl.Expr) -> pl.Expr:
