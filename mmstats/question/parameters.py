@@ -7,7 +7,7 @@ from typing import Any
 from mmstats.errors import Fault
 from mmstats.options import Faults, Option, Texts, add_names, add_text, excludes, needs, read_names, switch
 from mmstats.question import buckets, words
-from mmstats.question.columns import COLUMNS, DIMENSIONS
+from mmstats.question.columns import COLUMNS, DIMENSIONS, read_columns
 from mmstats.question.filters import read_filter
 from mmstats.question.instants import parse_instant, read_instant
 from mmstats.question.order import read_order
@@ -90,7 +90,10 @@ _WIDER = (
         _API["event"], default=(), add=add_text, help="Only events of this name; may be repeated for any of several."
     ),
     replace(
-        _API["group_by"], help="Columns to group by, comma-separated, of: " + ", ".join(COLUMNS) + ".", choices=COLUMNS
+        _API["group_by"],
+        choices=COLUMNS,
+        parse=read_columns,
+        help=f"Columns to group by, comma-separated, of: {', '.join(COLUMNS)}, and paths such as properties.plan.",
     ),
     replace(_API["interval"], choices=buckets.INTERVALS, help="Split the range into buckets of this length."),
 )

@@ -6,7 +6,7 @@ from typing import Any
 from mmstats.errors import Fault, InvalidGroupBy, InvalidParams
 from mmstats.options import Faults, Option, Texts, read_texts, suggest
 from mmstats.question import words
-from mmstats.question.columns import COLUMNS, DIMENSIONS
+from mmstats.question.columns import COLUMNS, DIMENSIONS, is_column
 from mmstats.question.parameters import PARAMETERS, QUESTION, QUOTE_EVENT, RULES
 from mmstats.question.query import StatsQuery
 from mmstats.question.ranges import LOCAL, UTC_NAME, Clock, Range, resolve_range, zone_of
@@ -40,7 +40,7 @@ def read_question(
     clock, (start, end), wrong = _range(values, found)
     found |= {name: faults for name, faults in wrong.items() if name not in found}
     columns = DIMENSIONS if is_api else COLUMNS
-    unknown = [name for name in values["group_by"] if name not in columns]
+    unknown = [name for name in values["group_by"] if name not in columns and (is_api or not is_column(name))]
     if not unknown:
         found |= _order_faults(values)
     if found:
@@ -101,4 +101,4 @@ def _hint(unknown: Sequence[str], columns: Sequence[str]) -> str:
     """What to write instead of each unknown column, where that is likely, then the columns that there are."""
     offers = {name: offer for name in unknown if (offer := spelt(_suggest(name, columns), flags=True))}
     named = [f"{name}: {offer}" for name, offer in offers.items()] if len(unknown) > 1 else offers.values()
-    return joined([*named, f"columns: {', '.join(columns)}"])
+    return joined([*named, f"columns: {', '.join(columns)}" + ", properties.PATH" * (columns is COLUMNS)])

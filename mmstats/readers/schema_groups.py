@@ -11,8 +11,9 @@ from mmstats.interrupts import was_raised
 from mmstats.readers import columnar_file, pyarrow_reader
 from mmstats.readers.columnar import STORE_SCHEMA, VISITOR_HASH, ColumnarFiles
 from mmstats.readers.columnar_file import ENGINE_FAULTS, FileSchema, is_stream, unreadable
+from mmstats.readers.nested import narrowed
 from mmstats.readers.projection import Projection
-from mmstats.readers.value_text import inner_types
+from mmstats.readers.value_text import holds
 from mmstats.storage import Storage
 from mmstats.storage.errors import failed_path, is_store_error, store_error
 
@@ -44,7 +45,7 @@ def group_by_schema(files: Iterable[EventFile], projection: Projection) -> list[
         folders = frozenset(name for name in spelled.needed if name in file.partition and name not in schema)
         key = (file.storage, file.format, is_stream(file), folders, tuple(schema.items()), tuple(known.logical.items()))
         if key not in groups:
-            found = projection.columns_in(file, schema)
+            found = projection.columns_in(file, schema, found=())
             groups[key] = ColumnarFiles((file,), schema, spelled, found, known.logical)
         members.setdefault(key, []).append(file)
     return [
@@ -69,11 +70,10 @@ def read_schema(file: EventFile, projection: Projection) -> tuple[EventFile, Fil
             if was_raised():  # an interrupt, of which the engine has made a panic
                 raise
             return _read_by_pyarrow(file, projection, fault)
-        asked = projection.as_spelled_in(file, known.columns).raw
-        dtypes = [known.columns[name] for name in asked if name in known.columns]
-        if file.format.name == "arrow" and any(_holds(pl.Binary, dtype) for dtype in dtypes):
+        dtypes = [*narrowed(known.columns, projection.as_spelled_in(file, known.columns)).values()]
+        if file.format.name == "arrow" and any(holds(pl.Binary, dtype) for dtype in dtypes):
             return file, _with_uuids(file, known)
-        if not known.is_mistaken and not any(_holds(pl.Map, dtype) for dtype in dtypes):
+        if not known.is_mistaken and not any(holds(pl.Map, dtype) for dtype in dtypes):
             return file, known
     return _read_by_pyarrow(file, projection, None)
 
@@ -99,7 +99,8 @@ def _read_by_pyarrow(
 ) -> tuple[EventFile, FileSchema]:
     try:
         known = pyarrow_reader.read_schema(file)
-        pyarrow_reader.refuse_columns(file, projection.as_spelled_in(file, known.columns).raw)
+        asked = narrowed({**known.columns, **known.logical}, projection.as_spelled_in(file, known.columns))
+        pyarrow_reader.refuse_columns(file, asked)
     except (OSError, ValueError, NotImplementedError) as error:
         raise fault or unreadable(file, error) from None
     return replace(file, format=replace(file.format, by_pyarrow=True)), known
@@ -108,19 +109,15 @@ def _read_by_pyarrow(
 def _with_uuids(file: EventFile, known: FileSchema) -> FileSchema:
     """The schema with the UUIDs of an Arrow file, which are bytes to the engine."""
     told = pyarrow_reader.read_schema(file).logical
-    logical = {name: dtype for name, dtype in told.items() if _holds(pl.Binary, known.columns.get(name, pl.Null()))}
+    logical = {name: dtype for name, dtype in told.items() if holds(pl.Binary, known.columns.get(name, pl.Null()))}
     return replace(known, logical=logical)
-
-
-def _holds(kind: type[pl.DataType], dtype: pl.DataType) -> bool:
-    """Whether values of a type are, or hold, values of some kind."""
-    return isinstance(dtype, kind) or any(_holds(kind, one) for one in inner_types(dtype))
 
 
 def _stored_files(files: Sequence[EventFile], projection: Projection) -> ColumnarFiles:
     """The files of stores in one storage as one scan: their columns are known without a look at them."""
     columns = {"timestamp", "event_name"}.union(*(file.stored.columns for file in files if file.stored))
-    return ColumnarFiles(tuple(files), STORE_SCHEMA, projection, projection.columns_in(files[0], columns))
+    found = projection.columns_in(files[0], columns, found=())
+    return ColumnarFiles(tuple(files), STORE_SCHEMA, projection.as_spelled_in(files[0], columns), found)
 
 
 def _by_partition(files: list[EventFile], schema: pl.Schema, projection: Projection) -> Iterator[tuple[EventFile, ...]]:
@@ -168,7 +165,7 @@ def find_undecodable(files: Iterable[EventFile], projection: Projection, error: 
         for each in group.split():
             try:
                 hashes = {VISITOR_HASH} if each.is_stored and each.projection.selection.hashed else set()
-                names = [name for name in each.schema if name in {*each.projection.raw, *hashes}]
+                names = [name for name in each.schema if name in {*each.projection.own_columns, *hashes}]
                 # Where folders tell all that is asked, the rows are counted.
                 each.scan().select(names or pl.len()).sink_batches(lambda _: None, engine="streaming")
             except DatasetError as fault:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmstats.options import Option
-from mmstats.question.columns import COLUMNS, DIMENSIONS
+from mmstats.question.columns import COLUMNS, DIMENSIONS, read_columns
 from mmstats.question.instants import parse_instant, read_instant
 from mmstats.question.parameters import MAX_LIMIT, METRICS, PARAMETERS, QUESTION
 from mmstats.question.ranges import PERIODS, UNITS, read_ago, read_moment, read_period
@@ -48,6 +48,7 @@ _PATTERNS: Mapping[Any, str] = {
     read_ago: f"^{_AGO}$",
     read_period: f"^(?:{'|'.join(PERIODS)}|{_SPELT})$",
 }
+_PROPERTY = "^properties\\."  # before a path
 _PARAMETER_EXAMPLES: Mapping[str, Node] = {
     "from": {"date": "2026-05-01", "instant": "2026-05-01T00:00:00Z"},
     "to": {"date": "2026-06-01", "instant": "2026-06-01T02:00:00+02:00"},
@@ -253,7 +254,9 @@ def _parameter_schema(parameter: Option) -> Node:
     if parameter.is_switch:
         return {"type": "boolean", "default": False}
     if parameter.repeatable:
-        of_choices = {"enum": [*parameter.choices]} if parameter.choices else {"minLength": 1}
+        of_choices: Node = {"enum": [*parameter.choices]} if parameter.choices else {"minLength": 1}
+        if parameter.parse is read_columns:
+            of_choices = {"anyOf": [of_choices, {"pattern": _PROPERTY}]}
         return {"type": "array", "items": {"type": "string", **of_choices}, "default": [*parameter.default]}
     if parameter.bounds:
         least, most = parameter.bounds
@@ -319,9 +322,10 @@ def _schemas(*, extensions: bool) -> Node:
     value = {"type": "integer", "minimum": 0, "description": "How many."}
     columns = dict.fromkeys(COLUMNS if extensions else DIMENSIONS, column)
     meta = {"meta": _META} if extensions else {}
+    properties: Node = {"patternProperties": {_PROPERTY: column}} if extensions else {}
     return {
         "answer": _object(["metric", "rows"], {"metric": {"enum": [*METRICS]}, "rows": rows, **meta}),
-        "row": _object(["value"], {"bucket": bucket, **columns, "value": value}),
+        "row": _object(["value"], {"bucket": bucket, **columns, "value": value}) | properties,
         **{code: _error_schema(code) for code in ERROR_CODES},
     }
 
