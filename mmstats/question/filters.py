@@ -3,15 +3,17 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import Enum
 from operator import ge, gt, le, lt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmstats.errors import Fault
 from mmstats.question import words
 from mmstats.question.columns import COLUMNS, is_column
 from mmstats.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 SIGNS = ("!=", "!~", "<=", ">=", "=", "~", "<", ">")
 _WORDS = ("not in", "in", "is not null", "is null")
@@ -65,8 +67,10 @@ class Filter:
     negated: bool = False
 
     @property
-    def number(self) -> Decimal:
+    def number(self) -> "Decimal":
         """What a value is compared with."""
+        from decimal import Decimal  # takes a millisecond to be loaded
+
         return Decimal(self.values[0])
 
 
