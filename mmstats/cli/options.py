@@ -14,6 +14,7 @@ from mmstats.dataset import DATA
 from mmstats.dataset import SOURCE as DATASET
 from mmstats.engine_address import read_engine
 from mmstats.options import Form, Option, add_text, switch
+from mmstats.question.ranges import PERIODS
 from mmstats.render import DESCRIPTION_FORMATS, FILE_FORMATS
 from mmstats.schemas import GEO_DATABASE, SCHEMA, read_bundled
 from mmstats.serve.options import OPTIONS as SERVER
@@ -128,6 +129,10 @@ _COMPLETERS: dict[str, completion.Completer] = {
     "event": completion.events,
     "group_by": completion.columns,
     "map": completion.mapped,
+    "order": completion.sort_keys,
+    "period": completion.among(PERIODS),
+    "timezone": completion.zones,
+    "where": completion.filtered,
     "prefix": completion.key_prefixes,
     "schema": completion.schemas,
 }
