@@ -16,8 +16,8 @@ from mmstats.engines.local.manifest_check import manifest_faults
 from mmstats.errors import DatasetError, NotEvents, Undecodable
 from mmstats.files.discovery import current_file, is_listed
 from mmstats.files.event_file import EventFile
-from mmstats.question.instants import micros_text
 from mmstats.question.columns import DIMENSIONS
+from mmstats.question.instants import micros_text
 from mmstats.readers.bad_rows import find_bad_rows
 from mmstats.readers.columnar_file import ENGINE_FAULTS, unreadable
 from mmstats.readers.integrity import check_all
