@@ -11,6 +11,7 @@ from typing import Any
 from mmstats.errors import Fault
 from mmstats.options import Option
 
+_FLAGS = ("delimiter", "records", "timestamp_format")  # which are read into the field of the same name
 TAB = "tab"
 LINES = ("combined",)
 LOG_TIME = "%d/%b/%Y:%H:%M:%S %z"
@@ -49,8 +50,8 @@ class Dialect:
 
     def overridden(self, values: Mapping[str, Any]) -> "Dialect":
         """The same with what the values of `DIALECT` options say."""
-        own = {one.name for one in fields(self)}.intersection(option.name for option in DIALECT)
-        said = {name: values[name] for name in own if values.get(name) is not None}
+        # Other options have names of fields, too: the format of an answer is not that of the data.
+        said = {name: values[name] for name in _FLAGS if values.get(name) is not None}
         if values.get("quote"):
             said["quotes"] = values["quote"] != "none"
         return replace(self, **said)

@@ -516,6 +516,14 @@ def test_names_that_say_no_format(tmp_path: Path, name: str, is_read: bool, pack
     assert bool(found.notices) == (not is_read and not pack and "manifest" not in name)
 
 
+def test_the_format_of_an_answer_is_none_of_the_data(ask: Ask, tmp_path: Path) -> None:
+    """--format says how an answer is shown, and makes no file of an unknown extension one of events."""
+    (tmp_path / "a.csv").write_text("timestamp,event_name\n2026-05-01,a\n")
+    (tmp_path / "notes.txt").write_text("none")
+    assert ask(tmp_path, "--format", "json").value == 1
+    assert ask("notes.txt", "--format", "json").code == 3
+
+
 def test_brotli_is_unpacked(ask: Ask, tmp_path: Path) -> None:
     """Text whose name ends in .br is unpacked, and named where it is cut off."""
     row = b'{"timestamp":"2026-05-01","event_name":"a"}\n' * 1000
