@@ -256,7 +256,10 @@ def test_refused_value(here: Path, text: str | bytes, fault: str) -> None:
     assert message.isprintable()
 
 
-MAY = "mmstats.toml may set: data, columns, format, timezone, week_start, delimiter, quote, records, timestamp_format, schema"
+MAY = (
+    "mmstats.toml may set: data, columns, format, timezone, week_start, "
+    "delimiter, quote, records, timestamp_format, schema"
+)
 OWN_MAY = f"config.toml may set: {', '.join(BY_NAME)}"
 
 
