@@ -7,7 +7,7 @@ from mmstats.options import Option
 from mmstats.question.columns import COLUMNS, DIMENSIONS, read_columns
 from mmstats.question.instants import parse_instant, read_instant
 from mmstats.question.parameters import MAX_LIMIT, METRICS, PARAMETERS, QUESTION
-from mmstats.question.ranges import PERIODS, UNITS, read_ago, read_moment, read_period
+from mmstats.question.ranges import LOCAL, PERIODS, UNITS, read_ago, read_moment, read_period, read_zone
 from mmstats.serve.errors import ERROR_CODES
 from mmstats.serve.stats import REQUIRED
 from mmstats.version import __version__
@@ -48,7 +48,9 @@ _PATTERNS: Mapping[Any, str] = {
     read_ago: f"^{_AGO}$",
     read_period: f"^(?:{'|'.join(PERIODS)}|{_SPELT})$",
 }
-_PROPERTY = "^properties\\."  # before a path
+_QUOTED = '"(?:[^"]|"")*"'
+_STEP = rf'(?:\.(?:{_QUOTED}|[^.",\[\]\s][^.",\[\]]*)|\[(?:{_QUOTED}|[^",\[\]]+)\])'
+_PROPERTY = rf"^properties(?=\.){_STEP}+$"
 _PARAMETER_EXAMPLES: Mapping[str, Node] = {
     "from": {"date": "2026-05-01", "instant": "2026-05-01T00:00:00Z"},
     "to": {"date": "2026-06-01", "instant": "2026-06-01T02:00:00+02:00"},
@@ -263,9 +265,15 @@ def _parameter_schema(parameter: Option) -> Node:
         return {"type": "integer", "minimum": least, "maximum": most, **default}
     if parameter.choices:
         return {"type": "string", "enum": [*parameter.choices], **default}
-    if parameter.parse in _PATTERNS:
-        return {"type": "string", "pattern": _PATTERNS[parameter.parse]}
-    return {"type": "string", "minLength": 1}
+    return {"type": "string", **_text_schema(parameter)}
+
+
+def _text_schema(parameter: Option) -> Node:
+    if parameter.parse is read_zone:
+        from mmstats.question.zones import zone_names  # needed only with extensions
+
+        return {"enum": [LOCAL, *zone_names()]}
+    return {"pattern": _PATTERNS[parameter.parse]} if parameter.parse in _PATTERNS else {"minLength": 1}
 
 
 def _answer() -> Node:
