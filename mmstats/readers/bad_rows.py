@@ -1,6 +1,7 @@
 """Rows that cannot be read: all of a file, found lazily, and how many a scan has."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
@@ -40,7 +41,7 @@ def count_bad_rows(group: ColumnarFiles, *, skip: bool) -> dict[str, int]:
     if not _count(group.bad_rows()):
         return {}
     counts = {}
-    for file in group.split():
+    for file in replace(group, strict=False).split():
         counts[file.files[0].path] = sum(_count(scan.filter(file.bad)) for scan, _ in _unpruned(file))
         if counts[file.files[0].path] and not skip:
             first = next(_find_in(file, most=1), None)
@@ -65,13 +66,12 @@ def _unpruned(file: ColumnarFiles) -> list[tuple[pl.LazyFrame, int]]:
 
 def _find_in(file: ColumnarFiles, most: int | None = None) -> Iterator[FoundBadRow]:
     """The bad rows of one file, of each scan of it at `most` so many."""
-    texts = {name: fails.alias(f"failed {name}") for name, fails in file.texts_that_fail().items()}
+    texts = {fault: fails.alias(fault) for fault, fails in file.texts_that_fail().items()}
     no_instant = types.no_instant(*file.timestamp, file.projection.timestamp_unit).alias("no instant")
     text = value_text.text(*file.timestamp).alias("text")
     for scan, before in _unpruned(file):
         bad = scan.with_row_index("row").filter(file.bad).select("row", no_instant, text, *texts.values())
         first = bad if most is None else bad.head(most)
         for row, is_none, stated, *failed in first.collect(engine="streaming").iter_rows():
-            name = next(name for name, fails in zip(texts, failed, strict=True) if fails) if not is_none else ""
-            reason = not_an_instant(stated) if is_none else f"{value_text.fault_of(file.columns[name])} in {name}"
-            yield FoundBadRow("row", before + row + 1, reason)
+            fault = next((fault for fault, fails in zip(texts, failed, strict=True) if fails), "")
+            yield FoundBadRow("row", before + row + 1, not_an_instant(stated) if is_none else fault)

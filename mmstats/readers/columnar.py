@@ -10,6 +10,7 @@ from mmstats.dataset import EVENT_COLUMNS
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.readers import pyarrow_reader, types, value_text
 from mmstats.readers.columnar_file import is_stream, read_stream, scan_files, scanned_path, unused_name
+from mmstats.readers.nested import JsonColumn, Leaf, find_leaf, json_columns
 from mmstats.readers.position import Position
 from mmstats.readers.projection import VISITOR, Projection, hashed
 
@@ -37,8 +38,10 @@ STORE_SCHEMA = pl.Schema(
 class ColumnarFiles:
     """Files of one format and schema, whose folders speak of the same columns, which one scan reads.
 
-    `found` are the event columns that they have, `logical` the types of raw columns that are more than what the engine
-    takes them for. Where there is a `position`, it is told of the events as they come.
+    `found` are the event columns that they have by their schema, `logical` the types of columns that are more than what
+    the engine takes them for. `seen` takes the signs of paths that some row turns out to have; where it is `strict`,
+    text that a path goes into and that is no JSON raises BrokenText. Where there is a `position`, it is told of the
+    events as they come.
     """
 
     files: tuple[EventFile, ...]
@@ -46,6 +49,8 @@ class ColumnarFiles:
     projection: Projection
     found: frozenset[str]
     logical: Mapping[str, pl.DataType] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    strict: bool = False
     position: Position | None = None
 
     @cached_property
@@ -73,7 +78,44 @@ class ColumnarFiles:
     @cached_property
     def columns(self) -> dict[str, pl.DataType]:
         """The raw columns of the scan and their types: of the files, and what their folders say differently."""
-        return {**self.schema, **self.logical, **{name: pl.String() for name in self._varying}}
+        paths = {name: pl.String() if one.json_steps else one.dtype for name, one in self._leaves.items()}
+        return {**self._own_types, **dict.fromkeys(self._varying, pl.String()), **paths}
+
+    @cached_property
+    def _own_types(self) -> dict[str, pl.DataType]:
+        return {**self.schema, **self.logical}
+
+    @cached_property
+    def _leaves(self) -> dict[str, Leaf]:
+        """Where the paths among the raw columns lead."""
+        paths = {name: path for name, path in self.projection.paths.items() if name in self.projection.raw}
+        dtypes = {name: self._own_types.get(path.column, pl.Null()) for name, path in paths.items()}
+        return {name: find_leaf(name, path, dtypes[name], self.seen) for name, path in paths.items()}
+
+    @cached_property
+    def _json(self) -> dict[str, JsonColumn]:
+        """The columns of JSON that paths go into, by the name of a column for what is parsed."""
+        found = json_columns(self._leaves, self.seen, strict=self.strict)
+        return {unused_name(f"parsed {place}", self.schema): one for place, one in enumerate(found)}
+
+    @property
+    def has_json(self) -> bool:
+        """Whether a path goes into JSON, which a value need not be."""
+        return bool(self._json)
+
+    @property
+    def is_judged_as_read(self) -> bool:
+        """Whether all JSON that paths go into is parsed as the events are read, and none to judge the timestamps."""
+        return self.has_json and not self.projection.selection.filters and not self._is_json(self.projection.timestamp)
+
+    def _is_json(self, name: str) -> bool:
+        return name in self._leaves and bool(self._leaves[name].json_steps)
+
+    def columns_found(self) -> frozenset[str]:
+        """The event columns that the files have, as far as is known; what is in values only once these are read."""
+        there = {name for name, leaf in self._leaves.items() if leaf.is_there(self.seen)}
+        sources = self.projection.sources
+        return self.found.union(name for name in self.projection.selection.read if not there.isdisjoint(sources[name]))
 
     def split(self) -> "list[ColumnarFiles]":
         """Each file by itself."""
@@ -81,6 +123,15 @@ class ColumnarFiles:
 
     def scan(self, *, with_origin: bool = False) -> pl.LazyFrame:
         """All raw columns of the files, lazily; where it is asked for also the path of the file that a row is from."""
+        scan = self._own_columns(with_origin=with_origin)
+        if not self._leaves:
+            return scan
+        values = {name: leaf.value for name, leaf in self._leaves.items() if not leaf.json_steps}
+        parsed = {name: one.parsed() for name, one in self._json.items()}
+        scan = scan.with_columns(one.alias(name) for name, one in {**values, **parsed}.items())
+        return scan.with_columns(one for name, json in self._json.items() for one in json.columns(pl.col(name)))
+
+    def _own_columns(self, *, with_origin: bool) -> pl.LazyFrame:
         if self.by_pyarrow:
             return pl.concat(self._with_constants(pyarrow_reader.scan(file, self.schema), file) for file in self.files)
         if is_stream(self.files[0]):
@@ -174,10 +225,21 @@ class ColumnarFiles:
         return pl.any_horizontal(faults) if len(faults) > 1 else faults[0]
 
     def texts_that_fail(self) -> dict[str, pl.Expr]:
-        """Whether a value has no text, by raw column, of those that the question reads and that may have none."""
-        typed = {name: self.columns[name] for name in self.projection.raw if name in self.schema}
+        """Whether a value that the question reads has no text, or is no JSON though a path goes into it, by the fault.
+
+        Only of columns that may have such a value; where texts are `strict`, JSON is not looked at before it is read.
+        """
+        raw = self.projection.raw
+        typed = {name: self.columns[name] for name in raw if name in self.schema or name in self._leaves}
         failing = {name: dtype for name, dtype in typed.items() if value_text.may_fail(dtype)}
-        return {name: value_text.no_text(pl.col(name), dtype) for name, dtype in failing.items()}
+        fails = {
+            (value_text.fault_of(dtype), name): value_text.no_text(pl.col(name), dtype)
+            for name, dtype in failing.items()
+        }
+        fails |= {("invalid UTF-8", name): leaf.fails for name, leaf in self._leaves.items() if leaf.fails is not None}
+        if not self.strict:
+            fails |= {("broken JSON", one.column): one.broken(pl.col(name)) for name, one in self._json.items()}
+        return {f"{fault} in {name}": whether for (fault, name), whether in fails.items()}
 
     @cached_property
     def timestamp(self) -> tuple[pl.Expr, pl.DataType]:

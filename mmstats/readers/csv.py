@@ -19,18 +19,23 @@ from mmstats.readers.csv_arrow import arrow_options, columns_to_read, named
 from mmstats.readers.csv_body import Body, HeldBody
 from mmstats.readers.csv_quotes import SoundRecords
 from mmstats.readers.csv_records import delimiter_of, find_bad_records, read_header
+from mmstats.readers.path_columns import add_from_texts
 from mmstats.readers.projection import Projection, judge_rows, range_of, select_rows
 from mmstats.readers.report import FileReport, InstantRange, ReadOptions, union_range
 
 
 @dataclass(frozen=True, slots=True)
 class CsvBlock:
-    """What was read of a block of records: the events selected, its rows, and the range of those that can be read."""
+    """What was read of a block of records: the events selected, its rows, and the range of those that can be read.
+
+    `seen` are the paths that some row has.
+    """
 
     events: pl.DataFrame
     rows: int
     bad_rows: int
     range: InstantRange | None
+    seen: frozenset[str]
 
 
 class CsvReader:
@@ -39,7 +44,8 @@ class CsvReader:
     def __init__(self, file: EventFile, projection: Projection, options: ReadOptions) -> None:
         self._file, self._projection, self._options = file, projection, options
         self._delimiter = delimiter_of(file)
-        self._columns: frozenset[str] = frozenset()
+        self._header: list[str] = []
+        self._seen: set[str] = set()
         self._rows = self._bad_rows = 0  # of the blocks that were taken
         self._left_out = 0  # records that are in no block
         self._range: InstantRange | None = None
@@ -58,7 +64,8 @@ class CsvReader:
             if found is None:
                 return
             header, below = found
-            self._columns = self._projection.columns_in(self._file, header)  # also of a header alone: is it of events?
+            self._projection.columns_in(self._file, header)  # also of a header alone: is it of events?
+            self._header = header
             self._projection = self._projection.as_spelled_in(self._file, header)
             most, skip = self._projection.limits.csv_block_bytes, self._options.skip_bad_rows
             body = Body(stream, below, SoundRecords(self._delimiter, most, skip=skip))
@@ -69,15 +76,17 @@ class CsvReader:
             self._left_out += body.records.left_out
 
     def _read(self, raw: pl.DataFrame, body: Body) -> CsvBlock:
-        texts, read = raw, [name for name in raw.columns if name in self._projection.raw]
+        texts, read = raw, [name for name in raw.columns if name in self._projection.own_columns]
         if body.has_invalid and read:
             invalid = pl.col(read).str.contains(body.invalid, literal=True).fill_null(value=False)
             texts = raw.filter(~pl.any_horizontal(invalid))
-        frame, bad = judge_rows(texts, self._projection, self._file.partition)
+        found = add_from_texts(texts, self._projection)
+        frame, bad = judge_rows(found.raw, self._projection, self._file.partition)
+        bad |= found.broken
         if bad.any():
             frame = frame.filter(~bad)
         events = select_rows(frame, self._projection.selection)
-        return CsvBlock(events, raw.height, raw.height - frame.height, range_of(frame))
+        return CsvBlock(events, raw.height, raw.height - frame.height, range_of(frame), found.seen)
 
     def take(self, block: CsvBlock) -> Iterator[pl.DataFrame]:
         """The events of a block; blocks are taken in order.
@@ -86,6 +95,7 @@ class CsvReader:
         """
         if block.bad_rows and not self._options.skip_bad_rows:
             self._explain(_BAD_ROW)
+        self._seen |= block.seen
         self._rows += block.rows
         self._bad_rows += block.bad_rows
         self._range = union_range(self._range, block.range)
@@ -97,7 +107,8 @@ class CsvReader:
         if self._fault:
             self._explain(self._fault)
         self._tell(self._file.size)
-        return FileReport(self._columns, self._bad_rows + self._left_out, self._rows, self._range)
+        columns = self._projection.columns_in(self._file, self._header, self._seen) if self._header else frozenset()
+        return FileReport(columns, self._bad_rows + self._left_out, self._rows, self._range)
 
     def _tell(self, passed: int) -> None:
         """So many bytes of the file are passed, at most; of a compressed one that is told as they are read."""

@@ -13,12 +13,12 @@ from mmstats.readers.projection import Projection
 
 
 def columns_to_read(file: EventFile, header: Sequence[str], projection: Projection) -> dict[str, str]:
-    """The raw columns that the question reads of a file, each with its position as Arrow is told to name it.
+    """The columns that the question reads of a file, each with its position as Arrow is told to name it.
 
     Raises NotEvents where the header has one of them twice.
     """
     columns = {}
-    for name in projection.raw:
+    for name in projection.own_columns:
         if header.count(name) > 1:
             times = f"the header has {name!r} {header.count(name)} times"
             raise NotEvents(f"{file}: {times}", hint="rename one of them")

@@ -13,6 +13,7 @@ from mmstats.errors import Unreadable
 from mmstats.files.event_file import EventFile
 from mmstats.files.text_file import open_bytes
 from mmstats.readers.csv_quotes import closing_quote
+from mmstats.readers.path_columns import add_from_texts
 from mmstats.readers.projection import Projection, judge_rows, timestamp_fault
 from mmstats.readers.report import FoundBadRow
 
@@ -151,19 +152,20 @@ def find_bad_records(file: EventFile, projection: Projection) -> Iterator[FoundB
         records = read_records(stream, delimiter)
         header = next((_names(file, record) for record in records), [])
         projection = projection.as_spelled_in(file, header)
-        columns = {name: header.index(name) for name in projection.raw if name in header}
+        columns = {name: header.index(name) for name in projection.own_columns if name in header}
         while some := list(islice(records, _RECORDS)):
             reasons = [_fault(record, len(header), columns) for record in some]
             sound = [record for record, reason in zip(some, reasons, strict=True) if not reason]
             # The folders of a file may give all that is read of it: then its records must be counted all the same.
             values: dict[str, list[str | None]] = {"": [None] * len(sound)}
             values |= {name: [_decoded(one.fields[at]) or None for one in sound] for name, at in columns.items()}
-            raw = pl.DataFrame(values, schema=dict.fromkeys(values, pl.String))
-            judged = iter(enumerate(judge_rows(raw, projection, file.partition)[1]))
+            found = add_from_texts(pl.DataFrame(values, schema=dict.fromkeys(values, pl.String)), projection)
+            judged = iter(enumerate(judge_rows(found.raw, projection, file.partition)[1] | found.broken))
             for record, reason in zip(some, reasons, strict=True):
                 row, bad = (0, True) if reason else next(judged)
                 if bad:
-                    why = reason or timestamp_fault(raw, projection, file.partition, row)
+                    why = reason or found.faults.get(row)
+                    why = why or timestamp_fault(found.raw, projection, file.partition, row)
                     yield FoundBadRow("line", record.line, why)
 
 

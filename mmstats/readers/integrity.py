@@ -56,10 +56,10 @@ def check_all(file: EventFile, projection: Projection) -> None:
             check_file(path, file.stored.file, name=file.name or file.path)
     elif file.format.name == "parquet":
         with _on_disk(file) as path:
-            _check_pages(path, file, projection.raw)
+            _check_pages(path, file, projection)
 
 
-def _check_pages(path: str, file: EventFile, columns: Collection[str]) -> None:
+def _check_pages(path: str, file: EventFile, projection: Projection) -> None:
     from pyarrow import ArrowException, parquet
 
     # What else the library cannot read is no fault: the engine may.
@@ -69,7 +69,8 @@ def _check_pages(path: str, file: EventFile, columns: Collection[str]) -> None:
     ):
         if not _has_page_checksums(path, opened.metadata):
             return
-        names = sorted(set(columns) & set(opened.schema_arrow.names))
+        own = opened.schema_arrow.names
+        names = sorted({*projection.as_spelled_in(file, own).own_columns} & {*own})
         for number, name in product(range(opened.num_row_groups), names):
             try:
                 opened.read_row_group(number, columns=[name])

@@ -10,13 +10,14 @@ from mmstats.files.event_file import EventFile
 from mmstats.files.text_file import open_bytes
 from mmstats.limits import Limits
 from mmstats.readers.json_text import blocks_of, key_pattern, value_of
+from mmstats.readers.path_columns import paths_in_lines
 from mmstats.readers.projection import REQUIRED, Projection
 
 _LOOKS = 50  # objects of a block that are decoded for columns that need not be there
 
 
 def json_schema(file: EventFile, projection: Projection, text: bytes | None = None) -> dict[str, pl.DataType]:
-    """The raw columns to read of a file: all that the question may read but those that only its folders have.
+    """The keys to read of a file's lines: all raw columns but paths and those that only its folders have.
 
     Its lines are in `text` where they have been read already.
     """
@@ -25,7 +26,9 @@ def json_schema(file: EventFile, projection: Projection, text: bytes | None = No
         lacked = _lacked(file, named, projection.limits)
     else:
         lacked = {name for name in named if not _has_key(text, name)}
-    names = [name for name in projection.raw if name not in lacked] or [""]  # a frame of no columns has no rows
+    paths = paths_in_lines(file, projection)
+    # A frame of no columns has no rows.
+    names = [name for name in projection.raw if name not in lacked and name not in paths] or [""]
     return dict.fromkeys(names, pl.String())
 
 

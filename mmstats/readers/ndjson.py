@@ -7,7 +7,7 @@ looked at in halves, and those of a small piece one by one, so that naming a bad
 import json
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 
@@ -16,6 +16,7 @@ import polars as pl
 from mmstats.files.event_file import EventFile
 from mmstats.files.fingerprint import changed_error
 from mmstats.files.text_file import open_bytes
+from mmstats.paths import Path, readings
 from mmstats.readers.json_columns import JsonColumns, json_schema
 from mmstats.readers.json_text import (
     BLANK,
@@ -27,6 +28,7 @@ from mmstats.readers.json_text import (
     is_deep,
     value_of,
 )
+from mmstats.readers.path_columns import add_from_lines, paths_in_lines
 from mmstats.readers.projection import Projection, judge_rows, range_of, select_rows, timestamp_fault
 from mmstats.readers.report import SKIP_HINT, FileReport, FoundBadRow, InstantRange, ReadOptions, union_range
 
@@ -34,20 +36,34 @@ from mmstats.readers.report import SKIP_HINT, FileReport, FoundBadRow, InstantRa
 _HALF = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
 )
-Schema = Mapping[str, pl.DataType]
+_Keys = Mapping[str, pl.DataType]
+
+
+@dataclass(frozen=True, slots=True)
+class _Schema:
+    """The raw columns to read: keys of the lines, and paths into them, each with the ways to read it."""
+
+    keys: _Keys
+    paths: Mapping[str, tuple[Path, ...]]
+
+
+def _schema_of(file: EventFile, projection: Projection) -> _Schema:
+    return _Schema(json_schema(file, projection), paths_in_lines(file, projection))
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
     """Some lines of a block and what they hold: raw text columns, and by line what is wrong with those that hold none.
 
-    Lines that hold no row are blank in `text`; `first` is the number of its first line.
+    Lines that hold no row are blank in `text`; `first` is the number of its first line; `seen` are the paths that some
+    row has.
     """
 
     text: bytes
     first: int
     raw: pl.DataFrame
-    broken: dict[int, str] = field(default_factory=dict)
+    broken: Mapping[int, str] = field(default_factory=dict)
+    seen: frozenset[str] = frozenset()
 
     def lines(self) -> Iterator[int]:
         """The line of each row; blank lines hold no row."""
@@ -82,13 +98,13 @@ class JsonReader:
 
     def blocks(self) -> Generator[Callable[[], JsonBlock]]:
         """How to read each of the file's blocks, in order; any thread may do so, several at once."""
-        schema = json_schema(self._file, self._projection)
-        self._columns = JsonColumns(self._file, self._projection, schema)
+        schema = _schema_of(self._file, self._projection)
+        self._columns = JsonColumns(self._file, self._projection, schema.keys)
         with open_bytes(self._file, self._options.advance) as stream:
             for place, block in enumerate(blocks_of(self._file, stream, self._projection.limits)[1]):
                 yield partial(self._read, place, block, schema, self._columns)
 
-    def _read(self, place: int, block: bytes, schema: Schema, columns: JsonColumns) -> JsonBlock:
+    def _read(self, place: int, block: bytes, schema: _Schema, columns: JsonColumns) -> JsonBlock:
         frames, valued, found = [], set(), None
         rows = bad_rows = 0
         for piece in _sift(block, 0, schema, self._projection.limits.single_line_bytes):
@@ -98,7 +114,7 @@ class JsonReader:
             if bad.any():
                 frame = frame.filter(~bad)
             frames.append(select_rows(frame, self._projection.selection))
-            valued |= {name for name in raw.columns if raw[name].null_count() < raw.height}
+            valued |= {name for name in raw.columns if raw[name].null_count() < raw.height} | piece.seen
             rows, bad_rows = rows + raw.height, bad_rows + raw.height + len(piece.broken) - frame.height
             found = union_range(found, range_of(frame))
             if bad_rows and not self._options.skip_bad_rows:
@@ -139,10 +155,15 @@ class JsonReader:
         return FileReport(frozenset(self._columns.found), self._bad_rows, self._rows, self._range)
 
 
-def parse_lines(text: bytes, schema: Schema, projection: Projection) -> pl.DataFrame | None:
+def parse_lines(
+    text: bytes, keys: _Keys, paths: Mapping[str, tuple[Path, ...]], projection: Projection
+) -> pl.DataFrame | None:
     """The raw columns of some lines that are all sound; None where one is not, or the engine cannot tell."""
-    raw = _parsed(text, schema)
-    return None if raw is None else compacted(text, raw, _texts(projection))
+    raw = _parsed(text, keys)
+    if raw is None:
+        return None
+    found = add_from_lines(text, compacted(text, raw, _texts(projection)), paths)
+    return None if found.faults else found.raw
 
 
 def find_bad_lines(file: EventFile, projection: Projection, *, sound_blocks: int = 0) -> Iterator[FoundBadRow]:
@@ -150,7 +171,7 @@ def find_bad_lines(file: EventFile, projection: Projection, *, sound_blocks: int
 
     In so many `sound_blocks` there are known to be none.
     """
-    schema = json_schema(file, projection)
+    schema = _schema_of(file, projection)
     with open_bytes(file) as stream:
         # An array, which lines are not: all of them would be left out.
         hint = "--input-format json reads an array" if first_sign(stream) == b"[" else SKIP_HINT
@@ -169,27 +190,39 @@ def find_bad_lines(file: EventFile, projection: Projection, *, sound_blocks: int
 
 
 def _texts(projection: Projection) -> set[str]:
-    """The raw columns whose text matters; of `properties` only whether there are any is ever asked."""
+    """The keys whose text matters; of `properties` only whether there are any is ever asked."""
     read = (column for column in projection.selection.read if column != "properties")
-    return {name for column in read for name in projection.sources[column]}
+    return {name for column in read for name in projection.sources[column] if not readings(name)}
 
 
-def _sift(text: bytes, first: int, schema: Schema, single_line_bytes: int) -> Iterator[_Piece]:
+def _sift(text: bytes, first: int, schema: _Schema, single_line_bytes: int) -> Iterator[_Piece]:
     """Whole lines in as few pieces as can be parsed, in order and parsed as they are asked for."""
-    raw = _parsed(text, schema)
+    raw = _parsed(text, schema.keys)
     if raw is not None:
-        yield _Piece(text, first, raw)
+        yield _with_paths(_Piece(text, first, raw), schema)
         return
     cut = text.rfind(b"\n", 0, len(text) // 2) + 1 or text.find(b"\n", len(text) // 2, -1) + 1
-    piece = _line_by_line(text, first, schema) if cut == 0 or len(text) <= single_line_bytes else None
+    piece = _line_by_line(text, first, schema.keys) if cut == 0 or len(text) <= single_line_bytes else None
     if piece:
-        yield piece
+        yield _with_paths(piece, schema)
     else:
         yield from _sift(text[:cut], first, schema, single_line_bytes)
         yield from _sift(text[cut:], first + text.count(b"\n", 0, cut), schema, single_line_bytes)
 
 
-def _parsed(text: bytes, schema: Schema) -> pl.DataFrame | None:
+def _with_paths(piece: _Piece, schema: _Schema) -> _Piece:
+    """The piece with what paths lead to; a line with a text that a path goes into, and that is no JSON, is broken."""
+    found = add_from_lines(piece.text, piece.raw, schema.paths)
+    if not found.faults:
+        return replace(piece, raw=found.raw, seen=found.seen)
+    lines = list(piece.lines())
+    faults = {lines[row]: fault for row, fault in found.faults.items()}
+    sound = {at: line for at, line in enumerate(piece.text.split(b"\n")) if piece.first + at not in faults}
+    text = _only(piece.text.split(b"\n"), sound)
+    return _Piece(text, piece.first, found.raw.filter(~found.broken), {**piece.broken, **faults}, found.seen)
+
+
+def _parsed(text: bytes, schema: _Keys) -> pl.DataFrame | None:
     """The raw columns of some lines, or None where the engine refuses one, or would read half a character as NUL."""
     if b"\\" in text and (b"\\ud" in text or b"\\uD" in text) and _HALF.search(text):
         return None
@@ -201,7 +234,7 @@ def _parsed(text: bytes, schema: Schema) -> pl.DataFrame | None:
         return None
 
 
-def _line_by_line(text: bytes, first: int, schema: Schema) -> _Piece | None:
+def _line_by_line(text: bytes, first: int, schema: _Keys) -> _Piece | None:
     """Lines that the engine refuses together, judged one by one; None where one is so deep that only it can judge."""
     lines = text.split(b"\n")
     objects, broken = {}, {}
@@ -227,7 +260,7 @@ def _only(lines: list[bytes], objects: Mapping[int, object]) -> bytes:
     return b"\n".join(line if at in objects else b"" for at, line in enumerate(lines))
 
 
-def _raw(objects: dict[int, dict[str, object]], broken: dict[int, str], schema: Schema) -> pl.DataFrame:
+def _raw(objects: dict[int, dict[str, object]], broken: dict[int, str], schema: _Keys) -> pl.DataFrame:
     """The raw columns of objects that the engine refuses for a value of a key that perhaps nobody reads.
 
     Those refused with reason go from `objects` to `broken`.

@@ -13,12 +13,14 @@ from mmstats.dataset import EVENT_COLUMNS
 from mmstats.errors import NotEvents
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.limits import Limits
+from mmstats.paths import Path, readings
 from mmstats.readers.report import InstantRange
 from mmstats.readers.timestamps import TIMESTAMP, parse_text
 from mmstats.wording import nearest, visible
 
 REQUIRED = ("timestamp", "event_name")
 VISITOR = "anonymous_id"
+_PROPERTIES = "properties"
 # Names that columns with this meaning often have elsewhere, the likeliest first.
 KIN = {
     "timestamp": ("ts", "time", "event_time", "datetime", "date", "created_at", "occurred_at", "sent_at", "at"),
@@ -76,6 +78,8 @@ class Projection:
 
     `mapped` are the data's names for event columns that it calls otherwise, `timestamp_unit` is that of numbers.
     `spelled` are a file's own names for raw columns that it spells otherwise, in another case or with blanks around.
+    `paths` are the raw columns that lie in the values of a file's own columns; a reader delivers each of them as text
+    under its name.
     """
 
     selection: Selection
@@ -83,6 +87,7 @@ class Projection:
     timestamp_unit: str | None = None
     limits: Limits = field(default=Limits(), repr=False)
     spelled: Mapping[str, str] = field(default_factory=dict)
+    paths: Mapping[str, Path] = field(default_factory=dict)
 
     @cached_property
     def as_stored(self) -> "Projection":
@@ -101,6 +106,9 @@ class Projection:
         own = {column: (column,) for column in (*REQUIRED, *self.selection.read)}
         mapped = {name: (raw,) for name, raw in self.mapped.items()}
         names = {**own, "event_name": ("event_name", "event"), **mapped}
+        properties = names.get(_PROPERTIES, (_PROPERTIES,))
+        for column in filter(is_property, self.selection.read):
+            names[column] = tuple(raw + column.removeprefix(_PROPERTIES) for raw in properties)
         return {column: tuple(self.spelled.get(name, name) for name in raw) for column, raw in names.items()}
 
     @cached_property
@@ -112,6 +120,11 @@ class Projection:
     def needed(self) -> tuple[str, ...]:
         """The raw columns that the question may read, and those that may serve as the columns that must be there."""
         return tuple(dict.fromkeys((*self.raw, *(name for column in REQUIRED for name in self.sources[column]))))
+
+    @cached_property
+    def own_columns(self) -> tuple[str, ...]:
+        """The files' own columns that the raw columns which the question may read are, or lie in."""
+        return tuple(dict.fromkeys(one.column if (one := self.paths.get(name)) else name for name in self.raw))
 
     @cached_property
     def timestamp(self) -> str:
@@ -129,23 +142,27 @@ class Projection:
             return pl.coalesce([one.cast(pl.String) for one in found])
         return found[0] if found else pl.lit(None, pl.String)
 
-    def columns_in(self, file: EventFile, own: Collection[str]) -> frozenset[str]:
-        """The event columns that a file with these columns of its own has.
+    def columns_in(self, file: EventFile, own: Collection[str], found: Collection[str] | None = None) -> frozenset[str]:
+        """The event columns that a file with these columns of its own has; of paths the ones `found`, by default all.
 
         Raises NotEvents when one that must be there is not among them.
         """
-        available = {*own, *file.partition}
-        sources = self.as_spelled_in(file, own).sources
-        missing = [column for column in REQUIRED if available.isdisjoint(sources[column])]
+        projection = self.as_spelled_in(file, own)
+        available = {*own, *file.partition, *projection.paths}
+        missing = [column for column in REQUIRED if available.isdisjoint(projection.sources[column])]
         if missing:
-            raise self.no_columns(file, missing, available)
-        return frozenset(column for column in self.selection.read if not available.isdisjoint(sources[column]))
+            raise self.no_columns(file, missing, {*own, *file.partition})
+        if found is not None:
+            available -= projection.paths.keys() - set(found)
+        read = self.selection.read
+        return frozenset(column for column in read if not available.isdisjoint(projection.sources[column]))
 
     def as_spelled_in(self, file: EventFile, own: Collection[str]) -> "Projection":
         """The same for a file with these columns of its own, by the names that the file and its folders have for them.
 
         A raw column that is not there by its exact name is the only one that equals it without case and the blanks
-        around it. Raises NotEvents where there are several, and the question reads it.
+        around it, or else a path into the one of its first name. Raises NotEvents where there are several, and the
+        question reads it.
         """
         available = {*own, *file.partition}
         missing = [name for name in self.needed if name not in available]
@@ -154,14 +171,27 @@ class Projection:
         alike: dict[str, list[str]] = {}
         for name in sorted(available):
             alike.setdefault(_folded(name), []).append(name)
-        spelled = {name: found for name in missing if (found := alike.get(_folded(name)))}
-        for name, found in spelled.items():
-            if len(found) > 1 and name in self.raw:
-                several = " and ".join(repr(visible(one)) for one in found)
-                flag = f"--map {next(column for column, raw in self.sources.items() if name in raw)}"
-                hint = f"{flag}={shlex.quote(visible(found[0]))} names the one that is meant"
-                raise NotEvents(f"{file}: no column {visible(name)!r}, but {several}", hint=hint)
-        return replace(self, spelled={name: found[0] for name, found in spelled.items()}) if spelled else self
+        spelled: dict[str, str] = {}
+        paths: dict[str, Path] = {}
+        for name in missing:
+            if _folded(name) in alike:
+                spelled[name] = self._only_one(file, name, name, alike)
+            elif there := [one for one in readings(name) if one.column in own]:
+                paths[name] = there[0]
+            elif (ways := readings(name)) and alike.get(_folded(ways[-1].column), [""])[0] in own:
+                paths[name] = replace(ways[-1], column=self._only_one(file, name, ways[-1].column, alike))
+        return replace(self, spelled=spelled, paths=paths) if spelled or paths else self
+
+    def _only_one(self, file: EventFile, raw: str, column: str, alike: Mapping[str, list[str]]) -> str:
+        """The column of a file that is spelled like one that a raw column is, or lies in."""
+        found = alike[_folded(column)]
+        if len(found) > 1 and raw in self.raw:
+            several = " and ".join(repr(visible(one)) for one in found)
+            flag = f"--map {next(one for one, names in self.sources.items() if raw in names)}"
+            meant = found[0] + raw.removeprefix(column)
+            hint = f"{flag}={shlex.quote(visible(meant))} names the one that is meant"
+            raise NotEvents(f"{file}: no column {visible(column)!r}, but {several}", hint=hint)
+        return found[0]
 
     def no_columns(self, file: EventFile, missing: Sequence[str], available: Collection[str]) -> NotEvents:
         """The error for a file in which nothing serves as the `missing` columns, with an offer of what might."""
@@ -179,6 +209,11 @@ class Projection:
         else:
             hint = f"did you mean {flags}?" if all(likely.values()) else f"{has}; {flags} names what serves"
         return NotEvents(f"{file}: no column {' and no column '.join(lacked)}", hint=hint)
+
+
+def is_property(column: str) -> bool:
+    """Whether a column of a question is a path into the properties."""
+    return column.startswith((f"{_PROPERTIES}.", f"{_PROPERTIES}["))
 
 
 def _folded(name: str) -> str:

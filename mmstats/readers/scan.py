@@ -41,16 +41,19 @@ class Scan:
         self.files, self._projection, self._options = files, projection, options
         self._judge = judge
         self._texts = [file for file in files if file.format.is_text]
+        self._bad: dict[str, int] = {}
         self._reports: dict[str, FileReport] = {}
         # Each with whether it has rows to leave out: a filter that the good case does not pay for.
         self._groups: list[tuple[ColumnarFiles, bool]] = []
         if len(self._texts) == len(files):
             return
         for group in group_by_schema([file for file in files if not file.format.is_text], projection):
-            judging = judge and not group.files[0].stored
+            judging = judge and (not group.is_stored or group.has_json)
+            if judging and group.is_judged_as_read and not options.skip_bad_rows:
+                group = replace(group, strict=True)  # noqa: PLW2901 - or the JSON would be parsed twice
             bad = count_bad_rows(group, skip=options.skip_bad_rows) if judging else {}
             self._groups.append((_followed(group, options), any(bad.values())))
-            self._reports |= {file.path: FileReport(group.found, bad.get(file.path, 0)) for file in group.files}
+            self._bad |= bad
 
     def frame(self, as_categories: Collection[str] = ()) -> pl.LazyFrame:
         """The selected columns of the selected events, lazily.
@@ -115,7 +118,10 @@ class Scan:
             yield known, narrow.events()
 
     def report(self) -> ReadReport:
-        """What reading found out so far; of text files once the frame is collected."""
+        """What reading found out so far; of text files, and of paths into JSON, once the frame is collected."""
+        for group, _ in self._groups:
+            found = group.columns_found()
+            self._reports |= {file.path: FileReport(found, self._bad.get(file.path, 0)) for file in group.files}
         return ReadReport(self._reports, tuple(self.files))
 
     def _with_texts(self, frames: list[pl.LazyFrame], numbers: Mapping[str, int] | None = None) -> pl.LazyFrame:

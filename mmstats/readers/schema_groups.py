@@ -44,7 +44,7 @@ def group_by_schema(files: Iterable[EventFile], projection: Projection) -> list[
         folders = frozenset(name for name in spelled.needed if name in file.partition and name not in schema)
         key = (file.storage, file.format, is_stream(file), folders, tuple(schema.items()), tuple(known.logical.items()))
         if key not in groups:
-            found = projection.columns_in(file, schema)
+            found = projection.columns_in(file, schema, found=())
             groups[key] = ColumnarFiles((file,), schema, spelled, found, known.logical)
         members.setdefault(key, []).append(file)
     return [
@@ -69,7 +69,7 @@ def read_schema(file: EventFile, projection: Projection) -> tuple[EventFile, Fil
             if was_raised():  # an interrupt, of which the engine has made a panic
                 raise
             return _read_by_pyarrow(file, projection, fault)
-        asked = projection.as_spelled_in(file, known.columns).raw
+        asked = projection.as_spelled_in(file, known.columns).own_columns
         dtypes = [known.columns[name] for name in asked if name in known.columns]
         if file.format.name == "arrow" and any(_holds(pl.Binary, dtype) for dtype in dtypes):
             return file, _with_uuids(file, known)
@@ -99,7 +99,7 @@ def _read_by_pyarrow(
 ) -> tuple[EventFile, FileSchema]:
     try:
         known = pyarrow_reader.read_schema(file)
-        pyarrow_reader.refuse_columns(file, projection.as_spelled_in(file, known.columns).raw)
+        pyarrow_reader.refuse_columns(file, projection.as_spelled_in(file, known.columns).own_columns)
     except (OSError, ValueError, NotImplementedError) as error:
         raise fault or unreadable(file, error) from None
     return replace(file, format=replace(file.format, by_pyarrow=True)), known
@@ -120,7 +120,8 @@ def _holds(kind: type[pl.DataType], dtype: pl.DataType) -> bool:
 def _stored_files(files: Sequence[EventFile], projection: Projection) -> ColumnarFiles:
     """The files of stores in one storage as one scan: their columns are known without a look at them."""
     columns = {"timestamp", "event_name"}.union(*(file.stored.columns for file in files if file.stored))
-    return ColumnarFiles(tuple(files), STORE_SCHEMA, projection, projection.columns_in(files[0], columns))
+    found = projection.columns_in(files[0], columns, found=())
+    return ColumnarFiles(tuple(files), STORE_SCHEMA, projection.as_spelled_in(files[0], columns), found)
 
 
 def _by_partition(files: list[EventFile], schema: pl.Schema, projection: Projection) -> Iterator[tuple[EventFile, ...]]:
@@ -168,7 +169,7 @@ def find_undecodable(files: Iterable[EventFile], projection: Projection, error: 
         for each in group.split():
             try:
                 hashes = {VISITOR_HASH} if each.is_stored and each.projection.selection.hashed else set()
-                names = [name for name in each.schema if name in {*each.projection.raw, *hashes}]
+                names = [name for name in each.schema if name in {*each.projection.own_columns, *hashes}]
                 # Where folders tell all that is asked, the rows are counted.
                 each.scan().select(names or pl.len()).sink_batches(lambda _: None, engine="streaming")
             except DatasetError as fault:

@@ -18,6 +18,7 @@ from mmstats.readers.csv_records import delimiter_of, read_header
 from mmstats.readers.json_columns import JsonColumns, json_schema
 from mmstats.readers.json_text import blocks_of, rows_of
 from mmstats.readers.ndjson import parse_lines
+from mmstats.readers.path_columns import paths_in_lines
 from mmstats.readers.projection import Projection
 
 _FIRST = 1 << 14  # bytes of a file that are read at first
@@ -99,7 +100,8 @@ class JsonKind:
     def parse(self, texts: Sequence[SmallText], projection: Projection) -> Rows | None:
         """The rows: a line each."""
         whole = b"".join([text.rows if text.rows.endswith(b"\n") else text.rows + b"\n" for text in texts])
-        raw = parse_lines(whole, dict.fromkeys(self.schema, pl.String()), projection)
+        paths = paths_in_lines(texts[0].file, projection)
+        raw = parse_lines(whole, dict.fromkeys(self.schema, pl.String()), paths, projection)
         if raw is None:
             return None
         counts = [text.rows.count(b"\n") + (not text.rows.endswith(b"\n")) for text in texts]

@@ -1,5 +1,6 @@
 """A dataset opened for one question: its files found, fingerprinted and pruned, then scanned; a bad file is named."""
 
+import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -11,9 +12,13 @@ from mmstats.dataset import EVENT_COLUMNS, Dataset
 from mmstats.errors import Changed, DatasetError, Undecodable, Unreadable
 from mmstats.files.discovery import FileList, current_file, find_files, relisted, special_files
 from mmstats.files.event_file import EventFile
-from mmstats.files.fingerprint import check_found, check_unchanged, file_fingerprints, is_pipe
+from mmstats.files.fingerprint import changed_error, check_found, check_unchanged, file_fingerprints, is_pipe
+from mmstats.paths import readings
+from mmstats.readers.bad_rows import find_bad_rows
 from mmstats.readers.column_names import column_names
 from mmstats.readers.columnar_file import ENGINE_FAULTS, count_rows, is_stream
+from mmstats.readers.nested import BrokenText
+from mmstats.readers.path_names import similar_paths
 from mmstats.readers.position import MOST_ROWS
 from mmstats.readers.projection import Projection, Selection
 from mmstats.readers.pruning import FileRange, Overlap, RangeCache, lies_outside, overlap_of, overlaps
@@ -168,7 +173,7 @@ class Source:
         except Unreadable:
             check_found(files)
             raise
-        except (*ENGINE_FAULTS, OSError) as error:
+        except (*ENGINE_FAULTS, OSError, BrokenText) as error:
             fault = self.blame(error, files)
             if fault is None:
                 raise
@@ -188,6 +193,10 @@ class Source:
         if not is_store_error(error):
             check_found(files)
         columnar = [file for file in files if not file.format.is_text]
+        if isinstance(error, BrokenText):
+            bad = ((file, row) for file in columnar for row in find_bad_rows(file, self.projection))
+            file, row = next(bad, (columnar[0], None))
+            return row.error(file) if row else changed_error(str(file))
         return find_undecodable(columnar, self.projection, error) if columnar else None
 
     def report(self, *scanned: ReadReport) -> ReadReport:
@@ -216,11 +225,24 @@ class Source:
         names: Collection[str] = ()
         with suppress(DatasetError, *ENGINE_FAULTS):  # it is read for an offer alone
             names = column_names(self.found.files[0], self.projection.limits)
-        offers = {name: did_you_mean(mapped[name], names, f"--map {name}={{}}") for name in lacking}
-        return [
-            f"no file has a column {visible(mapped[name])!r} to serve as {name}{offer and f': {visible(offer)}'}"
-            for name, offer in offers.items()
-        ]
+        return [self._mapped_to_nothing(name, mapped[name], names) for name in lacking]
+
+    def _mapped_to_nothing(self, column: str, raw: str, names: Collection[str]) -> str:
+        """What is wrong with a mapping to a raw column that no file has; the first one has columns of these names."""
+        file = self.found.files[0]
+        spelled = self.projection.as_spelled_in(file, names)
+        path = spelled.paths.get(raw) or next(iter(readings(raw)[-1:]), None)
+        if path is None:
+            offer = did_you_mean(raw, names, f"--map {column}={{}}")
+            return f"no file has a column {visible(raw)!r} to serve as {column}{offer and f': {visible(offer)}'}"
+        near: list[str] = []
+        with suppress(DatasetError, *ENGINE_FAULTS, OSError):
+            near = similar_paths(path, names, column, file, self.projection)
+        offer = (
+            " or ".join(f"--map {column}={shlex.quote(visible(one))}" for one in near) if len(near) in {1, 2} else ""
+        )
+        lacks = "no row that was read has" if raw in spelled.paths else "no file has a column or path"
+        return f"{lacks} {visible(raw)!r} to serve as {column}{offer and f': did you mean {offer}?'}"
 
     def lacks(self, column: str, report: ReadReport) -> bool:
         """Whether there are files that may hold events of the range, and none of them has an event column."""

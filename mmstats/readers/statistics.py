@@ -206,6 +206,8 @@ def _nulls(group: ColumnarFiles, column: str, rows: dict[str, int], chunks: list
         return sum(rows.values())
     if len(sources) > 1:
         return None
+    if sources[0] in group.projection.paths:
+        return None
     if sources[0] not in group.schema:
         return sum(rows[file.path] for file in group.files if file.partition[sources[0]] is None)
     known = [_statistics(by_name, sources[0]) for by_name in chunks]

@@ -44,14 +44,14 @@ def text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 def may_fail(dtype: pl.DataType) -> bool:
     """Whether a value that is there may have no text: bytes need be no UTF-8, and the text of a JSON type no JSON."""
     if isinstance(dtype, pl.Extension):
-        return _is_json(dtype) or (dtype.ext_name() != UUID and may_fail(_storage(dtype)))
+        return is_json(dtype) or (dtype.ext_name() != UUID and may_fail(_storage(dtype)))
     return isinstance(dtype, pl.Binary) or any(map(may_fail, inner_types(dtype)))
 
 
 def no_text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """Whether a value that is there has no text, though it should; of a type that `may_fail`."""
     failed = source.is_not_null() & text(source, dtype).is_null()
-    if not _is_json(dtype):
+    if not is_json(dtype):
         return failed
     assert isinstance(dtype, pl.Extension)
     return failed & text(source.ext.storage(), _storage(dtype)).str.strip_chars().ne_missing("null")
@@ -59,10 +59,11 @@ def no_text(source: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 def fault_of(dtype: pl.DataType) -> str:
     """What is wrong with a value that has no text."""
-    return "broken JSON" if _is_json(dtype) else "invalid UTF-8"
+    return "broken JSON" if is_json(dtype) else "invalid UTF-8"
 
 
-def _is_json(dtype: pl.DataType) -> bool:
+def is_json(dtype: pl.DataType) -> bool:
+    """Whether values are of the JSON type."""
     return isinstance(dtype, pl.Extension) and dtype.ext_name() == JSON
 
 
@@ -85,7 +86,7 @@ def _extension_text(source: pl.Expr, dtype: pl.Extension) -> pl.Expr:
         digits = storage.bin.encode("hex").str
         groups = [digits.slice(at, size) for at, size in ((0, 8), (8, 4), (12, 4), (16, 4), (20, 12))]
         return pl.concat_str(groups, separator="-")
-    if _is_json(dtype):
+    if is_json(dtype):
         return storage.map_batches(_json_texts, return_dtype=pl.String, is_elementwise=True)
     return text(storage, _storage(dtype))
 
@@ -213,10 +214,9 @@ def _held(values: pl.Series, dtype: pl.DataType) -> Iterator[list[str | None]]:
 
 def _scalars(values: pl.Series, dtype: pl.DataType) -> list[str | None]:
     source, frame = pl.col("value"), values.to_frame("value")
-    is_json = _is_json(dtype)
-    texts = _compact_texts(values.ext.storage()) if is_json else frame.select(text(source, dtype)).to_series()
+    texts = _compact_texts(values.ext.storage()) if is_json(dtype) else frame.select(text(source, dtype)).to_series()
     if may_fail(dtype):
-        return [one if one is None or is_json else _DUMP(one) for one in texts]
+        return [one if one is None or is_json(dtype) else _DUMP(one) for one in texts]
     is_plain = dtype.is_numeric() or isinstance(dtype, pl.Boolean)
     return ["null" if one is None else one if is_plain else _DUMP(one) for one in texts]
 

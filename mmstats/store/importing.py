@@ -186,7 +186,9 @@ class _Import:
         writer.flush()
         report = merged(report for _, report in written)
         columns = tuple(name for name in EVENT_COLUMNS if name in report.columns or name in before.columns)
-        if faults := self._source.mapped_to_nothing((*REQUIRED, *columns)):
+        # Of no rows none has what a path leads to.
+        has_rows = any(source.rows for source, _ in written)
+        if faults := self._source.mapped_to_nothing(columns if has_rows else (*REQUIRED, *columns)):
             raise NotEvents(faults[0])
         remaining = (source for source in before.sources if source.id not in replaced)
         sources = (*remaining, *(source for source, _ in written))
