@@ -1,9 +1,9 @@
 """The answer: rows of labels and a value, and the only encoder of its JSON bytes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,7 +17,8 @@ class Stats:
 
     `labels` are the keys of a row but its value, in order; `groups` is how many rows there were before the limit, and
     `total` the sum of all their values, None for distinct visitors, of whom one may be in several rows; `notices` say
-    what a reader of the answer should know (rows left out, a column the data lacks), a sentence each.
+    what a reader of the answer should know (rows left out, a column the data lacks), a sentence each. `meta` says what
+    was asked and how it was answered, where that is asked for.
     """
 
     metric: str
@@ -26,6 +27,7 @@ class Stats:
     groups: int
     notices: Sequence[str] = field(default=())
     total: int | None = None
+    meta: Mapping[str, Any] | None = None
 
     @property
     def truncated(self) -> bool:
@@ -34,7 +36,8 @@ class Stats:
 
     def to_json(self) -> str:
         """The answer as the API sends it: compact, non-ASCII unescaped, without a final newline."""
-        return encode({"metric": self.metric, "rows": self.rows})
+        meta = {} if self.meta is None else {"meta": self.meta}
+        return encode({"metric": self.metric, "rows": self.rows, **meta})
 
     def to_polars(self) -> "pl.DataFrame":
         """The rows as a Polars DataFrame: labels as String, `value` as Int64."""

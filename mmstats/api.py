@@ -13,7 +13,7 @@ from mmstats.errors import Fault
 from mmstats.memory import bounded, can_be_bounded
 from mmstats.options import read_values
 from mmstats.question.instants import instant_text
-from mmstats.question.parameters import DEFAULT_LIMIT, MAX_LIMIT, PARAMETERS
+from mmstats.question.parameters import DEFAULT_LIMIT, MAX_LIMIT, QUESTION
 from mmstats.question.read import read_question
 from mmstats.settings import choose_dataset, settings_here
 from mmstats.wording import read_size
@@ -27,12 +27,20 @@ def stats(
     metric: str = "count",
     from_: str | date | datetime | None = None,
     to: str | date | datetime | None = None,
-    event: str | None = None,
+    event: str | Iterable[str] | None = None,
     group_by: str | Iterable[str] = (),
     interval: str | None = None,
     limit: int | None = DEFAULT_LIMIT,
+    where: str | Iterable[str] = (),
+    last: str | None = None,
+    period: str | None = None,
+    timezone: str | None = None,
+    now: str | date | datetime | None = None,
+    week_start: str | None = None,
+    order: str | Iterable[str] = (),
     exact: bool = False,
     fill: bool = False,
+    meta: bool = False,
     columns: Mapping[str, str] | None = None,
     input_format: str | None = None,
     timestamp_unit: str | None = None,
@@ -48,6 +56,11 @@ def stats(
     sample. Instants are ISO 8601 text, dates or datetimes, a naive one in UTC; `from_` is inclusive, `to` exclusive.
     A `limit` of None lifts it, `exact` counts visitors exactly, `fill` gives buckets without events a row of 0, and
     `columns` maps event columns to the data's names, as `{"event_name": "type"}`.
+
+    `where` are filters such as `"country in DE,FR"`. Instead of by `from_` and `to` a range is asked for by `last`,
+    such as `"30d"`, or by `period`, such as `"last-month"`; `timezone` and `week_start` are by default those of the
+    settings, and `now` is what both count from, by default the clock's time. `order` are keys of a row, with `-` for
+    descending, and `meta` has the answer say what was asked.
 
     `storage_options` say how object stores are reached, as `{"endpoint": "https://…", "region": "…"}`.
 
@@ -73,16 +86,27 @@ def stats(
         "from": from_,
         "to": to,
         "event": event,
+        "where": where if where != () else None,
+        "last": last,
+        "period": period,
+        "timezone": timezone,
+        "now": now,
+        "week_start": week_start,
+        "order": order if order != () else None,
         "interval": interval,
         "limit": limit,
         "group_by": group_by,
     }
     written = {name: value for name, value in arguments.items() if value is not None}
     values, faults = read_values(_READERS, {**written, "metric": metric, "group_by": group_by})
-    switches = {"all": limit is None, "exact": exact, "fill": fill}
-    texts = {parameter.name: values[parameter.name] for parameter in PARAMETERS if parameter.name in values}
-    query = read_question(texts | {name: ["true"] for name, on in switches.items() if on}, faults=faults)
+    switches = {"all": limit is None, "exact": exact, "fill": fill, "meta": meta}
+    texts = {parameter.name: values[parameter.name] for parameter in QUESTION if parameter.name in values}
     settings = settings_here(environ)
+    query = read_question(
+        texts | {name: ["true"] for name, on in switches.items() if on},
+        faults=faults,
+        defaults={"timezone": settings.timezone, "week_start": settings.week_start},
+    )
     source = {
         "data": values.get("data", ()),
         "map": values.get("columns", {}),
@@ -140,6 +164,18 @@ def _texts(value: object) -> list[str]:
     return [_text(value)]
 
 
+def _several(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, Iterable) or isinstance(value, bytes):
+        raise ValueError(f"must be a str, or several, not {type(value).__name__}")
+    texts = list(value)
+    wrong = [type(text).__name__ for text in texts if not isinstance(text, str)]
+    if wrong:
+        raise ValueError(f"must be a str, or several, not {wrong[0]}")
+    return texts
+
+
 def _limit_texts(limit: object) -> list[str]:
     if limit in (0, -1):  # what lifts a limit elsewhere, and on the command line is answered by a flag
         raise ValueError(Fault(f"must be an integer from 1 to {MAX_LIMIT}, not {limit}", "None lifts the limit"))
@@ -174,7 +210,14 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "metric": _texts,
     "from": lambda value: [instant_text(value)],
     "to": lambda value: [instant_text(value)],
-    "event": _texts,
+    "event": _several,
+    "where": _several,
+    "last": _texts,
+    "period": _texts,
+    "timezone": _texts,
+    "now": lambda value: [instant_text(value)],
+    "week_start": _texts,
+    "order": lambda value: [",".join(_several(value))],
     "interval": _texts,
     "limit": _limit_texts,
     "group_by": _group_by_texts,

@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 
 from mmstats.answer import encode
+from mmstats.question.instants import utc_text
 
 DESCRIPTION_VERSION = 1
 TOP = 10  # event names that are shown
@@ -166,12 +168,16 @@ class FileUse:
 class Explanation:
     """How a question would be answered.
 
-    If the answer is cached, no file is read. `columns` are the event columns that are read of the files; `plan` is the
+    If the answer is cached, no file is read. `start` and `end` are the range in UTC, None for no bound, `timezone` is
+    that of its buckets. `columns` are the event columns that are read of the files; `plan` is the
     engine's own.
     """
 
     engine: str
     answer_cached: bool
+    start: datetime | None
+    end: datetime | None
+    timezone: str
     columns: tuple[str, ...]
     files: tuple[FileUse, ...]
     plan: tuple[str, ...]
@@ -188,6 +194,9 @@ class Explanation:
                 "version": EXPLANATION_VERSION,
                 "engine": self.engine,
                 "answer_cached": self.answer_cached,
+                "from": self.start and utc_text(self.start),
+                "to": self.end and utc_text(self.end),
+                "timezone": self.timezone,
                 "columns": self.columns,
                 "files": {"found": len(self.files), **{use.value: count_files(self.files, use) for use in Use}},
                 "bytes": {"stored": sum(one.size for one in self.files), "read": read_bytes(self.files)},

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from mmstats.dataset import SAMPLE, TIMESTAMP_UNIT, Dataset, read_columns
-from mmstats.engine_address import ENGINE_VARIABLE, LOCAL, EngineAddress, read_engine
+from mmstats.engine_address import ENGINE_VARIABLE, EngineAddress, read_engine
+from mmstats.engine_address import LOCAL as LOCAL_ENGINE
 from mmstats.errors import InvalidSettings
 from mmstats.file_states import state
 from mmstats.options import read_choice
+from mmstats.question.buckets import WEEK_STARTS
+from mmstats.question.ranges import LOCAL, read_zone
 from mmstats.wording import did_you_mean, nearest, read_size, visible
 
 PROJECT_FILE = "mmstats.toml"
@@ -52,7 +55,9 @@ class Settings:
     trust_partitions: bool = False
     storage_options: Mapping[str, str] = field(default_factory=dict, repr=False)
     max_memory: int | None = None
-    engine: EngineAddress = LOCAL
+    engine: EngineAddress = LOCAL_ENGINE
+    timezone: str | None = None
+    week_start: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     seen: Mapping[str, str | None] = field(default_factory=dict, repr=False, compare=False)
 
@@ -133,6 +138,21 @@ SETTINGS: tuple[Setting, ...] = (
         "About how much memory a question may take.",
     ),
     Setting("engine", "a string", read_engine, "The engine: local, or a Spark Connect server, sc://HOST:PORT."),
+    Setting(
+        "timezone",
+        "a string",
+        lambda text: text if text == LOCAL else read_zone(text),  # which need not be told before it is asked for
+        "The zone of ranges and buckets: an IANA name, or local.",
+        shared=True,
+    ),
+    Setting(
+        "week_start",
+        "a string",
+        partial(read_choice, choices=WEEK_STARTS),
+        "The day on which weeks start.",
+        WEEK_STARTS,
+        shared=True,
+    ),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 

@@ -2,21 +2,27 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 from hypothesis import strategies as st
 
-from mmstats.question.parameters import DIMENSIONS, INTERVALS, METRICS
+from mmstats.question import buckets
+from mmstats.question.columns import COLUMNS as ASKABLE
+from mmstats.question.columns import DIMENSIONS
+from mmstats.question.filters import Filter, Operator
+from mmstats.question.order import SortKey
+from mmstats.question.parameters import INTERVALS, METRICS
 from mmstats.question.query import StatsQuery
 from tests.oracle import Event
 
 # The code points U+E000 and U+FFFD come before U+10000 and U+1F600, whose UTF-16 units come before theirs.
 TEXTS = (None, "", "a", "A", "b", "\ue000", "\ufffd", "\U00010000", "\U0001f600", "e\u0301", "\u00e9", "007", "7")
 AWKWARD = (" ", "null", "NULL", "true", "1.50", "a,b", 'say "x"', "two\nlines", "tab\t", "'", "\\", "\u2028", "-0")
-OPTIONAL = tuple(name for name in ("anonymous_id", *DIMENSIONS) if name != "event_name")
+NUMERIC = ("7", "07", "1.50", "7e0", "15e-1", "1e18", "999999999999999999", "0.0000000001", "1e-9", "+7", "7.", "0e999")
+OPTIONAL = tuple(name for name in ("anonymous_id", *DIMENSIONS, "campaign", "url") if name != "event_name")
 _ENDS = tuple(map(datetime.fromisoformat, ("0001-01-01", "9999-12-31T23:59:59.999999")))
 FORMATS = ("parquet", "ndjson", "csv", "arrow", "words.parquet")  # the last with Categoricals for texts
 COLUMNS = ("timestamp", "event_name", *OPTIONAL)
@@ -51,7 +57,8 @@ class Drawn:
 @st.composite
 def datasets(draw: st.DrawFn, formats: Sequence[str] = FORMATS, when: st.SearchStrategy[datetime] = ANY) -> Drawn:
     """Up to 48 events over up to 4 files, some of which lack columns that are null in them throughout."""
-    texts = st.sampled_from((*TEXTS[: draw(st.integers(2, len(TEXTS)))], draw(st.sampled_from(AWKWARD))))
+    odd = draw(st.sampled_from((AWKWARD, NUMERIC)))
+    texts = st.sampled_from((*TEXTS[: draw(st.integers(2, len(TEXTS)))], draw(st.sampled_from(odd))))
     parts = []
     for kind in draw(st.lists(st.sampled_from(formats), min_size=1, max_size=4)):
         lacking = draw(st.frozensets(st.sampled_from(OPTIONAL), max_size=3))
@@ -73,13 +80,54 @@ def questions(draw: st.DrawFn, fill: bool = False, when: st.SearchStrategy[datet
         metric=draw(st.sampled_from(METRICS)),
         start=start,
         end=end if end != start else None,
-        event=draw(st.none() | st.none() | st.sampled_from([text for text in TEXTS[1:4] if text])),
+        events=draw(st.just(()) | st.just(()) | st.sampled_from([(text,) for text in TEXTS[1:4] if text])),
         group_by=tuple(draw(st.permutations(DIMENSIONS))[: draw(st.integers(0, 3) | st.just(len(DIMENSIONS)))]),
         interval=draw(st.sampled_from(INTERVALS if fill else (None, *INTERVALS))),
         limit=draw(st.sampled_from((1, 3, 7, 100, 1000, None))),
         exact=draw(st.booleans()),
         fill=fill,
     )
+
+
+ZONES = ("UTC", "Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "Africa/Casablanca", "America/St_Johns")
+# Days beside which one of these zones changes its clock: at midnight and at two, by an hour and by half of one.
+CHANGES = ("2010-11-07", "2026-03-08", "2026-03-29", "2026-04-05", "2026-10-25", "2026-11-01")
+NUMBERS = ("-1", "0", "1.5", "7", "999999999999999999", "0.000000001")
+
+
+@st.composite
+def filters(draw: st.DrawFn) -> Filter:
+    """A filter of any column and test."""
+    test = draw(st.sampled_from(Operator))
+    texts = [text for text in (*TEXTS, *AWKWARD) if text is not None]
+    values: tuple[str, ...] = ()
+    if test is Operator.IN:
+        values = tuple(draw(st.lists(st.sampled_from(texts), min_size=1, max_size=3, unique=True)))
+    elif test is Operator.MATCHES:
+        values = (draw(st.sampled_from(("", "a", "^a", "[aA]$", "^$", r"\d", "b|7"))),)
+    elif test is not Operator.IS_NULL:
+        values = (draw(st.sampled_from(NUMBERS)),)
+    negated = draw(st.booleans()) if test in (Operator.IN, Operator.MATCHES, Operator.IS_NULL) else False
+    return Filter(draw(st.sampled_from(ASKABLE)), test, values, negated)
+
+
+@st.composite
+def extended(draw: st.DrawFn, when: st.SearchStrategy[datetime] = ANY, zones: Sequence[str] = ZONES) -> StatsQuery:
+    """A question with any of the extensions."""
+    plain = draw(questions(when=when))
+    group_by = tuple(draw(st.lists(st.sampled_from(ASKABLE), max_size=3, unique=True)))
+    asked = replace(
+        plain,
+        events=tuple(draw(st.lists(st.sampled_from(("", "a", "A")), max_size=2, unique=True))),
+        group_by=group_by,
+        interval=draw(st.sampled_from((None, *buckets.INTERVALS))),
+        where=tuple(draw(st.lists(filters(), max_size=2))),
+        timezone=draw(st.sampled_from(zones)),
+        week_start=draw(st.sampled_from(buckets.WEEK_STARTS)),
+    )
+    keys = draw(st.lists(st.sampled_from((*asked.labels, "value")), max_size=2, unique=True))
+    fill = asked.interval in ("month", "quarter", "year") and draw(st.booleans())
+    return replace(asked, fill=fill, order=tuple(SortKey(key, draw(st.booleans())) for key in keys))
 
 
 def write(path: Path, events: Sequence[Event], columns: Sequence[str] = COLUMNS) -> None:

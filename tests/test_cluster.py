@@ -216,7 +216,7 @@ def test_schemas_folders_and_names(cluster: Cluster, tmp_path: Path) -> None:
         cluster,
         Dataset((str(tmp_path),), columns={"os": "my `os`.x"}),
         StatsQuery(group_by=("event_name", "country", "source", "os")),
-        StatsQuery(event="x", group_by=("country",)),
+        StatsQuery(events=("x",), group_by=("country",)),
     )
 
 
@@ -434,7 +434,7 @@ def test_strings_that_are_no_text(cluster: Cluster, tmp_path: Path, skip: bool) 
         cluster,
         Dataset((str(tmp_path),), columns={"anonymous_id": "path"}, skip_bad_rows=skip),
         StatsQuery(group_by=("path",)),
-        StatsQuery(metric="uniques", event="a", end=datetime(2027, 1, 1, tzinfo=UTC)),
+        StatsQuery(metric="uniques", events=("a",), end=datetime(2027, 1, 1, tzinfo=UTC)),
         StatsQuery(group_by=("event_name",)),
     )
     assert ["bad.parquet" in str(one[1]) for one in said] == [True, True, False]

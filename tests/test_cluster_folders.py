@@ -58,7 +58,7 @@ def test_words_of_many_folders(cluster: Cluster, places: Path) -> None:
         cluster,
         Dataset((str(places),)),
         StatsQuery(group_by=("country", "event_name"), limit=None),
-        StatsQuery(group_by=("country",), event="b"),
+        StatsQuery(group_by=("country",), events=("b",)),
         StatsQuery(group_by=("day",), interval="day"),
         StatsQuery(interval="hour"),
     )

@@ -83,7 +83,7 @@ def test_a_store_in_a_folder_that_is_no_text(spark: Cluster, tmp_path: Path) -> 
 def test_events_of_no_text(cluster: Cluster, tmp_path: Path) -> None:
     """No event has a name that is no text, as the local engine finds too."""
     write(tmp_path, "a.parquet", EVENT)
-    (said,) = same(cluster, Dataset((str(tmp_path),)), StatsQuery(event="\ud800"))
+    (said,) = same(cluster, Dataset((str(tmp_path),)), StatsQuery(events=("\ud800",)))
     assert '"value":0' in str(said[0])
 
 

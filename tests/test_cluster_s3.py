@@ -47,7 +47,7 @@ def test_the_cluster_reads_the_object_store(sail_of_s3: Cluster, s3: Seaweed, tm
             Dataset((location,)),
             StatsQuery(group_by=("event_name", "country"), interval="day"),
             StatsQuery(metric="uniques", group_by=("country",)),
-            StatsQuery(event="e1", group_by=("event_name",), limit=1),
+            StatsQuery(events=("e1",), group_by=("event_name",), limit=1),
         )
 
 

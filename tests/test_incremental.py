@@ -221,7 +221,7 @@ def test_rows_are_judged_as_without_a_cache(tmp_path: Path) -> None:
             {"timestamp": stamps, "event_name": ["a"] * 20}, schema_overrides={"timestamp": pl.Datetime}
         )
         frame.write_parquet(data / f"{name}.parquet")
-    asked = StatsQuery(event="absent", group_by=("source",), start=datetime(2000, 1, 1, tzinfo=UTC))
+    asked = StatsQuery(events=("absent",), group_by=("source",), start=datetime(2000, 1, 1, tzinfo=UTC))
     for kept in (None, cache, cache):
         with pytest.raises(BadRow, match=r"1\.parquet: row 6"):
             answer(asked, Dataset((str(data),), limits=LIMITS), cache=kept)

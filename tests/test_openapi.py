@@ -15,7 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import mmstats
 from mmstats.question.instants import PATTERN, parse_instant
-from mmstats.question.parameters import DIMENSIONS, EXTENSIONS, MAX_LIMIT, PARAMETERS
+from mmstats.question.parameters import DIMENSIONS, EXTENSIONS, MAX_LIMIT, PARAMETERS, QUESTION
 from mmstats.serve.errors import ERROR_CODES
 from mmstats.serve.openapi import document
 from mmstats.serve.options import Rate, ServeOptions
@@ -104,9 +104,13 @@ def test_extensions(keys: bool) -> None:
     assert [*parameters_of(described(keys=keys))] == names
     documented = parameters_of(described(extensions=True, keys=keys))
     assert [*documented] == [*names, *(extension.name for extension in EXTENSIONS)]
-    for extension in EXTENSIONS:
-        assert documented[extension.name]["description"] == extension.help
-        assert documented[extension.name]["schema"] == {"type": "boolean", "default": False}
+    assert not any(parameter["required"] for parameter in documented.values())
+    for option in QUESTION:
+        schema = documented[option.name]["schema"]
+        assert documented[option.name]["description"] == option.help
+        assert (schema["type"] == "boolean") == option.is_switch
+        assert schema.get("enum", schema.get("items", {}).get("enum", [])) == [*option.choices]
+    assert [name for name, one in documented.items() if one.get("explode")] == ["event", "where"]
 
 
 INSTANT = parameters_of(described())["from"]["schema"]["pattern"]

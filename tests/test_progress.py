@@ -78,7 +78,7 @@ def columnar(request: pytest.FixtureRequest, daily: Path, tmp_path_factory: pyte
     "query",
     [
         StatsQuery(group_by=("path",)),
-        StatsQuery(group_by=("path",), event="true"),
+        StatsQuery(group_by=("path",), events=("true",)),
         StatsQuery(interval="hour"),
         StatsQuery("uniques", group_by=("path",)),
         StatsQuery("uniques", exact=True, group_by=("country", "path")),

@@ -146,7 +146,9 @@ def test_a_row_group_on_the_edge_is_decoded(ask: Ask, file: Path) -> None:
 
 @pytest.mark.parametrize("kind", TIMESTAMPS)
 @pytest.mark.parametrize(
-    "asked", [{}, SECOND, {**SECOND, "event": "a"}, {"event": "b"}], ids=["all", "day", "day and event", "event"]
+    "asked",
+    [{}, SECOND, {**SECOND, "events": ("a",)}, {"events": ("b",)}],
+    ids=["all", "day", "day and event", "event"],
 )
 def test_a_count_that_statistics_prove_reads_no_data(tmp_path: Path, kind: str, asked: dict[str, Any]) -> None:
     """Where every row group lies wholly in or out of range and event, the footer answers."""
@@ -187,7 +189,7 @@ def test_statistics_change_no_count(tmp_path: Path, statistics: bool) -> None:
         for worth in (0, 1 << 40):
             assert value(path, worth=worth, **bounds) == inside.height
             named = inside.filter(pl.col("event_name") == event).height
-            assert value(path, worth=worth, event=event, **bounds) == named
+            assert value(path, worth=worth, events=(event,), **bounds) == named
 
 
 LATER: dict[str, Callable[[pl.Series], pl.Series]] = {
@@ -249,7 +251,7 @@ def test_row_groups_that_statistics_leave_open_are_one_scan(
     frame.write_parquet(path, row_group_size=10)
     first = datetime.fromisoformat(start or "2026-05-01")
     expected = frame.filter((pl.col("timestamp") >= first) & (pl.col("event_name") == "a")).height
-    assert value(path, start=utc(start) if start else None, event="a") == expected
+    assert value(path, start=utc(start) if start else None, events=("a",)) == expected
     assert len(scans) < 5
 
 
@@ -345,9 +347,9 @@ def test_statistics_of_a_field_are_not_those_of_a_column(tmp_path: Path, first: 
     dataset = Dataset((str(path),), {"event_name": name, "timestamp": stamp}, limits=Limits(statistics_bytes=0))
     ranges = ({}, {"start": START.replace(tzinfo=UTC)}, {"end": START.replace(tzinfo=UTC) + timedelta(days=1)})
     for asked in ranges:
-        for event in (None, "signup"):
-            assert answer(StatsQuery(event=event, **asked), dataset).rows == [{"value": 6}]
-    assert answer(StatsQuery(event="a"), dataset).rows == [{"value": 0}]
+        for events in ((), ("signup",)):
+            assert answer(StatsQuery(events=events, **asked), dataset).rows == [{"value": 6}]
+    assert answer(StatsQuery(events=("a",)), dataset).rows == [{"value": 0}]
     assert answer(StatsQuery(end=START.replace(tzinfo=UTC)), dataset).rows == [{"value": 0}]
     told = describe(dataset)
     assert (told.first, told.last) == ("2026-05-01T00:00:00Z", "2026-05-01T00:00:00Z")

@@ -242,7 +242,7 @@ WRONG: list[dict[str, Any]] = [
     {"from_": ""},
     {"from_": b"2026-05-01"},
     {"to": timedelta(days=1)},
-    {"to": "tomorrow"},
+    {"to": "tomorow"},
     {"to": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1)))},
     {"to": datetime(9999, 12, 31, 23, tzinfo=timezone(-timedelta(hours=1)))},
     {"event": 5},
@@ -250,7 +250,7 @@ WRONG: list[dict[str, Any]] = [
     {"event": ""},
     {"event": "\udc80"},
     {"interval": 1},
-    {"interval": "month"},
+    {"interval": "months"},
     {"interval": timedelta(days=1)},
     {"group_by": None},
     {"group_by": 5},
@@ -306,8 +306,8 @@ def test_limit_and_text_agree() -> None:
 def test_wrong_columns_alone_are_invalid_group_by() -> None:
     """Columns outside the allow-list raise InvalidGroupBy with the offenders and what is allowed."""
     with pytest.raises(mmstats.InvalidGroupBy) as refused:
-        mmstats.stats(group_by=["source", "campaign"])
-    assert refused.value.invalid == ["campaign"]
+        mmstats.stats(group_by=["source", "campaigns"])
+    assert refused.value.invalid == ["campaigns"]
     assert len(refused.value.allowed) == 8
 
 

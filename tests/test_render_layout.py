@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from mmstats.answer import Row, Stats
+from mmstats.question.filters import Filter, Operator
 from mmstats.render.pages import print_description
 from mmstats.render.table import Caption
 from mmstats.render.text import cells
@@ -18,6 +19,11 @@ from tests.test_render_table import printed
 
 START, END = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, 0, 0, 0, 500_000, tzinfo=UTC)
 VALUE = 7  # cells: the gap before the column of values, and that column where they are small
+
+
+def named(event: str | None) -> tuple[Filter, ...]:
+    """The filter of events of a name, none for None."""
+    return () if event is None else (Filter("event_name", Operator.IN, (event,)),)
 
 
 def by_path(*rows: tuple[str, int], groups: int | None = None, rest: int = 0) -> Stats:
@@ -45,9 +51,9 @@ def by_path(*rows: tuple[str, int], groups: int | None = None, rest: int = 0) ->
             2,
             "count · since 2026-05-01 00:00:00 UTC · 2 rows · total 2",
         ),
-        (Caption(event="signup"), 12, 12, 'count · event "signup" · 12 rows · total 12'),
-        (Caption(event=""), 1, 1, 'count · event "" · 1 row'),
-        (Caption(event="[red]\x1b[2J"), 1, 1, 'count · event "[red]\\x1b[2J" · 1 row'),
+        (Caption(filters=named("signup")), 12, 12, 'count · event "signup" · 12 rows · total 12'),
+        (Caption(filters=named("")), 1, 1, 'count · event "" · 1 row'),
+        (Caption(filters=named("[red]\x1b[2J")), 1, 1, 'count · event "[red]\\x1b[2J" · 1 row'),
     ],
 )
 def test_caption(caption: Caption, rows: int, groups: int, expected: str) -> None:
@@ -75,7 +81,7 @@ def test_what_the_limit_cut_is_told_once(metric: str, groups: int, rest: int, ex
 @given(texts, st.integers(20, 60))
 def test_wrapped_lines_fit_and_lose_nothing_that_fits(event: str, width: int) -> None:
     """The caption breaks at blanks; where every word fits, joining its lines gives it back."""
-    stats, caption = by_path(("/", 1)), Caption(event=event)
+    stats, caption = by_path(("/", 1)), Caption(filters=named(event))
     (whole,) = printed(stats, 5000, caption)[4:]
     lines = printed(stats, width, caption)[4:]
     assert all(cells(line) <= width for line in lines)

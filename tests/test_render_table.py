@@ -13,13 +13,20 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from mmstats.answer import Row, Stats
+from mmstats.question.buckets import Buckets
+from mmstats.question.filters import Filter, Operator
 from mmstats.render import WRITERS
 from mmstats.render.table import Caption, print_table
 from mmstats.render.text import cells
 from tests.test_render_formats import EVERYTHING, NOTHING, TOTAL, answers, quoted
 
-MAY = Caption(datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC), None, "hour")
+MAY = Caption(datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC), (), Buckets("hour"))
 SOURCES = [("google", "cpc", 1234), ("facebook", None, 812), ("", "email", 77), ("hn", "referral", 1)]
+
+
+def named(event: str | None) -> tuple[Filter, ...]:
+    """The filter of events of a name, none for None."""
+    return () if event is None else (Filter("event_name", Operator.IN, (event,)),)
 
 
 def by_source(metric: str = "count", groups: int = 4) -> Stats:
@@ -201,7 +208,7 @@ def test_shares_of_buckets_are_of_the_total_of_all_buckets() -> None:
 )
 def test_buckets_are_as_short_as_their_interval_allows(interval: str, label: str, expected: str) -> None:
     """Days and weeks are dates, hours have hour and minute; a narrow terminal shows them so too."""
-    stats, caption = by_hour(label), Caption(interval=interval)
+    stats, caption = by_hour(label), Caption(buckets=Buckets(interval))
     assert re.split("  +", printed(stats, 80, caption)[2])[0] == expected
     assert printed(stats, 20, caption)[0].endswith(expected.split(maxsplit=1)[0])
 
@@ -226,7 +233,7 @@ def test_buckets_that_the_range_cuts_are_marked(
     stats = by_hour(*(f"2026-05-{day:02d} 00:00:00" for day in (4, 5, 6)))
     if interval == "week":
         stats = by_hour("2026-05-04 00:00:00", "2026-05-11 00:00:00")
-    shown = printed(stats, 100, Caption(*bounds, interval=interval))
+    shown = printed(stats, 100, Caption(*bounds, buckets=Buckets(interval)))
     rows, caption = shown[2 : 2 + len(stats.rows)], shown[3 + len(stats.rows) :]
     assert [number for number, row in enumerate(rows) if " *  " in row] == marked
     assert caption[:-1] == ([line] if line else [])
@@ -235,7 +242,7 @@ def test_buckets_that_the_range_cuts_are_marked(
 def test_the_last_bucket_of_all_may_be_cut() -> None:
     """A bucket that would end beyond the last year is marked as any other."""
     end = datetime.max.replace(tzinfo=UTC)
-    assert " *  " in printed(by_hour("9999-12-27 00:00:00"), 100, Caption(None, end, interval="week"))[2]
+    assert " *  " in printed(by_hour("9999-12-27 00:00:00"), 100, Caption(None, end, buckets=Buckets("week")))[2]
 
 
 def test_a_bucket_is_printed_once_for_its_rows() -> None:
@@ -291,7 +298,7 @@ def _cells_below(rule: str, line: str) -> list[str]:
 @given(answers(), st.integers(20, 200), st.text(max_size=80) | st.none())
 def test_no_line_is_wider_than_the_terminal(stats: Stats, width: int, event: str | None) -> None:
     """No line wraps, whatever the texts, on terminals that join emoji and on those that do not."""
-    for line in printed(stats, width, Caption(event=event, interval="hour")):
+    for line in printed(stats, width, Caption(filters=named(event), buckets=Buckets("hour"))):
         assert cells(line) <= width
         assert cell_len(line) <= width
 
@@ -308,7 +315,7 @@ def test_values_are_never_cut(stats: Stats, width: int) -> None:
 def test_nothing_but_text_and_color_reaches_the_terminal(stats: Stats, width: int, event: str | None) -> None:
     """Apart from line ends and the color codes of the table itself, no character acts on the terminal."""
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system="truecolor")
-    print_table(stats, Caption(event=event, interval="hour"), console)
+    print_table(stats, Caption(filters=named(event), buckets=Buckets("hour")), console)
     assert isinstance(console.file, io.StringIO)
     text = re.sub(r"\x1b\[[0-9;]*m", "", console.file.getvalue())
     acting = {char for char in text if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")}

@@ -256,7 +256,7 @@ def test_refused_value(here: Path, text: str | bytes, fault: str) -> None:
     assert message.isprintable()
 
 
-MAY = "mmstats.toml may set: data, columns, format"
+MAY = "mmstats.toml may set: data, columns, format, timezone, week_start"
 OWN_MAY = f"config.toml may set: {', '.join(BY_NAME)}"
 
 

@@ -18,8 +18,11 @@ from mmstats.cli.app import app
 from mmstats.errors import Fault, InvalidParams
 from mmstats.options import suggest_option
 from mmstats.question import words
+from mmstats.question.buckets import INTERVALS
+from mmstats.question.columns import COLUMNS as ASKABLE
 from mmstats.question.instants import parse_instant
-from mmstats.question.parameters import DIMENSIONS, INTERVALS, METRICS, QUESTION
+from mmstats.question.parameters import METRICS, QUESTION
+from mmstats.question.ranges import PERIODS
 from mmstats.question.suggestions import suggest_instant
 from mmstats.serve.options import ServeOptions
 from mmstats.wording import did_you_mean, nearest, similar
@@ -29,7 +32,13 @@ HELP = "mmstats query --help shows how it is used"
 INSTANT = "must be an ISO 8601 instant such as 2026-05-01 or 2026-05-01T00:00:00Z, not "
 LIMIT = "--limit must be an integer from 1 to 1000, not "
 FORMATS = "--format must be table or json or ndjson or csv or markdown or parquet, not "
-COLUMNS = "columns: event_name, source, medium, country, device_type, browser, os, path"
+COLUMNS = (
+    "columns: event_name, source, medium, country, device_type, browser, os, path, event_id, anonymous_id, user_id, "
+    "session_id, campaign, url, referrer"
+)
+LENGTH = "must be a number with a unit, min, h, d, w, mo or y, such as 30d, not "
+PERIOD = f"must be {', '.join(PERIODS)}, or as 2026, 2026-Q2, 2026-05, 2026-W20 or 2026-05-16, not "
+ZONE_NAME = "must be the IANA name of a time zone, not "
 ZONE = "ranges and buckets are in UTC; {from} and {to} also take an offset, as in 2026-05-01T00:00:00+02:00"
 ORDER = "rows come by bucket, then the largest value first, and {limit} cuts after that"
 
@@ -43,15 +52,28 @@ TYPED = {
     "one dash": ("-metric count", "no such option: -metric", "did you mean --metric?"),
     "one letter": ("-x", "no such option: -x", HELP),
     "nothing alike": ("--yaml", "no such option: --yaml", HELP),
-    "where": ("--where a=b", "no such option: --where", "--event, --from and --to are all that filters events"),
-    "filter": ("--filter a", "no such option: --filter", "--event, --from and --to are all that filters events"),
+    "filter": ("--filter a", "no such option: --filter", "--where filters events by their columns"),
+    "a filter's column": ("--where sorce=b", "--where has the unknown column 'sorce'", "did you mean source?"),
+    "no number": ("--where source>b", "--where must compare with a number behind >, not 'b'", ""),
     "since": ("--since 2026", "no such option: --since", "--from is the start of the range, inclusive"),
     "until": ("--until 2026", "no such option: --until", "--to is the end of the range, exclusive"),
     "days": ("--days 7", "no such option: --days", "--from and --to are the range"),
-    "last": ("--last 7d", "no such option: --last", "--from and --to are the range"),
-    "tz": ("--tz Europe/Berlin", "no such option: --tz", ZONE.format_map({"from": "--from", "to": "--to"})),
-    "order by": ("--order-by value", "no such option: --order-by", ORDER.format(limit="--limit")),
-    "sort": ("--sort value", "no such option: --sort", ORDER.format(limit="--limit")),
+    "last": ("--last 7days", f"--last {LENGTH}'7days'", "did you mean 7d?"),
+    "minutes or months": ("--last 3m", f"--last {LENGTH}'3m'", "did you mean 3min or 3mo?"),
+    "last of nothing": ("--last week", f"--last {LENGTH}'week'", ""),
+    "period": ("--period 2026q2", f"--period {PERIOD}'2026q2'", "did you mean 2026-Q2?"),
+    "a period's words": ("--period last_month", f"--period {PERIOD}'last_month'", "did you mean last-month?"),
+    "a day of no month": ("--period 2026-02-30", "--period is not in the calendar: '2026-02-30'", ""),
+    "two ranges": (
+        "--last 7d --from 2026-05-01",
+        "--last cannot be given with another range",
+        "the range is --from and --to, or --last, or --period",
+    ),
+    "zone": ("--timezone europe/berlin", f"--timezone {ZONE_NAME}'europe/berlin'", "did you mean Europe/Berlin?"),
+    "tz": ("--tz Europe/Berlin", "no such option: --tz", "--timezone is the zone of ranges and buckets"),
+    "order by": ("--order-by value", "no such option: --order-by", "--order says by which keys rows are ordered"),
+    "sort": ("--sort value", "no such option: --sort", "--order says by which keys rows are ordered"),
+    "order of no key": ("--order vale", "--order has 'vale', which is no key of a row", "did you mean value?"),
     "top": ("--top 5", "no such option: --top", "--limit is how many rows to answer, the largest first"),
     "by": ("--by os", "no such option: --by", "--group-by names the columns to group by"),
     "a column": (
@@ -67,8 +89,8 @@ TYPED = {
     "metric": ("-m visitors", "--metric must be count or uniques, not 'visitors'", "did you mean uniques?"),
     "metric typo": ("-m unqiue", "--metric must be count or uniques, not 'unqiue'", "did you mean uniques?"),
     "no metric": ("-m median", "--metric must be count or uniques, not 'median'", ""),
-    "interval": ("-i daily", "--interval must be hour or day or week, not 'daily'", "did you mean day?"),
-    "no interval": ("-i month", "--interval must be hour or day or week, not 'month'", ""),
+    "interval": ("-i daily", f"--interval must be {' or '.join(INTERVALS)}, not 'daily'", "did you mean day?"),
+    "no interval": ("-i decade", f"--interval must be {' or '.join(INTERVALS)}, not 'decade'", ""),
     "jsonl": ("-f jsonl", f"{FORMATS}'jsonl'", "did you mean ndjson?"),
     "md": ("-f md", f"{FORMATS}'md'", "did you mean markdown?"),
     "format typo": ("-f tabel", f"{FORMATS}'tabel'", "did you mean table?"),
@@ -133,7 +155,8 @@ TYPED = {
     ),
     "several at once": (
         "-i dya -n 0 -g contry",
-        f"--interval must be hour or day or week, not 'dya'; {LIMIT}'0'; --group-by has the unknown column 'contry'",
+        f"--interval must be {' or '.join(INTERVALS)}, not 'dya'; {LIMIT}'0'; "
+        "--group-by has the unknown column 'contry'",
         "--interval: did you mean day? --limit: --all lifts the limit; --group-by: did you mean country?",
     ),
     "no value": ("--from", "--from needs a value", HELP),
@@ -183,7 +206,7 @@ def test_other_commands_point_to_what_they_have(arguments: str, said: str, capsy
 ASKED = {
     "typo": ("groupby=os", "groupby", "is not a parameter; did you mean group_by?"),
     "format": ("format=csv", "format", "is not a parameter; the answer is JSON: metric and its rows"),
-    "where": ("where=a", "where", "is not a parameter; event, from and to are all that filters events"),
+    "filter": ("filter=a", "filter", "is not a parameter; event, from and to are all that filters events"),
     "since": ("since=2026", "since", "is not a parameter; from is the start of the range, inclusive"),
     "sort": ("sort=value", "sort", f"is not a parameter; {ORDER.format(limit='limit')}"),
     "tz": ("tz=UTC", "tz", "is not a parameter; " + ZONE.format_map({"from": "from", "to": "to"})),
@@ -337,8 +360,8 @@ def test_what_is_offered_is_known_and_near(name: str, known: list[str]) -> None:
 def test_no_word_is_a_name_itself() -> None:
     """A word of other tools that becomes a parameter or a value here has left the tables, and each leads somewhere."""
     question = {option.name for option in QUESTION}
-    assert not question & set(words.PARAMETERS)
-    for table, values in ((words.METRICS, METRICS), (words.INTERVALS, INTERVALS), (words.COLUMNS, DIMENSIONS)):
+    assert not question & set(words.API_PARAMETERS)
+    for table, values in ((words.METRICS, METRICS), (words.INTERVALS, INTERVALS), (words.COLUMNS, ASKABLE)):
         assert not set(values) & set(table)
         assert all(meaning in values or "`" in meaning for meaning in table.values())
     known = {name for names in COMMANDS.values() for name in names}

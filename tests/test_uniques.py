@@ -265,8 +265,8 @@ def test_no_match_is_0_visitors(tmp_path: Path) -> None:
     """Nothing matched is one row of 0, or no rows with a grouping, estimated or exact."""
     write(tmp_path / "a.parquet", visits(["v"]))
     for exact in (False, True):
-        assert ask(StatsQuery("uniques", event="x", exact=exact), tmp_path).rows == [{"value": 0}]
-        assert ask(StatsQuery("uniques", event="x", exact=exact, group_by=("os",)), tmp_path).rows == []
+        assert ask(StatsQuery("uniques", events=("x",), exact=exact), tmp_path).rows == [{"value": 0}]
+        assert ask(StatsQuery("uniques", events=("x",), exact=exact, group_by=("os",)), tmp_path).rows == []
 
 
 def test_300_000_groups_keep_exact_small_counts(tmp_path: Path) -> None:
@@ -295,4 +295,4 @@ def test_values_are_64_bit_integers_throughout(tmp_path: Path) -> None:
         assert ask(query, tmp_path).to_polars()["value"].dtype == pl.Int64
     for number in range(1, 1025):
         (tmp_path / f"{number}.parquet").hardlink_to(tmp_path / "0.parquet")
-    assert ask(StatsQuery(event="e"), tmp_path).rows == [{"value": 1025 * rows}]
+    assert ask(StatsQuery(events=("e",)), tmp_path).rows == [{"value": 1025 * rows}]

@@ -18,7 +18,7 @@ from mmstats.cache import Key, Kind, make_key, user_cache
 from mmstats.dataset import EVENT_COLUMNS, SAMPLE
 from mmstats.errors import InvalidSettings
 from mmstats.options import read_choice
-from mmstats.question.parameters import DIMENSIONS
+from mmstats.question.columns import COLUMNS
 from mmstats.settings import settings_here
 from mmstats.wording import visible
 
@@ -65,7 +65,29 @@ def columns(incomplete: str) -> list[str]:
     """Offers, for the last name of a comma-separated list, the columns that it does not have yet."""
     before, comma, last = incomplete.rpartition(",")
     present = set(before.split(","))
-    return [before + comma + name for name in DIMENSIONS if name.startswith(last) and name not in present]
+    return [before + comma + name for name in COLUMNS if name.startswith(last) and name not in present]
+
+
+def filtered(incomplete: str) -> list[str]:
+    """Offers the columns that a filter may begin with."""
+    return [name for name in COLUMNS if name.startswith(incomplete)]
+
+
+def sort_keys(context: typer.Context, incomplete: str) -> list[str]:
+    """Offers, for the last key of a comma-separated list, the keys that rows will have; those of all rows in doubt."""
+    before, comma, last = incomplete.rpartition(",")
+    minus = "-" * last.startswith("-")
+    grouped = [name for text in context.params.get("group_by") or () for name in text.split(",")]
+    present = {key.removeprefix("-") for key in before.split(",")}
+    keys = [key for key in ("bucket", *grouped, "value") if key not in present]
+    return [before + comma + minus + key for key in keys if key.startswith(last.removeprefix("-"))]
+
+
+def zones(incomplete: str) -> list[str]:
+    """Offers the names of time zones."""
+    from mmstats.question.zones import zone_names
+
+    return [name for name in ("local", *zone_names()) if name.startswith(incomplete)]
 
 
 def mapped(incomplete: str) -> list[str]:

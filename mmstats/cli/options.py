@@ -13,6 +13,7 @@ from mmstats.cli import completion
 from mmstats.dataset import DATA, SOURCE
 from mmstats.engine_address import read_engine
 from mmstats.options import Form, Option, add_text, switch
+from mmstats.question.ranges import PERIODS
 from mmstats.render import DESCRIPTION_FORMATS, FILE_FORMATS
 from mmstats.serve.options import OPTIONS as SERVER
 from mmstats.settings import COLORS, FORMAT_WORDS
@@ -124,6 +125,10 @@ _COMPLETERS: dict[str, completion.Completer] = {
     "event": completion.events,
     "group_by": completion.columns,
     "map": completion.mapped,
+    "order": completion.sort_keys,
+    "period": completion.among(PERIODS),
+    "timezone": completion.zones,
+    "where": completion.filtered,
     "prefix": completion.key_prefixes,
 }
 

@@ -37,8 +37,9 @@ def query(question_texts: Texts, texts: Texts) -> Recallable | None:
     values, faults = read_texts(QUERY, texts, [SAMPLE_ALONE, _EXPLAIN_ALONE, tells_format(FILE_FORMATS)])
     if values["explain"] and not set(texts.get("format", ())) <= set(DESCRIPTION_FORMATS):
         faults["format"] = [f"must be one of {', '.join(DESCRIPTION_FORMATS)} with --explain"]
-    question = read_question(question_texts, faults=faults)
     settings = settings_here(os.environ)
+    defaults = {"timezone": settings.timezone, "week_start": settings.week_start}
+    question = read_question(question_texts, faults=faults, defaults=defaults)
     dataset = choose_dataset(values, settings)
     if not (values["sample"] or values["data"]) and dataset.is_sample:
         note("this is the bundled sample; --data names yours")
@@ -77,6 +78,8 @@ def query(question_texts: Texts, texts: Texts) -> Recallable | None:
         for sentence in profile_sentences(profile, cached=cache is not None):
             say("stats", sentence)
     if cache is None or seen is None or engine != LOCAL or values["stats"] or values["output"] is not None:
+        return None
+    if question.is_of_now:  # the same words will ask something else
         return None
     return Recallable({**settings.seen, **seen}, dataset.limits.settle_ns, str(cache.folder), cache.most_bytes)
 

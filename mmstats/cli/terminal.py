@@ -255,7 +255,11 @@ def show(
     if form == "table":
         from mmstats.render.table import Caption, print_table
 
-        caption = Caption(query.start, query.end, query.event, query.interval, _MORE, dataset.named_elsewhere)
+        caption = Caption(
+            *(query.start, query.end, query.filters, query.buckets, query.timezone),
+            more=_MORE,
+            data=dataset.named_elsewhere,
+        )
         write_page(
             lambda console: print_table(stats, caption, console, sink.lines),
             values["color"] or settings.color,

@@ -73,7 +73,7 @@ def _settled(dataset: Dataset) -> Fingerprint | None:
 
 
 def _encode(stats: Stats) -> bytes:
-    fields = {name: getattr(stats, name) for name in ("metric", "labels", "rows", "groups", "notices", "total")}
+    fields = {name: getattr(stats, name) for name in ("metric", "labels", "rows", "groups", "notices", "total", "meta")}
     return encode(fields).encode("utf-8", "surrogatepass")
 
 

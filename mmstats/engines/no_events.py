@@ -40,16 +40,17 @@ def reasons(query: StatsQuery, groups: int, source: Source, report: ReadReport) 
     """
     if query.metric != "count" and query.labels and groups:
         return []
-    if query.event is None and not source.projection.selection.bounded:
-        is_known = query.metric == "count" or query.labels
+    if not (query.events or source.projection.selection.bounded):
+        is_known = (query.metric == "count" or query.labels) and not query.where
         return [_NOTHING] if is_known and not report.bad_rows() else []
     found: list[str] = []
     # A file that the question has not read may be damaged, which is no fault of the answer.
     with suppress(DatasetError, *ENGINE_FAULTS, OSError):
         if source.projection.selection.bounded:
             found += _of_range(_ranges(source, report), source)
-        if query.event is not None and found != [_NOTHING]:
-            found += _of_event(query.event, *_names(_looking_at(_EVENT, source)))
+        if query.events and found != [_NOTHING]:
+            names, is_complete = _names(_looking_at(_EVENT, source))
+            found += [reason for event in query.events for reason in _of_event(event, names, is_complete)]
     return found
 
 

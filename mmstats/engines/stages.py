@@ -1,18 +1,23 @@
 """The stages that every engine shares: what a question selects before reading; fill, order and limit after it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from typing import Any
 
 import polars as pl
 
 from mmstats.answer import Stats
+from mmstats.engines import sketch
 from mmstats.engines.no_events import reasons
 from mmstats.errors import InvalidParams
-from mmstats.question.parameters import BUCKET_LENGTHS
+from mmstats.question.buckets import Buckets
+from mmstats.question.instants import utc_text
 from mmstats.question.query import StatsQuery
+from mmstats.readers.predicates import check_patterns
 from mmstats.readers.projection import VISITOR, Selection
 from mmstats.readers.report import ReadReport
 from mmstats.readers.source import Source
+from mmstats.readers.timestamps import TIMESTAMP
 
 VALUE = "value"
 
@@ -36,14 +41,15 @@ class Rows:
 
 
 def selection_of(query: StatsQuery) -> Selection:
-    """The columns and the events that a question needs."""
+    """The columns and the events that a question needs; raises InvalidParams for a pattern that does not compile."""
+    check_patterns(query.where)
     visitor = (VISITOR,) if query.metric == "uniques" else ()
     start, end = (bound and bound.replace(tzinfo=None) for bound in (query.start, query.end))
-    hashed = query.metric == "uniques" and not query.exact
-    columns = (*query.group_by, *visitor)
+    hashed = query.metric == "uniques" and not query.exact and VISITOR not in query.group_by
+    columns = tuple(dict.fromkeys((*query.group_by, *visitor)))
     # A frame of no columns would have no rows.
     timestamp = ("timestamp",) if query.interval or not columns else ()
-    return Selection((*timestamp, *columns), start, end, query.event, hashed)
+    return Selection((*timestamp, *columns), start, end, query.filters, hashed)
 
 
 def stats_of(query: StatsQuery, rows: Rows, source: Source, report: ReadReport) -> Stats:
@@ -59,21 +65,49 @@ def stats_of(query: StatsQuery, rows: Rows, source: Source, report: ReadReport) 
     if not rows.frame[VALUE].sum():
         notices += reasons(query, rows.groups, source, report)
     total = rows.total if query.metric == "count" else None  # one visitor may be in several groups
-    return Stats(query.metric, query.labels, order(query, rows.frame).to_dicts(), rows.groups, tuple(notices), total)
+    found = order(query, rows.frame).to_dicts()
+    meta = _meta(query, rows.groups, len(found), source, report) if query.meta else None
+    return Stats(query.metric, query.labels, found, rows.groups, tuple(notices), total, meta)
+
+
+def _meta(query: StatsQuery, groups: int, left: int, source: Source, report: ReadReport) -> dict[str, Any]:
+    """What was asked and how it was answered, of so many rows before the limit and so many left by it."""
+    start, end = (bound and utc_text(bound) for bound in (query.start, query.end))
+    is_exact = query.exact or query.metric == "count" or VISITOR in query.group_by
+    return {
+        "from": start,
+        "to": end,
+        "timezone": query.timezone,
+        "rows_total": groups,
+        "truncated": groups > left,
+        "exact": is_exact,
+        "relative_error": None if is_exact else sketch.RELATIVE_ERROR,
+        "files": len(source.found.files),
+        "bad_rows": sum(report.bad_rows().values()),
+    }
 
 
 def order(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows in the contract's total order, cut at the limit, buckets as text.
+    """The rows in the order asked for, then in the contract's total one, cut at the limit, buckets as text.
 
-    Buckets ascending, then values descending, then labels by code point with null last.
+    The contract's: buckets ascending, then values descending, then labels by code point with null last.
     """
     buckets = ["bucket"] if query.interval else []
-    by = [*buckets, VALUE, *query.group_by]
-    descending = [column == VALUE for column in by]
+    asked = dict(query.order)
+    keys = asked | {key: key == VALUE for key in (*buckets, VALUE, *query.group_by) if key not in asked}
     limit = query.limit or len(rows)
-    cut = within_limit(query, rows).sort(by, descending=descending, nulls_last=True).head(limit)
-    as_text = [pl.col(name).dt.strftime("%Y-%m-%d %H:%M:%S") for name in buckets]
-    return cut.with_columns(as_text).select(*query.labels, VALUE)
+    cut = within_limit(query, rows).sort(*keys, descending=[*keys.values()], nulls_last=True).head(limit)
+    if query.buckets is None:
+        return cut.select(*query.labels, VALUE)
+    return cut.with_columns(bucket_labels(query.buckets, cut["bucket"])).select(*query.labels, VALUE)
+
+
+def bucket_labels(buckets: Buckets, keys: pl.Series) -> pl.Series:
+    """Buckets as the answer writes them, by their keys."""
+    if buckets.zone is None:
+        return keys.dt.strftime("%Y-%m-%d %H:%M:%S")
+    known = keys.to_physical().unique()
+    return keys.to_physical().replace_strict(known, [buckets.label(key) for key in known], return_dtype=pl.String)
 
 
 def within_limit(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
@@ -82,7 +116,7 @@ def within_limit(query: StatsQuery, rows: pl.DataFrame) -> pl.DataFrame:
     It reads the value and the bucket, which may be any number that sorts as the bucket does.
     """
     limit = query.limit or len(rows)
-    if len(rows) <= limit or query.fill:
+    if len(rows) <= limit or query.fill or query.order:
         return rows
     if query.interval:
         return rows.filter(pl.col("bucket") <= rows["bucket"].sort(nulls_last=True).item(limit - 1))
@@ -95,36 +129,28 @@ def fill(query: StatsQuery, rows: pl.DataFrame, max_rows: int) -> pl.DataFrame:
     Where the range has no bound, the first or last bucket with events is the end. With no grouping there is one
     group, even when nothing matched. Raises InvalidParams when that would be more than `max_rows` rows.
     """
-    assert query.interval is not None
-    step = BUCKET_LENGTHS[query.interval]
-    ends = _ends(query, rows["bucket"])
     groups = rows.select(query.group_by).unique() if query.group_by else pl.DataFrame({"": [None]})
-    if ends is None or groups.is_empty():
+    pieces = _bucket_keys(query, rows["bucket"])
+    count = sum(map(len, pieces)) * groups.height
+    if count == 0:
         return rows
-    count = (ends[1] - ends[0]) // step + 1
-    if count * groups.height > max_rows:
-        fault = f"would make {count * groups.height:,} rows, more than {max_rows:,}"
+    if count > max_rows:
+        fault = f"would make {count:,} rows, more than {max_rows:,}"
         raise InvalidParams({"fill": [fault]}, hint="ask a shorter range, or a longer interval")
-    buckets = pl.DataFrame({"bucket": pl.datetime_range(*ends, step, time_unit="us", eager=True)})
-    grid = groups.join(buckets, how="cross")
+    keys = pl.concat([pl.Series("bucket", one, pl.Int64) for one in pieces])
+    grid = groups.join(keys.to_frame().cast(TIMESTAMP), how="cross")
     whole = grid.join(rows, on=list(query.labels), how="left", nulls_equal=True)
     return whole.select(*query.labels, pl.col("value").fill_null(0))
 
 
-def _ends(query: StatsQuery, buckets: pl.Series) -> tuple[datetime, datetime] | None:
-    """The starts of the first and the last bucket, None where nothing tells."""
-    first = _bucket_start(query, query.start) if query.start else buckets.min()
-    if not isinstance(first, datetime):
-        return None
-    # Something lies before the end now, so that an end at the first instant there is cannot come here.
-    last = _bucket_start(query, query.end - timedelta(microseconds=1)) if query.end else buckets.max()
-    return (first, last) if isinstance(last, datetime) else None
-
-
-def _bucket_start(query: StatsQuery, instant: datetime) -> datetime:
-    """The start of the bucket that an instant lies in, naive."""
-    hour = instant.replace(tzinfo=None, minute=0, second=0, microsecond=0)
-    if query.interval == "hour":
-        return hour
-    day = hour.replace(hour=0)
-    return day - timedelta(days=day.weekday()) if query.interval == "week" else day
+def _bucket_keys(query: StatsQuery, found: pl.Series) -> list[Sequence[int]]:
+    """The keys of all buckets of the range; where that has no bound, of those between the `found` ones of events."""
+    buckets, (start, end) = query.buckets, query.micros
+    assert buckets is not None
+    first, last = found.to_physical().min(), found.to_physical().max()
+    if start is None or end is None:
+        if not isinstance(first, int) or not isinstance(last, int):
+            return []
+        start = buckets.begin(first) if start is None else start
+        end = buckets.begin(last) + 1 if end is None else end
+    return buckets.keys(start, end)

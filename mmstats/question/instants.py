@@ -23,7 +23,12 @@ EXAMPLE = "2026-05-01 or 2026-05-01T00:00:00Z"
 
 
 def parse_instant(text: str) -> datetime:
-    """The instant that `text` names, in UTC.
+    """The instant that `text` names, in UTC; raises as `read_instant` does."""
+    return read_instant(text).replace(tzinfo=UTC)
+
+
+def read_instant(text: str) -> datetime:
+    """The instant that `text` names, in UTC; where it names no zone, a naive wall time.
 
     Raises ValueError with the rest of the sentence "this parameter …".
     """
@@ -51,8 +56,9 @@ def _instant(found: re.Match[str]) -> datetime:
     micros = int((found["fraction"] or "0")[:6].ljust(6, "0"))
     offset = timedelta(hours=int(found["hours"] or 0), minutes=int(found["minutes"] or 0))
     zone = timezone(-offset if found["sign"] == "-" else offset)
-    local = datetime.fromisoformat(f"{found['date']}T{clock}")
-    return local.replace(microsecond=micros, tzinfo=zone).astimezone(UTC)
+    local = datetime.fromisoformat(f"{found['date']}T{clock}").replace(microsecond=micros)
+    has_zone = found["hours"] or found[0].endswith("Z")
+    return local.replace(tzinfo=zone).astimezone(UTC) if has_zone else local
 
 
 def micros_text(micros: int) -> str | None:
@@ -63,6 +69,12 @@ def micros_text(micros: int) -> str | None:
         return None
     finest = "microseconds" if micros % 1_000 else "milliseconds" if micros % 1_000_000 else "seconds"
     return instant.isoformat(timespec=finest) + "Z"
+
+
+def utc_text(instant: datetime) -> str:
+    """An instant in UTC in ISO 8601, to the second where it is a whole one."""
+    finest = "microseconds" if instant.microsecond % 1_000 else "milliseconds" if instant.microsecond else "seconds"
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=finest) + "Z"
 
 
 def short_text(instant: datetime) -> str:

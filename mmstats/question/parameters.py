@@ -1,18 +1,20 @@
 """Every parameter of the stats query, declared once."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any
 
 from mmstats.errors import Fault
-from mmstats.options import Faults, Option, Texts, add_names, excludes, needs, read_names, switch
-from mmstats.question import words
-from mmstats.question.instants import parse_instant, short_text
+from mmstats.options import Faults, Option, Texts, add_names, add_text, excludes, needs, read_names, switch
+from mmstats.question import buckets, words
+from mmstats.question.columns import COLUMNS, DIMENSIONS
+from mmstats.question.filters import read_filter
+from mmstats.question.instants import parse_instant, read_instant
+from mmstats.question.order import read_order
+from mmstats.question.ranges import PERIODS, read_ago, read_moment, read_period, read_zone
 
 METRICS = ("count", "uniques")
-BUCKET_LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
-INTERVALS = tuple(BUCKET_LENGTHS)
-DIMENSIONS = ("event_name", "source", "medium", "country", "device_type", "browser", "os", "path")
+INTERVALS = ("hour", "day", "week")
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 QUOTE_EVENT = "a shell replaces an unquoted $name by nothing: quote it, --event '$pageview'"
@@ -76,14 +78,71 @@ PARAMETERS: tuple[Option, ...] = (
     ),
 )
 
+_API = {option.name: option for option in PARAMETERS}
+_WIDER = (
+    replace(
+        _API["from"],
+        parse=read_moment,
+        help="Only events at or after an ISO 8601 instant, now, today, yesterday, tomorrow, or so long ago as 30d.",
+    ),
+    replace(_API["to"], parse=read_moment, help="Only events before this."),
+    replace(
+        _API["event"], default=(), add=add_text, help="Only events of this name; may be repeated for any of several."
+    ),
+    replace(
+        _API["group_by"], help="Columns to group by, comma-separated, of: " + ", ".join(COLUMNS) + ".", choices=COLUMNS
+    ),
+    replace(_API["interval"], choices=buckets.INTERVALS, help="Split the range into buckets of this length."),
+)
 # Beyond the API: none of these changes an answer unless it is there.
 EXTENSIONS: tuple[Option, ...] = (
+    Option(
+        "where",
+        "Only events for which this holds: COLUMN OP VALUE, such as 'country in DE,FR'; may be repeated.",
+        read_filter,
+        metavar="FILTER",
+        default=(),
+        nonempty=True,
+        add=add_text,
+    ),
+    Option(
+        "last", "Only events from so long before now to now, such as 30d.", read_ago, metavar="LENGTH", nonempty=True
+    ),
+    Option(
+        "period",
+        f"Only events of this period: {', '.join(PERIODS)}, or one such as 2026-05, 2026-Q2 or 2026-W20.",
+        read_period,
+        metavar="PERIOD",
+        nonempty=True,
+    ),
+    Option(
+        "timezone",
+        "The zone of ranges and buckets: an IANA name, or local.",
+        read_zone,
+        metavar="ZONE",
+        default_text="UTC",
+        nonempty=True,
+    ),
+    Option("now", "What now is, instead of the clock's time.", read_instant, metavar="INSTANT", nonempty=True),
+    Option(
+        "week_start", "The day on which weeks start.", choices=buckets.WEEK_STARTS, nonempty=True, default_text="monday"
+    ),
+    Option(
+        "order",
+        "Order rows by these of their keys, comma-separated, with - for descending.",
+        read_order,
+        metavar="KEYS",
+        default=(),
+        nonempty=True,
+    ),
     switch("all", "Answer all rows, without a limit."),
     switch("exact", "Count distinct visitors exactly: slower, and more memory."),
     switch("fill", "With an interval: a row of 0 for buckets without events."),
+    switch("meta", "Say in the answer what was asked and how it was answered."),
 )
 
-QUESTION = PARAMETERS + EXTENSIONS
+# What is asked with extensions: some parameters of the API then take more values.
+QUESTION = (*({option.name: option for option in _WIDER}.get(one.name, one) for one in PARAMETERS), *EXTENSIONS)
 
 
 def _exact_needs_an_estimate(texts: Texts, values: Mapping[str, Any]) -> Faults:
@@ -92,18 +151,15 @@ def _exact_needs_an_estimate(texts: Texts, values: Mapping[str, Any]) -> Faults:
     return {"exact": ["needs a metric that is estimated: uniques"]} if values.get("exact") and is_count else {}
 
 
-def _has_length(_: Texts, values: Mapping[str, Any]) -> Faults:
-    """The rule that the range has a start before its end, where it has both."""
-    start, end = values["from"], values["to"]
-    if start is None or end is None or start < end:
-        return {}
-    first, last = short_text(start), short_text(end)
-    offer = f"did you mean `from` {last} `to` {first}?" if end < start else "the end of the range is exclusive"
-    return {"from": [Fault(f"must be before the end of the range, and {first} is not before {last}", offer)]}
+def _one_range(texts: Texts, _: Mapping[str, Any]) -> Faults:
+    """The rule that a range is asked for in one way."""
+    ways = [way for way in (("from", "to"), ("last",), ("period",)) if any(name in texts for name in way)]
+    fault = Fault("cannot be given with another range", "the range is `from` and `to`, or `last`, or `period`")
+    return {name: [fault] for way in ways[1:] for name in way}
 
 
 RULES = (
-    _has_length,
+    _one_range,
     excludes("limit", "all", "cannot be given when all rows are asked for"),
     needs("fill", "interval", "needs an interval"),
     _exact_needs_an_estimate,

@@ -5,7 +5,18 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 from mmstats.question.instants import EPOCH_BELOW, EPOCH_MICROS, match_instant
+from mmstats.question.ranges import PERIODS
+from mmstats.wording import did_you_mean
 
+_LENGTHS = {
+    **dict.fromkeys(("min", "minute"), ("min",)),
+    **dict.fromkeys(("h", "hr", "hour"), ("h",)),
+    **dict.fromkeys(("d", "day"), ("d",)),
+    **dict.fromkeys(("w", "wk", "week"), ("w",)),
+    **dict.fromkeys(("mo", "mon", "month"), ("mo",)),
+    **dict.fromkeys(("y", "yr", "year"), ("y",)),
+    "m": ("min", "mo"),
+}
 _UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DAYS_FROM_TODAY = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _YEARS = range(1900, 2200)  # of eight digits, which are else a number
@@ -25,6 +36,23 @@ def suggest_instant(text: str) -> str:
             except (ValueError, OverflowError):  # no day of the calendar
                 return ""
     return ""
+
+
+def suggest_length(text: str) -> str:
+    """The length of time in the form that is read, where a text is likely to mean one."""
+    found = re.fullmatch(r"-?\s*(\d{1,9})\s*([a-z]+)", text.strip(), re.IGNORECASE | re.ASCII)
+    units = _LENGTHS.get(found[2].casefold().removesuffix("s"), ()) if found else ()
+    return f"did you mean {' or '.join(f'{found[1]}{unit}' for unit in units)}?" if found and units else ""
+
+
+def suggest_period(text: str) -> str:
+    """The period in the form that is read, where a text is likely to mean one."""
+    plain = re.sub(r"[\s_]", "-", text.strip().casefold())
+    found = re.fullmatch(r"(\d{4})-?([qw])?(\d{1,2})", plain, re.ASCII)
+    if found:
+        width = 1 if found[2] == "q" else 2
+        return f"did you mean {found[1]}-{(found[2] or '').upper()}{int(found[3]):0{width}}?"
+    return did_you_mean(plain, PERIODS)
 
 
 def _year(year: str) -> str:

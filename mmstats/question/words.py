@@ -10,7 +10,7 @@ from collections.abc import Mapping
 Words = Mapping[str, str]
 
 
-def _table(*entries: tuple[str, str]) -> Words:
+def _table(*entries: tuple[str, str]) -> dict[str, str]:
     """The meaning of each of some blank-separated words."""
     return {word: meaning for words, meaning in entries for word in words.split()}
 
@@ -18,17 +18,12 @@ def _table(*entries: tuple[str, str]) -> Words:
 PARAMETERS = _table(
     ("after begin date_from from_date gte since start start_date", "`from` is the start of the range, inclusive"),
     ("before date_to end end_date lt to_date until", "`to` is the end of the range, exclusive"),
-    ("date date_range days last month period range time_range year", "`from` and `to` are the range"),
-    (
-        "offset_hours time_zone timezone tz utc_offset",
-        "ranges and buckets are in UTC; `from` and `to` also take an offset, as in 2026-05-01T00:00:00+02:00",
-    ),
-    (
-        "desc order order_by sort sort_by",
-        "rows come by bucket, then the largest value first, and `limit` cuts after that",
-    ),
+    ("date date_range days month range time_range year", "`from` and `to` are the range"),
+    ("relative since_last", "`last` is the range from so long ago to now"),
+    ("offset_hours time_zone tz utc_offset", "`timezone` is the zone of ranges and buckets"),
+    ("desc order_by sort sort_by", "`order` says by which keys rows are ordered"),
     ("head max_rows page_size per_page rows size top", "`limit` is how many rows to answer, the largest first"),
-    ("filter filters having segment where", "`event`, `from` and `to` are all that filters events"),
+    ("filter filters having segment", "`where` filters events by their columns"),
     ("breakdown by columns dimension dimensions group property split", "`group_by` names the columns to group by"),
     (
         "browser country device_type medium os path source",
@@ -43,6 +38,15 @@ PARAMETERS = _table(
     ("format", "the answer is JSON: `metric` and its rows"),
     ("address bind listen", "`host` and `port` are where it listens"),
 )
+# The same where there is nothing but the API.
+API_PARAMETERS = PARAMETERS | _table(
+    (
+        "offset_hours time_zone tz utc_offset",
+        "ranges and buckets are in UTC; `from` and `to` also take an offset, as in 2026-05-01T00:00:00+02:00",
+    ),
+    ("desc order_by sort sort_by", "rows come by bucket, then the largest value first, and `limit` cuts after that"),
+    ("filter filters having segment", "`event`, `from` and `to` are all that filters events"),
+)
 METRICS = _table(
     ("events hits pageviews total views", "count"),
     ("distinct unique unique_visitors visitors", "uniques"),
@@ -53,8 +57,18 @@ COLUMNS = _table(
     ("utm_medium", "medium"),
     ("device", "device_type"),
     ("operating_system", "os"),
-    ("page page_path pathname url", "path"),
+    ("page page_path pathname", "path"),
+    ("utm_campaign", "campaign"),
+    ("referer", "referrer"),
     ("bucket date day hour month time timestamp week", "`interval` splits the range into buckets of time"),
 )
-INTERVALS = _table(("1h h hourly", "hour"), ("1d 24h d daily date", "day"), ("1w 7d w weekly", "week"))
+INTERVALS = _table(
+    ("1m minutely", "minute"),
+    ("1h h hourly", "hour"),
+    ("1d 24h d daily date", "day"),
+    ("1w 7d w weekly", "week"),
+    ("1mo monthly", "month"),
+    ("1q quarterly", "quarter"),
+    ("1y y annual yearly", "year"),
+)
 LIMITS = _table(("-1 0 all none unlimited", "`all` lifts the limit"))

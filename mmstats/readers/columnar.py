@@ -8,10 +8,12 @@ import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS
 from mmstats.files.event_file import EventFile, Partition
+from mmstats.question.filters import Filter, Operator
 from mmstats.readers import pyarrow_reader, types, value_text
 from mmstats.readers.columnar_file import is_stream, read_stream, scan_files, scanned_path, unused_name
 from mmstats.readers.nested import JsonColumn, Leaf, find_leaf, json_columns
 from mmstats.readers.position import Position
+from mmstats.readers.predicates import holds
 from mmstats.readers.projection import VISITOR, Projection, hashed
 
 FILE = "file"  # the number of the file that an event is from
@@ -106,7 +108,7 @@ class ColumnarFiles:
     @property
     def is_judged_as_read(self) -> bool:
         """Whether all JSON that paths go into is parsed as the events are read, and none to judge the timestamps."""
-        return self.has_json and not self.projection.selection.filters and not self._is_json(self.projection.timestamp)
+        return self.has_json and not self.projection.selection.filtered and not self._is_json(self.projection.timestamp)
 
     def _is_json(self, name: str) -> bool:
         return name in self._leaves and bool(self._leaves[name].json_steps)
@@ -195,9 +197,7 @@ class ColumnarFiles:
             scan = scan.with_columns(instant.alias(parsed))
             instant, in_range = pl.col(parsed), selection.in_range(pl.col(parsed))
         predicates = [in_range] if selection.bounded else []
-        if selection.event is not None:
-            name = self._category("event_name") if self.has_categories("event_name") else self.text("event_name")
-            predicates.append(name == selection.event)
+        predicates += [self._holds(one) for one in selection.where]
         if leave_out_bad:
             predicates.append(~self.bad)
         columns: dict[str, pl.Expr] = {}
@@ -216,6 +216,12 @@ class ColumnarFiles:
         named = [columns[name].alias(name) for name in columns]
         # Not one select, which would be a single row where folders say all that is selected.
         return scan.filter(*predicates).with_columns(named).select(*columns)
+
+    def _holds(self, asked: Filter) -> pl.Expr:
+        """Whether a filter holds, by the words of a dictionary where the files have one."""
+        if asked.operator in (Operator.IN, Operator.IS_NULL) and self.has_categories(asked.column):
+            return holds(asked, self._category(asked.column))
+        return holds(asked, self.text(asked.column))
 
     @property
     def bad(self) -> pl.Expr:

@@ -36,7 +36,7 @@ def similar_paths(path: Path, names: Iterable[str], column: str, file: EventFile
 
 def _values(raw: str, column: str, file: EventFile, projection: Projection) -> Sequence[object]:
     """The values of a raw column in the first rows of a file, as JSON."""
-    selection = replace(projection.selection, columns=(column,), start=None, end=None, event=None, hashed=False)
+    selection = replace(projection.selection, columns=(column,), start=None, end=None, where=(), hashed=False)
     as_column = replace(projection, selection=selection, mapped={**projection.mapped, column: raw})
     rows = Scan([file], as_column, ReadOptions(skip_bad_rows=True), judge=False).frame().head(_ROWS).collect()
     return list(_parsed(rows[column].cast(pl.String)))

@@ -14,6 +14,8 @@ from mmstats.errors import NotEvents
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.limits import Limits
 from mmstats.paths import Path, readings
+from mmstats.question.filters import Filter
+from mmstats.readers.predicates import holds
 from mmstats.readers.report import InstantRange
 from mmstats.readers.timestamps import TIMESTAMP, parse_text
 from mmstats.wording import nearest, visible
@@ -36,13 +38,13 @@ class Selection:
     """The columns and the events that a question needs.
 
     `columns` are delivered, as text but for the timestamp; where visitors are `hashed`, `anonymous_id` is its hash.
-    Only events from `start` to before `end` (naive, UTC) and, if it is not None, of the name `event` are selected.
+    Only events from `start` to before `end` (naive, UTC) for which every filter `where` holds are selected.
     """
 
     columns: tuple[str, ...]
     start: datetime | None = None
     end: datetime | None = None
-    event: str | None = None
+    where: tuple[Filter, ...] = ()
     hashed: bool = False
 
     @cached_property
@@ -51,14 +53,14 @@ class Selection:
         return self.start is not None or self.end is not None
 
     @cached_property
-    def filters(self) -> tuple[str, ...]:
+    def filtered(self) -> tuple[str, ...]:
         """The event columns that events are selected by."""
-        return (*(("timestamp",) if self.bounded else ()), *(("event_name",) if self.event is not None else ()))
+        return (*(("timestamp",) if self.bounded else ()), *(one.column for one in self.where))
 
     @cached_property
     def read(self) -> tuple[str, ...]:
         """The event columns to look at: those delivered, those filtered by, and the timestamp, which is judged."""
-        return tuple(dict.fromkeys(("timestamp", *self.filters, *self.columns)))
+        return tuple(dict.fromkeys(("timestamp", *self.filtered, *self.columns)))
 
     @cached_property
     def schema(self) -> dict[str, pl.DataType]:
@@ -239,11 +241,11 @@ def judge_rows(raw: pl.DataFrame, projection: Projection, partition: Partition) 
 
 
 def select_rows(frame: pl.DataFrame, selection: Selection, *beside: str) -> pl.DataFrame:
-    """The rows in range and of the event selected, with the columns to deliver, and some beside."""
+    """The rows selected by range and filters, with the columns to deliver, and some beside."""
     if selection.bounded:
         frame = frame.filter(selection.in_range(pl.col("timestamp")))
-    if selection.event is not None:
-        frame = frame.filter(pl.col("event_name") == selection.event)
+    if selection.where:
+        frame = frame.filter(*(holds(one, pl.col(one.column)) for one in selection.where))
     return frame.select(*selection.schema, *beside)
 
 

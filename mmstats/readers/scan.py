@@ -75,7 +75,7 @@ class Scan:
     def _check_stored(self) -> None:
         selection = self._projection.selection
         for group, _ in self._groups if self._judge else ():
-            check_stored(group, (*selection.columns, *selection.filters))
+            check_stored(group, (*selection.columns, *selection.filtered))
 
     def _has_categories(self, column: str) -> bool:
         return bool(self._groups) and not self._texts and all(one.has_categories(column) for one, _ in self._groups)
@@ -92,14 +92,14 @@ class Scan:
         known, frames, selection = 0, [], self._projection.selection
         for group, bad in self._groups:
             size = sum(file.size for file in group.files)
-            # Without a range or event the engine counts by the footers itself; of few bytes it is sooner read.
-            pays = (selection.bounded or selection.event) and size >= self._projection.limits.statistics_bytes
+            # Without a range or filters the engine counts by the footers itself; of few bytes it is sooner read.
+            pays = (selection.bounded or selection.where) and size >= self._projection.limits.statistics_bytes
             if bad or not pays or group.files[0].format.name != "parquet":
                 proven, rest = 0, [group.events(leave_out_bad=bad)]
             else:
                 proven, rest = count_by_statistics(group)
             if rest and self._judge:
-                check_stored(group, selection.filters)
+                check_stored(group, selection.filtered)
             known += proven
             frames += rest
         return known, self._with_texts(frames)

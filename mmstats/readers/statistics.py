@@ -1,6 +1,6 @@
 """What the footers of Parquet files prove of their rows without reading them."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -9,6 +9,7 @@ import polars as pl
 
 from mmstats.files.checksums import check_file
 from mmstats.files.event_file import EventFile
+from mmstats.question.filters import COMPARISONS, WHOLE_DIGITS, Filter, Operator, compares
 from mmstats.readers import types
 from mmstats.readers.columnar import ColumnarFiles
 from mmstats.readers.columnar_file import unreadable
@@ -32,6 +33,9 @@ class Match(Enum):
     SOME = "some"
 
 
+_COMPLEMENTS = {Match.ALL: Match.NONE, Match.NONE: Match.ALL, Match.SOME: Match.SOME}
+
+
 @dataclass(frozen=True, slots=True)
 class RowGroup:
     """The rows of one file from `first` on, for as many as `rows`."""
@@ -44,7 +48,7 @@ class RowGroup:
 def row_groups(
     file: ColumnarFiles, match: "Callable[[ColumnarFiles, Chunks], Match] | None" = None
 ) -> Iterator[RowGroup]:
-    """The row groups of one Parquet file, in order, each matched with range and event, or as `match` does."""
+    """The row groups of one Parquet file, in order, each matched with range and filters, or as `match` does."""
     first = 0
     for rows, chunks in read_footer(file.files[0], file.projection.raw):
         yield RowGroup(first, rows, (match or match_selection)(file, chunks))
@@ -113,8 +117,9 @@ def _statistics(chunks: Chunks, name: str) -> Any:
 
 
 def match_selection(group: ColumnarFiles, chunks: Chunks) -> Match:
-    """How many rows of a row group range and event select, as far as its statistics prove."""
-    matches = {match_range(group, chunks), _match_event(group, chunks)}
+    """How many rows of a row group range and filters select, as far as its statistics prove."""
+    filters = (match_filter(group, chunks, asked) for asked in group.projection.selection.where)
+    matches = {match_range(group, chunks), *filters}
     if Match.NONE in matches:
         return Match.NONE
     return Match.SOME if Match.SOME in matches else Match.ALL
@@ -144,21 +149,53 @@ def _stored(raw: int, chunk: Any, dtype: pl.DataType) -> int:
     return raw + (1 << 32 if chunk.physical_type == "INT32" else 1 << 64)
 
 
-def _match_event(group: ColumnarFiles, chunks: Chunks) -> Match:
-    event = group.projection.selection.event
-    if event is None:
-        return Match.ALL
-    sources = group.sources("event_name")
-    known = _complete(chunks, sources[0]) if len(sources) == 1 else None
-    if known is None or group.columns.get(sources[0]) not in {pl.String, pl.Categorical}:
+def match_filter(group: ColumnarFiles, chunks: Chunks, asked: Filter) -> Match:
+    """How many rows of a row group a filter selects, as far as its statistics prove."""
+    found = _match_test(group, chunks, asked)
+    return _COMPLEMENTS[found] if asked.negated else found
+
+
+def _match_test(group: ColumnarFiles, chunks: Chunks, asked: Filter) -> Match:
+    """How many rows of a row group pass the test of a filter."""
+    sources = group.sources(asked.column)
+    if not sources:  # null throughout
+        return Match.ALL if asked.operator is Operator.IS_NULL else Match.NONE
+    if len(sources) > 1 or sources[0] not in group.schema:
         return Match.SOME
-    name = event.encode()
-    low, high = (value if isinstance(value, bytes) else str(value).encode() for value in (known.min_raw, known.max_raw))
-    if low > high:
+    name, dtype = sources[0], group.columns[sources[0]]
+    if asked.operator is Operator.IS_NULL:
+        return _match_null(_statistics(chunks, name), chunks, name)
+    known = _complete(chunks, name)
+    if known and asked.operator is Operator.IN and dtype in {pl.String, pl.Categorical}:
+        return _match_texts(known, [text.encode() for text in asked.values])
+    if known and asked.operator in COMPARISONS and dtype.is_integer():
+        low, high = (_stored(raw, chunks[name], dtype) for raw in (known.min_raw, known.max_raw))
+        return _match_numbers(known, asked, (low, high))
+    return Match.SOME
+
+
+def _match_null(known: Any, chunks: Chunks, name: str) -> Match:
+    if known is None or not known.has_null_count:
         return Match.SOME
-    if not low <= name <= high:
+    if known.null_count == 0:
         return Match.NONE
-    return Match.ALL if low == name == high and known.null_count == 0 else Match.SOME
+    return Match.ALL if known.null_count == chunks[name].num_values else Match.SOME
+
+
+def _match_texts(known: Any, texts: Collection[bytes]) -> Match:
+    low, high = (value if isinstance(value, bytes) else str(value).encode() for value in (known.min_raw, known.max_raw))
+    if low > high or any(low <= text <= high for text in texts):
+        return Match.ALL if low == high and low in texts and known.null_count == 0 else Match.SOME
+    return Match.NONE
+
+
+def _match_numbers(known: Any, asked: Filter, ends: Sequence[int]) -> Match:
+    if ends[0] > ends[1] or max(map(abs, ends)) >= 10**WHOLE_DIGITS:  # which is too long to be a number
+        return Match.SOME
+    passed = [compares(asked.operator, end, asked.number) for end in ends]
+    if all(passed):
+        return Match.ALL if known.null_count == 0 else Match.SOME
+    return Match.SOME if any(passed) else Match.NONE
 
 
 def _complete(chunks: Chunks, name: str) -> Any:

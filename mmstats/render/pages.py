@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mmstats.api_keys import StoredKey
+from mmstats.question.ranges import range_text
 from mmstats.render.layout import Column, Layout, figures
 from mmstats.render.records import label_text
 from mmstats.render.text import instant, percentage, size
@@ -134,6 +135,8 @@ def _cost(about: Explanation, layout: Layout) -> Iterator[Text]:
     number = f"{count_files(about.files, Use.READ):,}"
     yield from layout.lines(f"reads {number} of {files}, at most {size(most)} of {stored}{told}", "bold")
     yield from layout.lines(f"columns: {', '.join(about.columns)}")
+    if about.start or about.end:
+        yield from layout.lines(f"range: {range_text(about.start, about.end, about.timezone)}")
 
 
 def _uses(about: Explanation, layout: Layout) -> Iterator[Text]:

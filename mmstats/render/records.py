@@ -8,6 +8,8 @@ mail addresses, draws `:smile:`, and like all HTML shows several blanks as one.
 
 import io
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from mmstats.answer import Stats, encode
 from mmstats.wording import visible
@@ -66,6 +68,8 @@ def to_markdown(stats: Stats) -> str:
 
 def to_parquet(stats: Stats) -> bytes:
     """A Parquet file: `bucket` a timestamp in UTC to the microsecond, labels strings, `value` a 64-bit integer."""
+    if "bucket" in stats.labels:
+        stats = replace(stats, rows=[{**row, "bucket": _in_utc(str(row["bucket"]))} for row in stats.rows])
     frame = stats.to_polars()
     if "bucket" in stats.labels:
         buckets = frame["bucket"].str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", time_zone="UTC")
@@ -73,6 +77,13 @@ def to_parquet(stats: Stats) -> bytes:
     file = io.BytesIO()
     frame.write_parquet(file)
     return file.getvalue()
+
+
+def _in_utc(label: str) -> str:
+    """The label of a bucket without an offset: what it is in UTC."""
+    if len(label) == len("2026-05-16 00:00:00"):
+        return label
+    return datetime.fromisoformat(label).astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
 
 
 def _markdown_cell(label: str | int | None) -> str:

@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.text import Text
 
 from mmstats.answer import Stats
-from mmstats.question.parameters import BUCKET_LENGTHS
+from mmstats.question.buckets import Buckets
+from mmstats.question.filters import Filter, told
+from mmstats.question.ranges import UTC_NAME, micros, range_text
 from mmstats.render.layout import GAP, Column, Layout, figures, fit, span
 from mmstats.render.records import label_text
 from mmstats.render.text import Alphabet, cells, percentage, shorten, wrap
@@ -31,26 +33,27 @@ _CUT = " *"  # behind a bucket that the range cuts
 class Caption:
     """The question as the lines under a table tell it.
 
-    `start` is inclusive and `end` exclusive, both aware, None for no bound; `event` is None for all events. `interval`
-    is that of the buckets, `more` says how to get the rows that the limit cut, and `data` what the data is, where that
-    is not said in the question.
+    `start` is inclusive and `end` exclusive, both aware, None for no bound, and told by the clock of the `timezone`.
+    `filters` and `buckets` are those of the question, `more` says how to get the rows that the limit cut, and `data`
+    what the data is, where that is not said in the question.
     """
 
     start: datetime | None = None
     end: datetime | None = None
-    event: str | None = None
-    interval: str | None = None
+    filters: tuple[Filter, ...] = ()
+    buckets: Buckets | None = None
+    timezone: str = UTC_NAME
     more: str = ""
     data: str = ""
 
     def lines(self, stats: Stats, layout: Layout) -> Iterator[Text]:
-        """What marks mean; metric, event, range, rows and total; and what the limit cut off."""
+        """What marks mean; metric, filters, range, rows and total; and what the limit cut off."""
         cut = {row["bucket"] for row in stats.rows if self.cuts(row.get("bucket"))}
-        if cut:
-            those = f"this {self.interval}" if len(cut) == 1 else f"each of these {self.interval}s"
+        if cut and self.buckets:
+            those = f"this {self.buckets.interval}" if len(cut) == 1 else f"each of these {self.buckets.interval}s"
             yield from layout.lines(f"{_CUT.strip()} only part of {those} lies in the range", "dim")
-        event = "" if self.event is None else f'event "{visible(self.event)}"'
-        parts = [stats.metric, event, self._range()]
+        parts = [stats.metric, *(visible(told(one)) for one in self.filters)]
+        parts.append(range_text(self.start, self.end, self.timezone) or "all events" * (not self.filters))
         if not stats.truncated:
             parts.append(plural(len(stats.rows), "row") if stats.rows else "no rows")
             parts.append(f"total {stats.total:,}" if stats.total is not None and len(stats.rows) > 1 else "")
@@ -62,25 +65,15 @@ class Caption:
 
     def cuts(self, bucket: str | int | None) -> bool:
         """Whether the range has only a part of the bucket that begins at `bucket`."""
-        if self.interval is None or bucket is None:
+        if self.buckets is None or bucket is None:
             return False
-        begin = datetime.fromisoformat(str(bucket)).replace(tzinfo=UTC)
-        # Not the bucket's end, which may lie beyond the last year.
-        early = self.end is not None and self.end - begin < BUCKET_LENGTHS[self.interval]
-        return early or (self.start is not None and begin < self.start)
-
-    def _range(self) -> str:
-        if self.start and self.end:
-            return f"{_utc(self.start)} to {_utc(self.end)} UTC"
-        if self.start:
-            return f"since {_utc(self.start)} UTC"
-        if self.end:
-            return f"before {_utc(self.end)} UTC"
-        return "all events" if self.event is None else ""
-
-
-def _utc(instant: datetime) -> str:
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
+        try:
+            label = datetime.fromisoformat(str(bucket))
+        except ValueError:  # of a year beside the calendar
+            return False
+        begin = micros(label if label.tzinfo else label.replace(tzinfo=UTC))
+        late = self.end is not None and micros(self.end) < self.buckets.end(self.buckets.key(begin))
+        return late or (self.start is not None and begin < micros(self.start))
 
 
 def _rest(stats: Stats) -> str:
@@ -144,8 +137,9 @@ def _label_columns(stats: Stats, caption: Caption, alphabet: Alphabet) -> list[C
 
 
 def _bucket_text(label: str, caption: Caption) -> str:
-    """A bucket's date, of hours with hour and minute, and a mark where the range cuts it."""
-    short = f"{label[:16]}{label[19:]}" if caption.interval == "hour" else label[:10]
+    """A bucket's date, of hours and minutes with the time, and a mark where the range cuts it."""
+    by_clock = caption.buckets is not None and caption.buckets.by_clock
+    short = f"{label[:16]}{label[19:]}" if by_clock else label[:10]
     return short + _CUT * caption.cuts(label)
 
 

@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmstats.options import Option
-from mmstats.question.parameters import DIMENSIONS, EXTENSIONS, MAX_LIMIT, METRICS, PARAMETERS
+from mmstats.question.columns import COLUMNS, DIMENSIONS
+from mmstats.question.instants import parse_instant, read_instant
+from mmstats.question.parameters import MAX_LIMIT, METRICS, PARAMETERS, QUESTION
+from mmstats.question.ranges import PERIODS, UNITS, read_ago, read_moment, read_period
 from mmstats.serve.errors import ERROR_CODES
 from mmstats.serve.stats import REQUIRED
 from mmstats.version import __version__
@@ -35,6 +38,16 @@ _INSTANT = (
     "(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]+)?)?"
     "(?:Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?)?$"
 )
+_AGO = f"[0-9]{{1,9}}(?:{'|'.join(UNITS)})"
+_SPELT = "[0-9]{4}(?:-Q[1-4]|-W(?:0[1-9]|[1-4][0-9]|5[0-3])|-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?)?"
+# By how a parameter is read; what its calendar lacks, or goes back beyond the year 1, these do not tell.
+_PATTERNS: Mapping[Any, str] = {
+    parse_instant: _INSTANT,
+    read_instant: _INSTANT,
+    read_moment: f"^(?:now|today|yesterday|tomorrow|{_AGO})$|{_INSTANT}",
+    read_ago: f"^{_AGO}$",
+    read_period: f"^(?:{'|'.join(PERIODS)}|{_SPELT})$",
+}
 _PARAMETER_EXAMPLES: Mapping[str, Node] = {
     "from": {"date": "2026-05-01", "instant": "2026-05-01T00:00:00Z"},
     "to": {"date": "2026-06-01", "instant": "2026-06-01T02:00:00+02:00"},
@@ -112,6 +125,27 @@ def _header(description: str, *, required: bool = False, **schema: Any) -> Node:
     return {"description": description, "required": required, "schema": {"type": "string", **schema}}
 
 
+_NULLABLE_INSTANT: Node = {"type": ["string", "null"], "format": "date-time"}
+_COUNT: Node = {"type": "integer", "minimum": 0}
+# With `meta`, by the keys that the answer has.
+_META_PROPERTIES: Node = {
+    "from": _NULLABLE_INSTANT,
+    "to": _NULLABLE_INSTANT,
+    "timezone": {"type": "string"},
+    "rows_total": _COUNT,
+    "truncated": {"type": "boolean"},
+    "exact": {"type": "boolean"},
+    "relative_error": {"type": ["number", "null"]},
+    "files": _COUNT,
+    "bad_rows": _COUNT,
+}
+_META: Node = {
+    "type": "object",
+    "required": [*_META_PROPERTIES],
+    "properties": _META_PROPERTIES,
+    "additionalProperties": False,
+    "description": "With `meta`: what was asked and how it was answered.",
+}
 _REQUEST_ID = {"X-Request-Id": _header("The id of this request in the server's log: the client's own if it sent one.")}
 _CACHE_CONTROL = _header("May be kept, but is to be asked for again each time.", required=True)
 _ETAG = _header("Names this answer of the dataset as it is; send it back in If-None-Match. Weak.")
@@ -126,13 +160,8 @@ _ERROR_HEADERS: Mapping[int, Node] = {
 
 def document(*, extensions: bool, keys: bool) -> Node:
     """The document of a server with or without extensions, and with or without API keys."""
-    switch = {"type": "boolean", "default": False}
-    parameters = [_parameter(parameter) for parameter in PARAMETERS]
-    if extensions:
-        parameters += [
-            {"name": extension.name, "in": "query", "description": extension.help, "schema": switch}
-            for extension in EXTENSIONS
-        ]
+    required = () if extensions else REQUIRED  # with them, there are other ways to say a range
+    parameters = [_parameter(one, required=one.name in required) for one in (QUESTION if extensions else PARAMETERS)]
     paths = _paths(parameters, keys=keys)
     components: Node = {
         "schemas": _schemas(extensions=extensions),
@@ -206,14 +235,14 @@ def _status_content(word: str) -> Node:
     return {"application/json": {"schema": schema}}
 
 
-def _parameter(parameter: Option) -> Node:
+def _parameter(parameter: Option, *, required: bool) -> Node:
     examples = {name: {"value": value} for name, value in _PARAMETER_EXAMPLES.get(parameter.name, {}).items()}
     return {
         "name": parameter.name,
         "in": "query",
         "description": parameter.help,
-        "required": parameter.name in REQUIRED,
-        **({"style": "form", "explode": False} if parameter.repeatable else {}),
+        "required": required,
+        **({"style": "form", "explode": parameter.name != "group_by"} if parameter.repeatable else {}),
         "schema": _parameter_schema(parameter),
         **({"examples": examples} if examples else {}),
     }
@@ -221,16 +250,18 @@ def _parameter(parameter: Option) -> Node:
 
 def _parameter_schema(parameter: Option) -> Node:
     default = {} if parameter.default is None else {"default": parameter.default}
+    if parameter.is_switch:
+        return {"type": "boolean", "default": False}
     if parameter.repeatable:
-        items = {"type": "string", "enum": [*parameter.choices]}
-        return {"type": "array", "items": items, "default": [*parameter.default]}
+        of_choices = {"enum": [*parameter.choices]} if parameter.choices else {"minLength": 1}
+        return {"type": "array", "items": {"type": "string", **of_choices}, "default": [*parameter.default]}
     if parameter.bounds:
         least, most = parameter.bounds
         return {"type": "integer", "minimum": least, "maximum": most, **default}
     if parameter.choices:
         return {"type": "string", "enum": [*parameter.choices], **default}
-    if parameter.name in {"from", "to"}:
-        return {"type": "string", "pattern": _INSTANT}
+    if parameter.parse in _PATTERNS:
+        return {"type": "string", "pattern": _PATTERNS[parameter.parse]}
     return {"type": "string", "minLength": 1}
 
 
@@ -279,14 +310,18 @@ def _schemas(*, extensions: bool) -> Node:
         rows["maxItems"] = MAX_LIMIT
     bucket = {
         "type": "string",
-        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:00:00$",
-        "description": "With `interval`: the start of the bucket in UTC. A bucket without events has no row.",
+        "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}"
+        + ("([+-][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$" if extensions else "$"),
+        "description": "With `interval`: the start of the bucket in UTC. A bucket without events has no row."
+        + " With `timezone`: the start by the clock there, and its offset." * extensions,
     }
     column = {"type": ["string", "null"], "description": "When grouped by: the group; null for events without it."}
     value = {"type": "integer", "minimum": 0, "description": "How many."}
+    columns = dict.fromkeys(COLUMNS if extensions else DIMENSIONS, column)
+    meta = {"meta": _META} if extensions else {}
     return {
-        "answer": _object(["metric", "rows"], {"metric": {"enum": [*METRICS]}, "rows": rows}),
-        "row": _object(["value"], {"bucket": bucket, **dict.fromkeys(DIMENSIONS, column), "value": value}),
+        "answer": _object(["metric", "rows"], {"metric": {"enum": [*METRICS]}, "rows": rows, **meta}),
+        "row": _object(["value"], {"bucket": bucket, **columns, "value": value}),
         **{code: _error_schema(code) for code in ERROR_CODES},
     }
 

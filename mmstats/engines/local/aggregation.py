@@ -9,6 +9,7 @@ from mmstats.engines import sketch
 from mmstats.engines.local.packed_groups import LabelCodes, count_packed
 from mmstats.engines.local.registers import RegisterEntries
 from mmstats.engines.local.streaming import collect
+from mmstats.engines.local.time_buckets import bucket_key
 from mmstats.engines.stages import VALUE, Rows
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
@@ -16,7 +17,6 @@ from mmstats.readers.columnar import FILE
 from mmstats.readers.projection import VISITOR
 
 MANY_LABELS = 5  # from so many on, grouping by their texts is slower than by packed codes
-_TRUNCATE = {"hour": "1h", "day": "1d", "week": "1w"}  # the engine's weeks start on Monday, as the contract's do
 
 
 def columns_of(query: StatsQuery, *, bounded: bool = True) -> tuple[str, ...]:
@@ -24,18 +24,17 @@ def columns_of(query: StatsQuery, *, bounded: bool = True) -> tuple[str, ...]:
     needed = list(query.group_by)
     if query.interval or (bounded and (query.start or query.end)):
         needed.append("timestamp")
-    if query.event is not None:
-        needed.append("event_name")
+    needed += [asked.column for asked in query.filters]
     if query.metric == "uniques":
         needed.append(VISITOR)
     return tuple(dict.fromkeys(needed))
 
 
 def with_bucket(query: StatsQuery, events: pl.LazyFrame) -> pl.LazyFrame:
-    """The events with the start of their bucket, where there is an interval."""
-    if query.interval is None:
+    """The events with the key of their bucket, where there is an interval."""
+    if query.buckets is None:
         return events
-    return events.with_columns(pl.col("timestamp").dt.truncate(_TRUNCATE[query.interval]).alias("bucket"))
+    return events.with_columns(bucket_key(query.buckets, pl.col("timestamp")).alias("bucket"))
 
 
 class Aggregate(Protocol):
@@ -76,7 +75,7 @@ class Mergeable(Protocol):
 
 def aggregate_of(query: StatsQuery, events: pl.LazyFrame, limits: Limits) -> Aggregate:
     """How all these events are aggregated at once."""
-    if query.metric == "uniques" and not query.exact:
+    if query.metric == "uniques" and not (query.exact or VISITOR in query.group_by):
         return RegisterEntries(query, events.collect_schema(), limits)
     if query.metric == "count" and len(query.group_by) >= MANY_LABELS:
         return PackedCounts(query, events, limits)
@@ -101,6 +100,8 @@ class TextGroups:
         keys = [*beside, *self._query.labels]
         if self._query.metric == "count":
             return self._grouped(events, keys, pl.len().cast(pl.Int64))
+        if VISITOR in self._query.group_by:  # one, or of null none
+            return self._grouped(events, keys, pl.col(VISITOR).count().clip(upper_bound=1).cast(pl.Int64))
         if self._query.exact:
             once = events.select(*keys, VISITOR).unique()
             return self._grouped(once, keys, pl.col(VISITOR).count().cast(pl.Int64))

@@ -36,7 +36,7 @@ def explain(query: StatsQuery, dataset: Dataset, cache: Cache | None = None) -> 
         files = file_uses(query, source, work, ReadReport())
         scans = _scans(query, source, work) if count_files(files, Use.READ) else ()
         steps = tuple(line for scan in scans for line in scan.explain(engine="streaming").splitlines())
-        return Explanation("local", False, columns, files, steps)
+        return Explanation("local", False, query.start, query.end, query.timezone, columns, files, steps)
 
     return read_source(dataset, selection_of(query), read, cache=cache)
 

@@ -6,13 +6,10 @@ import polars as pl
 
 from mmstats.engines.local.packing import KEY, KeyLayout, Run, Runs
 from mmstats.engines.local.streaming import collect, each_batch
+from mmstats.engines.local.time_buckets import key_steps
 from mmstats.engines.stages import VALUE, Rows, within_limit
 from mmstats.limits import Limits
 from mmstats.question.query import StatsQuery
-
-_HOUR = 3_600_000_000  # in the microseconds of timestamps
-# The length of a bucket, and where after 1970 began the first that starts there: a Monday's week on 5 January.
-_STEPS = {"hour": (_HOUR, 0), "day": (24 * _HOUR, 0), "week": (7 * 24 * _HOUR, 4 * 24 * _HOUR)}
 
 
 class LabelCodes:
@@ -20,7 +17,7 @@ class LabelCodes:
 
     def __init__(self, query: StatsQuery, schema: Mapping[str, pl.DataType]) -> None:
         self.names = query.labels
-        self._step, self._start = _STEPS[query.interval] if query.interval else (0, 0)
+        self._step, self._start = key_steps(query)
         # New categories are for one question, and forgotten with it.
         self._categories = {
             name: dtype if isinstance(dtype := schema[name], pl.Categorical) else pl.Categorical(pl.Categories.random())

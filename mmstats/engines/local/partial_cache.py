@@ -78,7 +78,7 @@ class PartialCache:
     """The partial aggregates of the files of a dataset for questions of one shape."""
 
     def __init__(self, cache: Cache, query: StatsQuery, dataset: Dataset) -> None:
-        shape = (query.metric, query.group_by, query.interval, query.event)
+        shape = (query.metric, query.group_by, query.interval, query.timezone, query.week_start, query.filters)
         read_as = (sorted(dataset.columns.items()), dataset.timestamp_unit, dataset.input_format, dataset.skip_bad_rows)
         self._cache, self._key = cache, make_key(Kind.PARTIALS, dataset.locations, read_as, shape)
 

@@ -8,6 +8,7 @@ from mmstats.engines.local.aggregation import MANY_LABELS
 from mmstats.engines.local.partial_cache import CachedPartials, PartialCache
 from mmstats.files.event_file import EventFile
 from mmstats.question.query import StatsQuery
+from mmstats.readers.projection import VISITOR
 from mmstats.readers.pruning import Overlap
 from mmstats.readers.source import Source
 
@@ -59,7 +60,8 @@ def plan_read(query: StatsQuery, source: Source, cache: PartialCache | None) -> 
     """What has to be done to answer a question over a source."""
     if query.metric == "count" and not query.labels and not any(file.format.is_text for file in source.files):
         return read_together(source, Strategy.STATISTICS)
-    by_file = len(source.files) > 1 and not query.exact and len(query.group_by) < MANY_LABELS
+    by_file = len(source.files) > 1 and not (query.exact or VISITOR in query.group_by)
+    by_file = by_file and len(query.group_by) < MANY_LABELS
     if cache is None or not by_file:
         return read_together(source)
     cached, files = cache.find(), FilesByUse()

@@ -16,12 +16,18 @@ from mmstats.engines.spark.parquet import parquet_scans
 from mmstats.engines.spark.scan import ParquetScan, check_sizes, union_all
 from mmstats.engines.spark.session import Session
 from mmstats.engines.stages import VALUE, Rows, selection_of, stats_of
-from mmstats.errors import InvalidParams
+from mmstats.errors import InvalidParams, Unreadable
+from mmstats.question.filters import Operator
+from mmstats.question.parameters import INTERVALS
 from mmstats.question.query import StatsQuery
+from mmstats.question.ranges import UTC_NAME
+from mmstats.readers.projection import VISITOR
 from mmstats.readers.report import FileReport, ReadReport
 from mmstats.readers.source import Source, read_source
 from mmstats.readers.timestamps import TIMESTAMP
 from mmstats.wording import visible
+
+_OPERATORS = (Operator.IN, Operator.IS_NULL)  # of filters
 
 
 class Cluster:
@@ -36,6 +42,8 @@ class Cluster:
         """The answer; raises DatasetError when the events cannot be had, or not through a cluster."""
         if "-" in dataset.locations:
             raise InvalidParams({"data": ["must not be '-': no cluster sees this machine's standard input"]})
+
+        _refuse_question(query)
 
         def read(source: Source) -> Stats:
             _refuse(source)
@@ -64,6 +72,21 @@ class Cluster:
         session.close()
         self._session = Session(self._address)
         return _run(query, source, self._session)
+
+
+def _refuse_question(query: StatsQuery) -> None:
+    """Raise Unreadable for what is asked beyond what plans for clusters know."""
+    lacking = [
+        (query.interval and query.interval not in INTERVALS, f"buckets of a {query.interval}"),
+        (query.interval and query.timezone != UTC_NAME, f"buckets in {query.timezone}"),
+        (query.interval == "week" and query.week_start != "monday", f"weeks that start on {query.week_start}"),
+        (query.metric == "uniques" and VISITOR in query.group_by, f"visitors by {VISITOR}"),
+        *((True, f"filters with {one.operator.value}") for one in query.where if one.operator not in _OPERATORS),
+    ]
+    for is_asked, what in lacking:
+        if is_asked:
+            hint = "the local engine does: --engine local"
+            raise Unreadable(f"the engine on a cluster does not answer {what} yet", hint=hint)
 
 
 def _refuse(source: Source) -> None:
@@ -97,7 +120,7 @@ def _aggregated(query: StatsQuery, scans: Sequence[ParquetScan]) -> Rows:
         return Rows.whole(_frame(query, [] if query.labels else [(0,)]))
     events = union_all([scan.events() for scan in scans])
     rows = plan.aggregated(query, events)
-    if query.limit is None or query.fill:
+    if query.limit is None or query.fill or query.order:
         return Rows.whole(_frame(query, rows.toArrow()))
     # Not as Arrow, which asks the server twice: first for the types, and planning takes as long each time.
     frame = _frame(query, plan.limited(query, rows, query.limit).collect())

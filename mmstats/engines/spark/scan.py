@@ -20,6 +20,7 @@ from mmstats.engines.spark.expressions import column
 from mmstats.engines.spark.session import Session
 from mmstats.errors import Unreadable
 from mmstats.files.event_file import EventFile, Partition
+from mmstats.question.filters import Filter, Operator
 from mmstats.readers.projection import Projection
 from mmstats.readers.types import is_instant
 from mmstats.wording import is_encodable
@@ -60,13 +61,22 @@ class ParquetScan:
         if strings and self.dialect.trusts_strings and not self.files[0].stored:
             valid = reduce(and_, (F.coalesce(F.is_valid_utf8(string), F.lit(True)) for string in strings))
             kept.insert(0, F.when(valid, F.lit(True)).otherwise(F.raise_error(F.lit(NO_TEXT)).cast("boolean")))
-        if selection.event is not None:
-            kept.append(self._text("event_name") == selection.event if is_encodable(selection.event) else F.lit(False))
+        kept += [self._holds(asked) for asked in selection.where]
         stored = self._stored_in_range(selection.start, selection.end)
         in_range = expressions.between(F.col(_INSTANT), selection.start, selection.end) if stored is None else stored
         rows = self._with_instants(self.frame.filter(reduce(and_, kept, F.lit(True)))).filter(in_range)
         texts = [self._text(name).alias(name) for name in selection.schema if name != "timestamp"]
         return rows.select(F.col(_INSTANT).alias("timestamp"), *texts)
+
+    def _holds(self, asked: Filter) -> Column:
+        """Whether a filter holds, of those that plans for clusters know."""
+        text = self._text(asked.column)
+        if asked.operator is Operator.IS_NULL:
+            passed = text.isNull()
+        else:
+            texts = [value for value in asked.values if is_encodable(value)]  # no others are in any file
+            passed = F.coalesce(text.isin(texts), F.lit(False)) if texts else F.lit(False)
+        return ~passed if asked.negated else passed
 
     def suspects(self) -> DataFrame:
         """The rows that are bad, or may be read otherwise than the contract says."""
