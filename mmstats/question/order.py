@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from mmstats.question.columns import read_names
+
 
 class SortKey(NamedTuple):
     """A key of a row to order by."""
@@ -15,7 +17,7 @@ def read_order(text: str) -> tuple[SortKey, ...]:
 
     Raises ValueError with the rest of the sentence "this parameter …".
     """
-    keys = [name.strip() for name in text.split(",")]
+    keys = read_names(text)
     order = tuple(SortKey(name.removeprefix("-"), name.startswith("-")) for name in keys)
     if not all(one.key for one in order):
         raise ValueError(f"must name keys of a row, comma-separated, not {text!r}")

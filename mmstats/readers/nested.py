@@ -32,6 +32,7 @@ class Leaf:
     fails: pl.Expr | None = None
     json_steps: tuple[Step, ...] = ()
     own_text: bool = False
+    spelled: bool = False
     sign: str = ""
 
     def is_there(self, seen: Collection[str]) -> bool:
@@ -47,7 +48,7 @@ def find_leaf(name: str, path: Path, dtype: pl.DataType, seen: set[str]) -> Leaf
     value, sign = pl.col(path.column), ""
     for at, step in enumerate(path.steps):
         if (isinstance(dtype, _TEXT) and not at) or value_text.is_json(dtype):
-            return Leaf(value, dtype, json_steps=path.steps[at:], own_text=not at, sign=name)
+            return Leaf(value, dtype, None, path.steps[at:], own_text=not at, spelled=path.spelled, sign=name)
         if isinstance(dtype, pl.Struct) and not step.entry:
             held = _fields(dtype)
             if step.key not in held:
@@ -133,8 +134,8 @@ class JsonColumn:
 
     def _parse(self, values: pl.Series, *, is_value: bool, own_text: bool) -> pl.Series:
         texts = values if values.dtype == pl.Binary else values.cast(pl.String).cast(pl.Binary)
-        steps = [leaf.json_steps for leaf in self.leaves.values()]
-        found = find_in_texts(texts.to_list(), steps, unwrap=is_value and own_text)
+        paths = [Path(self.column, leaf.json_steps, leaf.spelled) for leaf in self.leaves.values()]
+        found = find_in_texts(texts.to_list(), paths, unwrap=is_value and own_text)
         if found.broken and self.strict:
             raise BrokenText
         self.seen.update(name for name, there in zip(self.leaves, found.present, strict=True) if there)

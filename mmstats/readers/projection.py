@@ -33,11 +33,30 @@ _HASH_SEED = 42
 _LISTED, _LONGEST_NAME = 8, 40  # names of columns in a hint, and their characters
 
 
+_DIGITS = "\0digits of "  # no column that a file has begins so
+
+
+def digits_of(column: str) -> str:
+    """The name under which a column is delivered with the digits of its numbers as they are written."""
+    return _DIGITS + column
+
+
+def without_digits(name: str) -> str:
+    """The name of a column that `digits_of` has named; any other as it is."""
+    return name.removeprefix(_DIGITS)
+
+
+def is_digits(name: str) -> bool:
+    """Whether `digits_of` has named a column so."""
+    return name.startswith(_DIGITS)
+
+
 @dataclass(frozen=True)
 class Selection:
     """The columns and the events that a question needs.
 
     `columns` are delivered, as text but for the timestamp; where visitors are `hashed`, `anonymous_id` is its hash.
+    A column of numbers may be among them by the name that `digits_of` gives it, too.
     Only events from `start` to before `end` (naive, UTC) for which every filter `where` holds are selected.
     """
 
@@ -111,7 +130,10 @@ class Projection:
         properties = names.get(_PROPERTIES, (_PROPERTIES,))
         for column in filter(is_property, self.selection.read):
             names[column] = tuple(raw + column.removeprefix(_PROPERTIES) for raw in properties)
-        return {column: tuple(self.spelled.get(name, name) for name in raw) for column, raw in names.items()}
+        found = {column: tuple(self.spelled.get(name, name) for name in raw) for column, raw in names.items()}
+        for column in filter(is_digits, self.selection.read):  # where there are no such digits, the text has them
+            found[column] = tuple(one for raw in found[without_digits(column)] for one in (digits_of(raw), raw))
+        return found
 
     @cached_property
     def raw(self) -> tuple[str, ...]:
@@ -176,12 +198,16 @@ class Projection:
         spelled: dict[str, str] = {}
         paths: dict[str, Path] = {}
         for name in missing:
+            if is_digits(name):
+                continue
             if _folded(name) in alike:
                 spelled[name] = self._only_one(file, name, name, alike)
             elif there := [one for one in readings(name) if one.column in own]:
                 paths[name] = there[0]
             elif (ways := readings(name)) and alike.get(_folded(ways[-1].column), [""])[0] in own:
                 paths[name] = replace(ways[-1], column=self._only_one(file, name, ways[-1].column, alike))
+        digits = {name: without_digits(name) for name in missing if is_digits(name)}
+        paths |= {name: replace(paths[raw], spelled=True) for name, raw in digits.items() if raw in paths}
         return replace(self, spelled=spelled, paths=paths) if spelled or paths else self
 
     def _only_one(self, file: EventFile, raw: str, column: str, alike: Mapping[str, list[str]]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from mmstats.options import Option
 from mmstats.question.columns import COLUMNS, DIMENSIONS
 from mmstats.question.instants import parse_instant, read_instant
+from mmstats.question.metrics import FIGURES, NAMES
 from mmstats.question.parameters import MAX_LIMIT, METRICS, PARAMETERS, QUESTION
 from mmstats.question.ranges import PERIODS, UNITS, read_ago, read_moment, read_period
 from mmstats.serve.errors import ERROR_CODES
@@ -145,6 +146,28 @@ _META: Node = {
     "properties": _META_PROPERTIES,
     "additionalProperties": False,
     "description": "With `meta`: what was asked and how it was answered.",
+}
+_NUMBER: Node = {"type": ["number", "null"]}
+# With several metrics the names of counts are keys, too; a row has the keys that were asked for.
+_VALUES: Node = {
+    "value": _NUMBER | {"description": "How many, or the figure; null for a figure of no values."},
+    **dict.fromkeys(NAMES, _COUNT),
+    "previous": _NUMBER | {"description": "With `compare`: the value in the range before."},
+    "change": _NUMBER
+    | {"description": "With `compare`: by what part of the previous value the value differs from it."},
+}
+_FIGURES: Node = {f"^({'|'.join(FIGURES)}):": _NUMBER}
+_METRIC: Node = {
+    "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 2}],
+    "description": "What was counted, a list where several metrics were asked for.",
+}
+_OTHER: Node = {"type": "boolean", "description": "With `other`: whether the row is of all other groups together."}
+_TOTALS: Node = {
+    "type": "object",
+    "properties": _VALUES,
+    "patternProperties": _FIGURES,
+    "additionalProperties": False,
+    "description": "With `totals`: what all rows come to.",
 }
 _REQUEST_ID = {"X-Request-Id": _header("The id of this request in the server's log: the client's own if it sent one.")}
 _CACHE_CONTROL = _header("May be kept, but is to be asked for again each time.", required=True)
@@ -316,12 +339,16 @@ def _schemas(*, extensions: bool) -> Node:
         + " With `timezone`: the start by the clock there, and its offset." * extensions,
     }
     column = {"type": ["string", "null"], "description": "When grouped by: the group; null for events without it."}
-    value = {"type": "integer", "minimum": 0, "description": "How many."}
+    value: Node = {"type": "integer", "minimum": 0, "description": "How many."}
     columns = dict.fromkeys(COLUMNS if extensions else DIMENSIONS, column)
-    meta = {"meta": _META} if extensions else {}
+    answer: Node = {"metric": {"enum": [*METRICS]}, "rows": rows}
+    row: Node = {"bucket": bucket, **columns, "value": value}
+    if extensions:
+        answer |= {"metric": _METRIC, "totals": _TOTALS, "meta": _META}
+        row |= {"other": _OTHER, **_VALUES}
     return {
-        "answer": _object(["metric", "rows"], {"metric": {"enum": [*METRICS]}, "rows": rows, **meta}),
-        "row": _object(["value"], {"bucket": bucket, **columns, "value": value}),
+        "answer": _object(["metric", "rows"], answer),
+        "row": _object([] if extensions else ["value"], row) | ({"patternProperties": _FIGURES} if extensions else {}),
         **{code: _error_schema(code) for code in ERROR_CODES},
     }
 
