@@ -8,6 +8,9 @@ from functools import cache
 __version__ = "0.1.0"
 
 
+_PREFIXES = ("polars", "pyarrow", "tzdata")  # of the libraries that an answer depends on
+
+
 @cache
 def build_id() -> str:
     """A digest of the build."""
@@ -24,24 +27,24 @@ def build() -> str:
 
 @cache
 def library_versions() -> tuple[str, ...]:
-    """The releases of Polars, PyArrow and polars-hash, as the folders of their metadata are called.
+    """The releases of Polars, PyArrow, polars-hash and tzdata, as the folders of their metadata are called.
 
     They are looked for beside the packages, without loading these: `importlib.metadata` takes 15 ms to be loaded.
     """
     from importlib.util import find_spec
 
-    libraries = ("polars", "pyarrow", "polars_hash")
+    libraries = ("polars", "pyarrow", "polars_hash", "tzdata")
     with suppress(OSError):
         specs = filter(None, map(find_spec, libraries))
         folders = {os.path.dirname(os.path.dirname(spec.origin)) for spec in specs if spec.origin}
         names = (name for folder in folders for name in os.listdir(folder))
-        releases = sorted(name for name in names if name.startswith(("polars", "pyarrow")) and name.endswith("-info"))
+        releases = sorted(name for name in names if name.startswith(_PREFIXES) and name.endswith("-info"))
         if all(any(name.startswith(f"{library}-") for name in releases) for library in libraries):
             return tuple(releases)
     from importlib.metadata import distributions  # they may be in one file with the program
 
     found = (f"{library.name}-{library.version}" for library in distributions())
-    return tuple(sorted(release for release in found if release.startswith(("polars", "pyarrow"))))
+    return tuple(sorted(release for release in found if release.startswith(_PREFIXES)))
 
 
 def _files(folder: str) -> Iterator[str]:

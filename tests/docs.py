@@ -19,7 +19,7 @@ from typing import Any
 import mmstats
 from mmstats.cli import MEANING, ExitCode
 from mmstats.cli.app import app
-from mmstats.question.parameters import PARAMETERS
+from mmstats.question.parameters import EXTENSIONS, PARAMETERS
 from mmstats.serve.errors import ERROR_CODES
 from mmstats.settings import SETTINGS
 from tests.serving import serving
@@ -39,6 +39,12 @@ def parameters() -> str:
         for parameter in PARAMETERS
     ]
     return "\n".join(["| flag | in the API | | default |", "| --- | --- | --- | --- |", *rows])
+
+
+def extensions() -> str:
+    """The table of what is asked beyond the API."""
+    rows = [f"| `{one.flag}` | {one.help} | {_default(one.default) or one.default_text} |" for one in EXTENSIONS]
+    return "\n".join(["| flag | | default |", "| --- | --- | --- |", *rows])
 
 
 def _default(value: object) -> str:
@@ -122,6 +128,7 @@ def _room(path: Path, depth: int = 0) -> Iterator[str]:
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "parameters": parameters,
+    "extensions": extensions,
     "exit codes": exit_codes,
     "settings": settings,
     "http session": http_session,

@@ -347,6 +347,17 @@ def test_names_that_plans_use_are_refused(ask: Ask, tmp_path: Path) -> None:
     )
 
 
+def test_paths_are_refused(ask: Ask, tmp_path: Path) -> None:
+    """A path into a struct is refused with the way to a store, unless it is the name of a column."""
+    write(tmp_path, "a.parquet", {**EVENT, "p": {"plan": "pro"}})
+    asked = ("--group-by", "os", "--map", "os=p.plan", "--no-cache", "--engine", "sc://127.0.0.1:1")
+    ran = ask(tmp_path, *asked)
+    assert (ran.code, ran.error) == (4, f"{tmp_path / 'a.parquet'}: the path 'p.plan', which no cluster is asked of")
+    assert "hint: import first:" in ran.err
+    write(tmp_path, "a.parquet", {**EVENT, "p.plan": "pro"})
+    assert "the path" not in ask(tmp_path, *asked).err
+
+
 @pytest.mark.parametrize(
     ("column", "values"), [("path", [1.5, 2.0]), ("path", [[1], [2]]), ("timestamp", [1777889412.5, 1.5])]
 )

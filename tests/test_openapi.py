@@ -109,7 +109,9 @@ def test_extensions(keys: bool) -> None:
         schema = documented[option.name]["schema"]
         assert documented[option.name]["description"] == option.help
         assert (schema["type"] == "boolean") == option.is_switch
-        assert schema.get("enum", schema.get("items", {}).get("enum", [])) == [*option.choices]
+        items = schema.get("items", {})
+        found = schema.get("enum") or items.get("enum") or items.get("anyOf", [{}])[0].get("enum", [])
+        assert found == [*option.choices]
     assert [name for name, one in documented.items() if one.get("explode")] == ["event", "where"]
 
 

@@ -4,9 +4,15 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
+import mmstats
 from mmstats.cli import run
+from mmstats.dataset import Dataset
+from mmstats.readers.projection import Selection
+from mmstats.readers.source import Source, read_source
 from tests import nested
 
 from .conftest import Ask
@@ -184,3 +190,91 @@ def test_typed_values_of_parameters(ask: Ask, tmp_path: Path, form: str) -> None
     ]
     ran = ask(nested.write(tmp_path, form, events), "--map", "source=event_params[k]", "--group-by", "source")
     assert values(ran.rows) == ["0.5", "7", "s", None]
+
+
+def _odd(folder: Path) -> list[str]:
+    """Files whose struct has a field beside `plan` that cannot be read: no text, bytes, a type that has none."""
+    plan, bytes_ = pa.array(["a", "b"]), pa.array([b"\xff", b"x"])
+    union = pa.UnionArray.from_dense(pa.array([0, 0], pa.int8()), pa.array([0, 1], pa.int32()), [pa.array([1, 2])])
+    beside = {"bytes.parquet": bytes_, "text.parquet": bytes_.view(pa.string()), "union.arrow": union}
+    for name, odd in beside.items():
+        struct = pa.StructArray.from_arrays([plan, odd], ["plan", "odd"])
+        table = pa.table({"timestamp": ["2026-05-01"] * 2, "event_name": ["x"] * 2, "p": struct})
+        if name.endswith(".parquet"):
+            pa.parquet.write_table(table, folder / name)
+            continue
+        with pa.OSFile(str(folder / name), "wb") as file, pa.ipc.new_file(file, table.schema) as out:
+            out.write_table(table)
+    return list(beside)
+
+
+def test_what_is_not_asked_for_cannot_fail(ask: Ask, tmp_path: Path) -> None:
+    """A field of a struct that cannot be read is no matter to a path beside it, and refused where it is asked for."""
+    for name in _odd(tmp_path):
+        ran = ask(name, "--map", "source=p.plan", "--group-by", "source")
+        assert ran.rows == [{"source": "a", "value": 1}, {"source": "b", "value": 1}]
+        assert ask(name, "--map", "source=p.odd", "--group-by", "source").code == 4
+        assert ask(name, "--map", "source=p", "--group-by", "source").code == 4
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        ("1.0", "1"),
+        ("1e3", "1000"),
+        ("-0.0", "0"),
+        ("-0", "0"),
+        ("0.1e-6", "0.0000001"),
+        ("1.5e300", "15" + "0" * 299),
+        ("1e22", "1" + "0" * 22),
+        ("18446744073709551616", "18446744073709551616"),
+        ("-9223372036854775809", "-9223372036854775809"),
+        ("9007199254740993.0", "9007199254740992"),
+        ("true", "true"),
+        ('"\\ud83d\\ude00"', "😀"),
+        ('"\\u0000x"', "\0x"),
+        ('[1.0, {"a" : "\\u00fc/"}]', '[1.0,{"a":"ü/"}]'),
+        ('1, "plan": 2', "1"),
+        ('1, "odd": 1e999, "half": "\\ud800"', "1"),
+    ],
+)
+@pytest.mark.parametrize("form", ["lines.ndjson", "text.csv", "text.parquet"])
+def test_values_in_json_become_text(ask: Ask, tmp_path: Path, form: str, number: str, text: str) -> None:
+    """Numbers are as short as reads back, integers as long as they are; of a repeated key the first counts."""
+    properties = f'{{"plan": {number}}}'
+    event = {"timestamp": "2026-05-01", "event_name": "x", "properties": properties}
+    data = nested.write(tmp_path, form, [event])
+    if form == "lines.ndjson":
+        data.write_text(f'{{"timestamp": "2026-05-01", "event_name": "x", "properties": {properties}}}\n')
+    ran = ask(data, "--map", "source=properties.plan", "--group-by", "source")
+    assert ran.rows == [{"source": text, "value": 1}]
+
+
+@pytest.mark.parametrize("form", nested.FORMS)
+def test_settings_and_python_take_paths(ask: Ask, tmp_path: Path, form: str) -> None:
+    """The settings' columns and the Python door name paths as --map does."""
+    data = nested.write(tmp_path, form, EVENTS)
+    (tmp_path / "mmstats.toml").write_text("[columns]\nsource = 'properties.\"a key\".deep'\n")
+    rows = [{"source": None, "value": 2}, {"source": "x", "value": 1}]
+    assert ask(data, "--group-by", "source").rows == rows
+    (tmp_path / "mmstats.toml").unlink()
+    assert mmstats.stats(data, group_by="source", columns={"source": 'properties."a key".deep'}).rows == rows
+
+
+@pytest.mark.parametrize("form", nested.FORMS)
+@pytest.mark.parametrize("mapped", [{}, {"properties": "other"}, {"properties": "wrapped.properties"}])
+def test_a_question_may_select_what_lies_in_the_properties(tmp_path: Path, form: str, mapped: dict[str, str]) -> None:
+    """A column `properties.plan` is the path below whatever serves as the properties."""
+    columns = {"timestamp": "2026-05-01", "event_name": "x"}
+    one, two = {"plan": "pro"}, {"plan": "other"}
+    event = {**columns, "properties": one, "other": two, "wrapped": {"properties": {"plan": "wrapped"}}}
+    data = nested.write(tmp_path, form, [event])
+    selection = Selection(("properties.plan",))
+
+    def read(source: Source) -> list[str | None]:
+        return source.scan().frame().collect()["properties.plan"].to_list()
+
+    expected = {"": "pro", "other": "other", "wrapped.properties": "wrapped"}[mapped.get("properties", "")]
+    assert read_source(Dataset((str(data),), mapped), selection, read) == [expected]
+    assert run(["import", str(data), "--to", str(tmp_path / "store")]) == 0
+    assert read_source(Dataset((str(tmp_path / "store"),)), selection, read) == ["pro"]

@@ -34,7 +34,7 @@ LIMIT = "--limit must be an integer from 1 to 1000, not "
 FORMATS = "--format must be table or json or ndjson or csv or markdown or parquet, not "
 COLUMNS = (
     "columns: event_name, source, medium, country, device_type, browser, os, path, event_id, anonymous_id, user_id, "
-    "session_id, campaign, url, referrer"
+    "session_id, campaign, url, referrer, properties.PATH"
 )
 LENGTH = "must be a number with a unit, min, h, d, w, mo or y, such as 30d, not "
 PERIOD = f"must be {', '.join(PERIODS)}, or as 2026, 2026-Q2, 2026-05, 2026-W20 or 2026-05-16, not "

@@ -1,4 +1,4 @@
-"""The columns that events are grouped and filtered by, beside those of the API, and lists of their names."""
+"""The columns to group and to filter by: those of the API, other event columns, and paths into the properties."""
 
 import re
 
@@ -8,33 +8,31 @@ from mmstats.paths import read_path
 DIMENSIONS = ("event_name", "source", "medium", "country", "device_type", "browser", "os", "path")
 # All event columns but the instant, which the range and buckets are for, and the bag of properties as a whole.
 COLUMNS = (*DIMENSIONS, *(name for name in EVENT_COLUMNS if name not in {*DIMENSIONS, "timestamp", "properties"}))
-_PROPERTIES = ("properties.", "properties[")
-_ITEM = re.compile(r'(?:"[^"]*"?|[^",])*')
+PROPERTY = "properties."
+_ITEM = re.compile(r'(?:"(?:[^"]|"")*"|[^,"]|"(?=[^"]*\Z))*')
 
 
 def is_column(name: str) -> bool:
-    """Whether one may group and filter by a name: that of an event column, or a path into the properties."""
-    return name in COLUMNS or (name.startswith(_PROPERTIES) and not path_fault(name))
-
-
-def path_fault(path: str) -> str:
-    """What is wrong with a path, as the rest of the sentence "this path …"; empty for nothing."""
+    """Whether events may be grouped and filtered by a name: an event column, or a path into the properties."""
+    if not name.startswith(PROPERTY):
+        return name in COLUMNS
     try:
-        read_path(path)
-    except ValueError as fault:
-        return str(fault)
-    return ""
+        return bool(read_path(name).steps)
+    except ValueError:
+        return False
 
 
-def read_names(text: str) -> tuple[str, ...]:
-    """The names of a comma-separated list, without the blanks around them; none for an empty text.
+def read_columns(text: str) -> tuple[str, ...]:
+    """The names of a comma-separated list, blanks trimmed, none for an empty text; no comma in quotes separates."""
+    return tuple(split_names(text)) if text.strip() else ()
 
-    A comma within the quotes of a path does not separate.
-    """
-    names, at = [], 0
-    while text.strip() and at <= len(text):
-        item = _ITEM.match(text, at)
-        assert item
-        names.append(item[0].strip())
-        at = item.end() + 1
-    return tuple(names)
+
+def split_names(text: str) -> list[str]:
+    """The items of a comma-separated list, blanks trimmed; no comma in the quotes of a path separates."""
+    items, at = [], 0
+    while at <= len(text):
+        found = _ITEM.match(text, at)
+        end = found.end() if found else at
+        items.append(text[at:end].strip())
+        at = end + 1
+    return items

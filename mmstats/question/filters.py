@@ -3,19 +3,22 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import Enum
 from operator import ge, gt, le, lt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmstats.errors import Fault
 from mmstats.question import words
-from mmstats.question.columns import COLUMNS
+from mmstats.question.columns import COLUMNS, is_column
 from mmstats.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 SIGNS = ("!=", "!~", "<=", ">=", "=", "~", "<", ">")
 _WORDS = ("not in", "in", "is not null", "is null")
-_COLUMN = re.compile(r"\s*([^\s=!~<>]*)")
+# A key of a path that has a sign of these, or a blank, is written in quotes.
+_COLUMN = re.compile(r'\s*((?:"(?:[^"]|"")*"|\[[^\[\]]*\]|[^\s=!~<>"])*)')
 _SIGN = re.compile(rf"\s*({'|'.join(map(re.escape, SIGNS))})(.*)", re.DOTALL)
 _WORD = re.compile(r"\s+(not\s+in|in|is\s+not\s+null|is\s+null)(?:\s+(.*))?\Z", re.DOTALL)
 _ITEM = re.compile(r"(?:\\,|[^,])*", re.DOTALL)
@@ -64,8 +67,10 @@ class Filter:
     negated: bool = False
 
     @property
-    def number(self) -> Decimal:
+    def number(self) -> "Decimal":
         """What a value is compared with."""
+        from decimal import Decimal  # takes a millisecond to be loaded
+
         return Decimal(self.values[0])
 
 
@@ -93,7 +98,7 @@ def read_filter(text: str) -> Filter:
     sign, word = _SIGN.match(rest), _WORD.match(rest)
     if not column or not (sign or word):
         raise ValueError(Fault(f"must be COLUMN OP VALUE, {EXAMPLE}, not {text!r}", _known_operators()))
-    faults = [] if column in COLUMNS else [unknown_column(column)]
+    faults = [] if is_column(column) else [unknown_column(column)]
     try:
         asked = _by_sign(column, sign) if sign else _by_word(column, word, text)
     except ValueError as fault:
@@ -106,7 +111,7 @@ def read_filter(text: str) -> Filter:
 def unknown_column(name: str) -> Fault:
     """What is wrong with a name that is no column one may filter by."""
     offer = did_you_mean(name, COLUMNS, aliases={word: to for word, to in words.COLUMNS.items() if to in COLUMNS})
-    return Fault(f"has the unknown column {name!r}", offer or f"columns: {', '.join(COLUMNS)}")
+    return Fault(f"has the unknown column {name!r}", offer or f"columns: {', '.join(COLUMNS)}, properties.PATH")
 
 
 def _known_operators() -> str:

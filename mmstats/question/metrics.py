@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from mmstats.errors import Fault
 from mmstats.question import words
-from mmstats.question.columns import is_column, read_names
+from mmstats.question.columns import is_column, split_names
 from mmstats.question.filters import unknown_column
 from mmstats.wording import did_you_mean
 
@@ -47,7 +47,7 @@ def read_metrics(text: str) -> str:
     A comma within the quotes of a path does not separate. Raises ValueError with the rest of the sentence "this
     parameter …", an argument for each thing that is wrong.
     """
-    names = read_names(text)
+    names = split_names(text)
     faults = [fault for name in dict.fromkeys(names) if (fault := _fault(name))]
     faults += [Fault(f"names {name!r} twice") for name in dict.fromkeys(names) if names.count(name) > 1]
     if faults:
@@ -58,7 +58,7 @@ def read_metrics(text: str) -> str:
 @lru_cache(256)
 def metrics_of(text: str) -> tuple[Metric, ...]:
     """The metrics of a list that `read_metrics` has given."""
-    return tuple(_metric(name) for name in read_names(text))
+    return tuple(_metric(name) for name in split_names(text))
 
 
 def is_exact(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from mmstats.question.columns import read_names
+from mmstats.question.columns import split_names
 
 
 class SortKey(NamedTuple):
@@ -17,7 +17,7 @@ def read_order(text: str) -> tuple[SortKey, ...]:
 
     Raises ValueError with the rest of the sentence "this parameter …".
     """
-    keys = read_names(text)
+    keys = split_names(text)
     order = tuple(SortKey(name.removeprefix("-"), name.startswith("-")) for name in keys)
     if not all(one.key for one in order):
         raise ValueError(f"must name keys of a row, comma-separated, not {text!r}")

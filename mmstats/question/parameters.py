@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from mmstats.errors import Fault
-from mmstats.options import Faults, Option, Texts, add_names, add_text, excludes, needs, switch
+from mmstats.options import Faults, Option, Texts, add_names, add_text, excludes, needs, read_names, switch
 from mmstats.question import buckets, comparison, metrics, words
-from mmstats.question.columns import COLUMNS, DIMENSIONS, read_names
+from mmstats.question.columns import COLUMNS, DIMENSIONS, read_columns, split_names
 from mmstats.question.filters import read_filter
 from mmstats.question.instants import parse_instant, read_instant
 from mmstats.question.order import read_order
@@ -98,7 +98,10 @@ _WIDER = (
         _API["event"], default=(), add=add_text, help="Only events of this name; may be repeated for any of several."
     ),
     replace(
-        _API["group_by"], help="Columns to group by, comma-separated, of: " + ", ".join(COLUMNS) + ".", choices=COLUMNS
+        _API["group_by"],
+        choices=COLUMNS,
+        parse=read_columns,
+        help=f"Columns to group by, comma-separated, of: {', '.join(COLUMNS)}, and paths such as properties.plan.",
     ),
     replace(_API["interval"], choices=buckets.INTERVALS, help="Split the range into buckets of this length."),
 )
@@ -170,7 +173,7 @@ QUESTION = (*({option.name: option for option in _WIDER}.get(one.name, one) for 
 
 def _exact_needs_an_estimate(texts: Texts, values: Mapping[str, Any]) -> Faults:
     """The rule that what is no estimate cannot be asked for exactly; a metric that is none has a fault of its own."""
-    names = read_names(texts.get("metric", ["count"])[0])
+    names = split_names(texts.get("metric", ["count"])[0])
     if not values.get("exact") or not all(metrics.is_exact(name) for name in names):
         return {}
     return {"exact": ["needs a metric that is estimated: uniques, users or sessions"]}

@@ -42,8 +42,8 @@ def read_question(
     clock, (start, end), wrong = _range(values, found)
     previous, unlike = (None, {}) if wrong else _previous(values, found, (start, end), clock)
     found |= {name: faults for name, faults in (wrong | unlike).items() if name not in found}
-    columns, is_known = (DIMENSIONS, DIMENSIONS.__contains__) if is_api else (COLUMNS, is_column)
-    unknown = [name for name in values["group_by"] if not is_known(name)]
+    columns = DIMENSIONS if is_api else COLUMNS
+    unknown = [name for name in values["group_by"] if name not in columns and (is_api or not is_column(name))]
     if not unknown:
         found |= _order_faults(values)
     if found:
@@ -129,4 +129,4 @@ def _hint(unknown: Sequence[str], columns: Sequence[str]) -> str:
     """What to write instead of each unknown column, where that is likely, then the columns that there are."""
     offers = {name: offer for name in unknown if (offer := spelt(_suggest(name, columns), flags=True))}
     named = [f"{name}: {offer}" for name, offer in offers.items()] if len(unknown) > 1 else offers.values()
-    return joined([*named, f"columns: {', '.join(columns)}"])
+    return joined([*named, f"columns: {', '.join(columns)}" + ", properties.PATH" * (columns is COLUMNS)])

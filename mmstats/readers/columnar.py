@@ -11,7 +11,7 @@ from mmstats.files.event_file import EventFile, Partition
 from mmstats.question.filters import Filter, Operator
 from mmstats.readers import pyarrow_reader, types, value_text
 from mmstats.readers.columnar_file import is_stream, read_stream, scan_files, scanned_path, unused_name
-from mmstats.readers.nested import JsonColumn, Leaf, find_leaf, json_columns
+from mmstats.readers.nested import JsonColumn, Leaf, find_leaf, json_columns, narrowed
 from mmstats.readers.position import Position
 from mmstats.readers.predicates import holds
 from mmstats.readers.projection import VISITOR, Projection, hashed
@@ -135,14 +135,21 @@ class ColumnarFiles:
 
     def _own_columns(self, *, with_origin: bool) -> pl.LazyFrame:
         if self.by_pyarrow:
-            return pl.concat(self._with_constants(pyarrow_reader.scan(file, self.schema), file) for file in self.files)
+            return pl.concat(
+                self._with_constants(pyarrow_reader.scan(file, self._scanned), file) for file in self.files
+            )
         if is_stream(self.files[0]):
             return pl.concat(self._with_constants(read_stream(file).lazy(), file) for file in self.files)
         origin = self._origin if self._varying or with_origin else None
         number = self._row_number if self.position else None
-        how = {"schema": self.schema} if self.files[0].format.name == "parquet" else {}
+        how = {"schema": self._scanned} if self.files[0].format.name == "parquet" else {}
         scan = scan_files(self.files, include_file_paths=origin, row_index_name=number, **how)
         return scan.with_columns(self._looked_up(name) for name in self._varying) if self._varying else scan
+
+    @cached_property
+    def _scanned(self) -> pl.Schema:
+        """The columns as they are scanned: of structs only the fields that are read."""
+        return pl.Schema({**self.schema, **narrowed(self.schema, self.projection)}) if self._leaves else self.schema
 
     @property
     def _origin(self) -> str:

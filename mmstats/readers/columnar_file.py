@@ -73,7 +73,8 @@ def scan_files(files: Sequence[EventFile], **how: Any) -> pl.LazyFrame:
     paths, how = list(map(scanned_path, files)), {"glob": False, "hive_partitioning": False, **how}
     if files[0].format.name == "parquet":
         # The engine reads 96-bit instants in nanoseconds, unless a schema says microseconds and it may cast.
-        cast = pl.ScanCastOptions(datetime_cast="nanosecond-downcast")
+        # A schema may have fewer fields of structs, too.
+        cast = pl.ScanCastOptions(datetime_cast="nanosecond-downcast", extra_struct_fields="ignore")
         return pl.scan_parquet(paths, **how, cast_options=cast, **files[0].storage.scan_options)
     # The engine reads a URL; it would map a path, and a mapped file that shrinks ends the process.
     return pl.scan_ipc([Path(path).as_uri() for path in paths] if _reads_urls() else paths, **how)

@@ -1,6 +1,6 @@
 """Paths into Parquet and Arrow columns: fields of structs, keys of maps, entries of lists, and text that is JSON."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
@@ -10,6 +10,7 @@ import polars as pl
 from mmstats.paths import Path, Step
 from mmstats.readers import value_text
 from mmstats.readers.json_paths import TYPED_VALUES, find_in_texts
+from mmstats.readers.projection import Projection
 
 _TEXT = (pl.String, pl.Binary, pl.Categorical, pl.Enum)
 _BROKEN = "broken"  # a field beside those of the paths, which are numbers
@@ -73,6 +74,26 @@ def _note(found: pl.Series, *, sign: str, seen: set[str]) -> pl.Series:
     if found.null_count() < len(found):
         seen.add(sign)
     return found
+
+
+def narrowed(columns: Mapping[str, pl.DataType], projection: Projection) -> dict[str, pl.DataType]:
+    """Those of a file's columns that are read, with only the fields of structs that paths go into."""
+    paths = {name: one for name, one in projection.paths.items() if name in projection.raw}
+    found: dict[str, pl.DataType] = {}
+    for column in projection.own_columns:
+        ways = [one.steps for one in paths.values() if one.column == column]
+        if column in columns:
+            found[column] = columns[column] if column in projection.raw else _narrowed(columns[column], ways)
+    return found
+
+
+def _narrowed(dtype: pl.DataType, ways: Sequence[Sequence[Step]]) -> pl.DataType:
+    if not isinstance(dtype, pl.Struct) or not all(ways):
+        return dtype
+    asked: dict[str, list[Sequence[Step]]] = {}
+    for first, *rest in ways:
+        asked.setdefault("" if first.entry else first.key, []).append(rest)
+    return pl.Struct({name: _narrowed(held, asked[name]) for name, held in _fields(dtype).items() if name in asked})
 
 
 def _entry_type(dtype: pl.DataType, step: Step) -> pl.DataType | None:

@@ -181,12 +181,13 @@ def estimate_reads(
 
 
 def raw_columns(file: ColumnarFiles, columns: Collection[str]) -> set[str]:
-    """The file's own columns that serve as event columns."""
+    """The file's own columns that serve as event columns, or that paths go into."""
     hashed = file.is_stored and file.projection.selection.hashed
     named = {name for column in columns for name in file.sources(column) if not (hashed and column == VISITOR)}
     if hashed and VISITOR in columns:
         named.add(VISITOR_HASH)
-    return named & set(file.schema)
+    paths = file.projection.paths
+    return {paths[name].column if name in paths else name for name in named} & set(file.schema)
 
 
 def _estimate(file: ColumnarFiles, raw: Collection[str], matches: Collection[Match]) -> ReadEstimate:

@@ -14,6 +14,7 @@ from polars.io.plugins import register_io_source
 from mmstats.errors import NotEvents, Unreadable
 from mmstats.files.event_file import EventFile
 from mmstats.readers.columnar_file import FileSchema, unreadable, unused_name
+from mmstats.readers.value_text import holds
 from mmstats.wording import visible
 
 _IPC_MAGIC = b"ARROW1"
@@ -30,30 +31,30 @@ def read_schema(file: EventFile) -> FileSchema:
     return FileSchema(pl.Schema(stored), {name: dtype for name, dtype in types.items() if dtype != stored[name]})
 
 
-def refuse_columns(file: EventFile, names: Iterable[str]) -> None:
-    """Raise what keeps one of some columns of a file from being read, if anything does."""
+def refuse_columns(file: EventFile, columns: Mapping[str, pl.DataType]) -> None:
+    """Raise what keeps one of some columns of a file from being read; of their types it is what is asked for."""
     with _opened(file) as source:
         own = source.schema.names
-        for name in names:
+        for name, dtype in columns.items():
             if own.count(name) > 1:
                 fault = f"{file}: the column {visible(name)!r} is there {own.count(name)} times"
                 raise NotEvents(fault, hint="rename one of them")
-            if name in own and isinstance(source.dtype(own.index(name)), pl.Unknown):
+            if holds(pl.Unknown, dtype):
                 kind = visible(source.type_name(own.index(name)))
                 raise Unreadable(f"{file}: column {visible(name)!r}: values of type {kind} have no text")
 
 
-def scan(file: EventFile, columns: pl.Schema) -> pl.LazyFrame:
-    """The columns of a file, lazily; they are those that `read_schema` tells. Raises Unreadable when it is read.
+def scan(file: EventFile, columns: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    """The columns of a file, lazily, of structs the fields named. Raises Unreadable when it is read.
 
     There is one more: the engine hands a source the filters behind it pickled, which ours cannot be, but none that
     would change the number of a row.
     """
-    schema = {name: dtype for name, dtype in columns.items() if not isinstance(dtype, pl.Unknown)}
+    schema = {name: dtype for name, dtype in columns.items() if not holds(pl.Unknown, dtype)}
 
     def read(columns: list[str] | None, _: object, rows: int | None, _batch: int | None) -> Iterator[pl.DataFrame]:
         left = rows
-        for frame in _frames(file, list(schema) if columns is None else columns):
+        for frame in _frames(file, schema if columns is None else {name: schema[name] for name in columns}):
             yield frame if left is None else frame.head(left)
             left = None if left is None else left - min(left, frame.height)
             if left == 0:
@@ -62,10 +63,10 @@ def scan(file: EventFile, columns: pl.Schema) -> pl.LazyFrame:
     return register_io_source(read, schema=pl.Schema(schema)).with_row_index(unused_name("number of the row", schema))
 
 
-def _frames(file: EventFile, names: list[str]) -> Iterator[pl.DataFrame]:
+def _frames(file: EventFile, columns: Mapping[str, pl.DataType]) -> Iterator[pl.DataFrame]:
     try:
         with _opened(file) as source:
-            yield from source.frames(names)
+            yield from source.frames(columns)
     except (OSError, ValueError, NotImplementedError) as error:
         raise unreadable(file, error) from None
 
@@ -91,20 +92,20 @@ class _Source:
         except NoText:
             return pl.Unknown()
 
-    def frames(self, names: list[str]) -> Iterator[pl.DataFrame]:
-        """The columns named, of a batch of rows each."""
+    def frames(self, columns: Mapping[str, pl.DataType]) -> Iterator[pl.DataFrame]:
+        """The columns named, of structs the fields that the types have, of a batch of rows each."""
         import pyarrow as pa
 
-        from mmstats.readers.pyarrow_types import plain
+        from mmstats.readers.pyarrow_types import plain, with_fields
 
-        for batch in self.batches(names):
-            if not names:
+        for batch in self.batches(columns):
+            if not columns:
                 yield pl.DataFrame(height=batch.num_rows)
                 continue
-            for name in names:
-                batch.column(name).validate(full=True)  # text may not be UTF-8, which the engine would not notice
-            columns = [plain(pa.concat_arrays([batch.column(name)])) for name in names]
-            yield pl.DataFrame(pl.from_arrow(pa.table(columns, names)))
+            arrays = [with_fields(batch.column(name), dtype) for name, dtype in columns.items()]
+            for array in arrays:
+                array.validate(full=True)  # text may not be UTF-8, which the engine would not notice
+            yield pl.DataFrame(pl.from_arrow(pa.table([plain(pa.concat_arrays([one])) for one in arrays], [*columns])))
 
 
 @contextmanager
@@ -127,7 +128,16 @@ def _parquet(path: str) -> Iterator[_Source]:
         intervals = {one.name for one in columns if one.name == one.path and one.converted_type == _INTERVAL}
         schema = opened.schema_arrow
         mistaken = {at: _INTERVAL for at, name in enumerate(schema.names) if name in intervals}
-        yield _Source(schema, mistaken, lambda names: opened.iter_batches(columns=names))
+        yield _Source(schema, mistaken, lambda columns: opened.iter_batches(columns=_leaves(columns)))
+
+
+def _leaves(columns: Mapping[str, pl.DataType], within: str = "") -> list[str]:
+    """The columns and fields as Parquet's reader is told of them, which takes a name for all that it begins."""
+    found: list[str] = []
+    for name, dtype in columns.items():
+        fields = {one.name: one.dtype for one in dtype.fields} if isinstance(dtype, pl.Struct) else {}
+        found += _leaves(fields, f"{within}{name}.") if fields else [within + name]  # type: ignore[arg-type]
+    return found
 
 
 @contextmanager
@@ -138,7 +148,7 @@ def _ipc(path: str, file: EventFile) -> Iterator[_Source]:
         is_file = file.storage.read_head(file.path, len(_IPC_MAGIC)) == _IPC_MAGIC
         schema = (pa.ipc.open_file if is_file else pa.ipc.open_stream)(disk).schema
 
-        def batches(names: list[str]) -> Iterator[Any]:
+        def batches(names: Iterable[str]) -> Iterator[Any]:
             options = pa.ipc.IpcReadOptions(included_fields=[schema.names.index(name) for name in names])
             disk.seek(0)
             if not is_file:

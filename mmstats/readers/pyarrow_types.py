@@ -22,12 +22,20 @@ def dtype_of(arrow: Any) -> pl.DataType:
     if types.is_dictionary(arrow) or types.is_run_end_encoded(arrow):
         return dtype_of(arrow.value_type)
     if types.is_struct(arrow):
-        return pl.Struct({one.name: dtype_of(one.type) for one in arrow})
+        return pl.Struct({one.name: _field_type(one.type) for one in arrow})
     if types.is_map(arrow):
         return pl.Map(dtype_of(arrow.key_type), dtype_of(arrow.item_type))
     if _is_list(arrow):
         return pl.List(dtype_of(arrow.value_type))
     return _flat(_plain_type(arrow))
+
+
+def _field_type(arrow: Any) -> pl.DataType:
+    """The type of a field, which need not be asked for: Unknown where it has no text."""
+    try:
+        return dtype_of(arrow)
+    except NoText:
+        return pl.Unknown()
 
 
 def _flat(arrow: Any) -> pl.DataType:
@@ -66,6 +74,14 @@ def as_stored(dtype: pl.DataType) -> pl.DataType:
     if isinstance(dtype, pl.Struct):
         return pl.Struct({one.name: as_stored(one.dtype) for one in dtype.fields})  # type: ignore[arg-type]
     return dtype
+
+
+def with_fields(array: Any, dtype: pl.DataType) -> Any:
+    """A column whose structs have only the fields of a type."""
+    if not isinstance(dtype, pl.Struct) or not types.is_struct(array.type):
+        return array
+    held = [with_fields(array.field(one.name), one.dtype) for one in dtype.fields]  # type: ignore[arg-type]
+    return pa.StructArray.from_arrays(held, [one.name for one in dtype.fields], mask=array.is_null())
 
 
 def plain(array: Any) -> Any:

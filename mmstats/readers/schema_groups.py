@@ -11,8 +11,9 @@ from mmstats.interrupts import was_raised
 from mmstats.readers import columnar_file, pyarrow_reader
 from mmstats.readers.columnar import STORE_SCHEMA, VISITOR_HASH, ColumnarFiles
 from mmstats.readers.columnar_file import ENGINE_FAULTS, FileSchema, is_stream, unreadable
+from mmstats.readers.nested import narrowed
 from mmstats.readers.projection import Projection
-from mmstats.readers.value_text import inner_types
+from mmstats.readers.value_text import holds
 from mmstats.storage import Storage
 from mmstats.storage.errors import failed_path, is_store_error, store_error
 
@@ -69,11 +70,10 @@ def read_schema(file: EventFile, projection: Projection) -> tuple[EventFile, Fil
             if was_raised():  # an interrupt, of which the engine has made a panic
                 raise
             return _read_by_pyarrow(file, projection, fault)
-        asked = projection.as_spelled_in(file, known.columns).own_columns
-        dtypes = [known.columns[name] for name in asked if name in known.columns]
-        if file.format.name == "arrow" and any(_holds(pl.Binary, dtype) for dtype in dtypes):
+        dtypes = [*narrowed(known.columns, projection.as_spelled_in(file, known.columns)).values()]
+        if file.format.name == "arrow" and any(holds(pl.Binary, dtype) for dtype in dtypes):
             return file, _with_uuids(file, known)
-        if not known.is_mistaken and not any(_holds(pl.Map, dtype) for dtype in dtypes):
+        if not known.is_mistaken and not any(holds(pl.Map, dtype) for dtype in dtypes):
             return file, known
     return _read_by_pyarrow(file, projection, None)
 
@@ -99,7 +99,8 @@ def _read_by_pyarrow(
 ) -> tuple[EventFile, FileSchema]:
     try:
         known = pyarrow_reader.read_schema(file)
-        pyarrow_reader.refuse_columns(file, projection.as_spelled_in(file, known.columns).own_columns)
+        asked = narrowed({**known.columns, **known.logical}, projection.as_spelled_in(file, known.columns))
+        pyarrow_reader.refuse_columns(file, asked)
     except (OSError, ValueError, NotImplementedError) as error:
         raise fault or unreadable(file, error) from None
     return replace(file, format=replace(file.format, by_pyarrow=True)), known
@@ -108,13 +109,8 @@ def _read_by_pyarrow(
 def _with_uuids(file: EventFile, known: FileSchema) -> FileSchema:
     """The schema with the UUIDs of an Arrow file, which are bytes to the engine."""
     told = pyarrow_reader.read_schema(file).logical
-    logical = {name: dtype for name, dtype in told.items() if _holds(pl.Binary, known.columns.get(name, pl.Null()))}
+    logical = {name: dtype for name, dtype in told.items() if holds(pl.Binary, known.columns.get(name, pl.Null()))}
     return replace(known, logical=logical)
-
-
-def _holds(kind: type[pl.DataType], dtype: pl.DataType) -> bool:
-    """Whether values of a type are, or hold, values of some kind."""
-    return isinstance(dtype, kind) or any(_holds(kind, one) for one in inner_types(dtype))
 
 
 def _stored_files(files: Sequence[EventFile], projection: Projection) -> ColumnarFiles:

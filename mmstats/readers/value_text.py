@@ -71,6 +71,12 @@ def _storage(dtype: pl.Extension) -> pl.DataType:
     return cast(pl.DataType, dtype.ext_storage())
 
 
+def holds(kind: type[pl.DataType], dtype: pl.DataType) -> bool:
+    """Whether values of a type are, or hold, values of some kind."""
+    # The engine has the class for an instance where a struct holds a type without parameters that it does not know.
+    return isinstance(dtype, kind) or dtype == kind or any(holds(kind, one) for one in inner_types(dtype))
+
+
 def inner_types(dtype: pl.DataType) -> list[pl.DataType]:
     """The types of the values that values of a nested type hold."""
     if isinstance(dtype, pl.Struct):

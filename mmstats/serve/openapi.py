@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmstats.options import Option
-from mmstats.question.columns import COLUMNS, DIMENSIONS
+from mmstats.question.columns import COLUMNS, DIMENSIONS, read_columns
 from mmstats.question.instants import parse_instant, read_instant
 from mmstats.question.metrics import FIGURES, NAMES
 from mmstats.question.parameters import MAX_LIMIT, METRICS, PARAMETERS, QUESTION
@@ -49,6 +49,7 @@ _PATTERNS: Mapping[Any, str] = {
     read_ago: f"^{_AGO}$",
     read_period: f"^(?:{'|'.join(PERIODS)}|{_SPELT})$",
 }
+_PROPERTY = "^properties\\."  # before a path
 _PARAMETER_EXAMPLES: Mapping[str, Node] = {
     "from": {"date": "2026-05-01", "instant": "2026-05-01T00:00:00Z"},
     "to": {"date": "2026-06-01", "instant": "2026-06-01T02:00:00+02:00"},
@@ -276,7 +277,9 @@ def _parameter_schema(parameter: Option) -> Node:
     if parameter.is_switch:
         return {"type": "boolean", "default": False}
     if parameter.repeatable:
-        of_choices = {"enum": [*parameter.choices]} if parameter.choices else {"minLength": 1}
+        of_choices: Node = {"enum": [*parameter.choices]} if parameter.choices else {"minLength": 1}
+        if parameter.parse is read_columns:
+            of_choices = {"anyOf": [of_choices, {"pattern": _PROPERTY}]}
         return {"type": "array", "items": {"type": "string", **of_choices}, "default": [*parameter.default]}
     if parameter.bounds:
         least, most = parameter.bounds
@@ -342,13 +345,14 @@ def _schemas(*, extensions: bool) -> Node:
     value: Node = {"type": "integer", "minimum": 0, "description": "How many."}
     columns = dict.fromkeys(COLUMNS if extensions else DIMENSIONS, column)
     answer: Node = {"metric": {"enum": [*METRICS]}, "rows": rows}
-    row: Node = {"bucket": bucket, **columns, "value": value}
+    row: Node = _object(["value"], {"bucket": bucket, **columns, "value": value})
     if extensions:
         answer |= {"metric": _METRIC, "totals": _TOTALS, "meta": _META}
-        row |= {"other": _OTHER, **_VALUES}
+        row["properties"] |= {"other": _OTHER, **_VALUES}
+        row |= {"required": [], "patternProperties": {_PROPERTY: column, **_FIGURES}}
     return {
         "answer": _object(["metric", "rows"], answer),
-        "row": _object([] if extensions else ["value"], row) | ({"patternProperties": _FIGURES} if extensions else {}),
+        "row": row,
         **{code: _error_schema(code) for code in ERROR_CODES},
     }
 

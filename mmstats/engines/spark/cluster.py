@@ -17,10 +17,12 @@ from mmstats.engines.spark.scan import ParquetScan, check_sizes, union_all
 from mmstats.engines.spark.session import Session
 from mmstats.engines.stages import Rows, selection_of, stats_of
 from mmstats.errors import InvalidParams, Unreadable
+from mmstats.paths import readings
 from mmstats.question.filters import Operator
 from mmstats.question.parameters import INTERVALS, METRICS
 from mmstats.question.query import VALUE, StatsQuery
 from mmstats.question.ranges import UTC_NAME
+from mmstats.readers.columnar_file import read_schema
 from mmstats.readers.projection import VISITOR
 from mmstats.readers.report import FileReport, ReadReport
 from mmstats.readers.source import Source, read_source
@@ -98,9 +100,14 @@ def _refuse(source: Source) -> None:
     for file in source.files:
         if file.format.name != "parquet":
             raise refused(file, "Arrow IPC" if file.format.name == "arrow" else file.format.name.upper())
-        for name in source.projection.raw:
+        projection = source.projection.as_stored if file.stored else source.projection
+        for name in projection.raw:
             if name.endswith("'"):  # as do the columns that plans add
                 raise refused(file, f"a column named {visible(name)!r}")
+        if any(map(readings, projection.raw)):  # unless it is the name of a column
+            own = file.stored.columns if file.stored else read_schema(file).columns
+            for name in projection.as_spelled_in(file, own).paths:
+                raise refused(file, f"the path {visible(name)!r}")
 
 
 def _run(query: StatsQuery, source: Source, session: Session) -> tuple[Rows, ReadReport]:

@@ -52,8 +52,6 @@ def parquet_scans(files: Sequence[EventFile], projection: Projection, session: S
 def _scan(group: ColumnarFiles, session: Session) -> ParquetScan:
     """The scan of files that are written alike."""
     first, dialect = group.files[0], session.dialect
-    for name in group.projection.paths:
-        raise refused(first, f"the path {visible(name)!r}")
     columns = {name: group.schema[name] for name in group.projection.raw if group.schema.get(name, pl.Null) != pl.Null}
     (timestamp,) = group.projection.sources["timestamp"]
     for name, dtype in columns.items():
