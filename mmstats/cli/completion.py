@@ -19,7 +19,7 @@ from mmstats.dataset import EVENT_COLUMNS, SAMPLE
 from mmstats.errors import InvalidSettings
 from mmstats.options import read_choice
 from mmstats.question.columns import COLUMNS
-from mmstats.question.metrics import FIGURES, NAMES
+from mmstats.question.metrics import NAMES
 from mmstats.settings import settings_here
 from mmstats.wording import visible
 
@@ -70,12 +70,13 @@ def columns(incomplete: str) -> list[str]:
 
 
 def metrics(incomplete: str) -> list[str]:
-    """Offers, for the last one of a comma-separated list, the metrics that it does not have yet."""
+    """Offers, for the last one of a comma-separated list, the metrics that it does not have yet.
+
+    None with a column: a colon begins a new word to Bash.
+    """
     before, comma, last = incomplete.rpartition(",")
     present = set(before.split(","))
-    names = [*NAMES, *(f"{figure}:{name}" for figure in FIGURES for name in COLUMNS if last.startswith(f"{figure}:"))]
-    names += [f"{figure}:" for figure in FIGURES if not last.startswith(f"{figure}:")]
-    return [before + comma + name for name in names if name.startswith(last) and name not in present]
+    return [before + comma + name for name in NAMES if name.startswith(last) and name not in present]
 
 
 def filtered(incomplete: str) -> list[str]:

@@ -81,6 +81,6 @@ def _aligned(texts: Sequence[str]) -> list[str]:
 def _changes(values: Sequence[Value]) -> Column:
     """Changes in percent, with their sign and its colour."""
     numbers = [value if isinstance(value, Decimal) else None for value in values]
-    texts = [NULL if number is None else f"{number * 100:+,.2f}%" for number in numbers]
+    texts = [NULL if number is None else f"{number * 100:{'+' if number else ''},.2f}%" for number in numbers]
     styles = [_SIGN_STYLES.get(text[0], "") if number else "" for text, number in zip(texts, numbers, strict=True)]
     return Column("change", texts, right=True, rigid=True, styles=styles)

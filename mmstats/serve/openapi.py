@@ -6,7 +6,7 @@ from typing import Any
 from mmstats.options import Option
 from mmstats.question.columns import COLUMNS, DIMENSIONS, read_columns
 from mmstats.question.instants import parse_instant, read_instant
-from mmstats.question.metrics import FIGURES, NAMES
+from mmstats.question.metrics import FIGURES, NAMES, read_metrics
 from mmstats.question.parameters import MAX_LIMIT, METRICS, PARAMETERS, QUESTION
 from mmstats.question.ranges import PERIODS, UNITS, read_ago, read_moment, read_period
 from mmstats.serve.errors import ERROR_CODES
@@ -41,12 +41,14 @@ _INSTANT = (
 )
 _AGO = f"[0-9]{{1,9}}(?:{'|'.join(UNITS)})"
 _SPELT = "[0-9]{4}(?:-Q[1-4]|-W(?:0[1-9]|[1-4][0-9]|5[0-3])|-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?)?"
+_METRIC_NAME = f'(?:{"|".join(NAMES)}|(?:{"|".join(FIGURES)}):(?:{"|".join(COLUMNS)}|properties\\.[^,"]+))'
 # By how a parameter is read; what its calendar lacks, or goes back beyond the year 1, these do not tell.
 _PATTERNS: Mapping[Any, str] = {
     parse_instant: _INSTANT,
     read_instant: _INSTANT,
     read_moment: f"^(?:now|today|yesterday|tomorrow|{_AGO})$|{_INSTANT}",
     read_ago: f"^{_AGO}$",
+    read_metrics: f"^{_METRIC_NAME}(?:,{_METRIC_NAME})*$",
     read_period: f"^(?:{'|'.join(PERIODS)}|{_SPELT})$",
 }
 _PROPERTY = "^properties\\."  # before a path
@@ -54,6 +56,7 @@ _PARAMETER_EXAMPLES: Mapping[str, Node] = {
     "from": {"date": "2026-05-01", "instant": "2026-05-01T00:00:00Z"},
     "to": {"date": "2026-06-01", "instant": "2026-06-01T02:00:00+02:00"},
     "event": {"signup": "signup"},
+    "metric": {"count": "count", "uniques": "uniques"},
     "group_by": {"source": ["source"], "source and medium": ["source", "medium"]},
 }
 _IF_NONE_MATCH = {
@@ -287,7 +290,7 @@ def _parameter_schema(parameter: Option) -> Node:
     if parameter.choices:
         return {"type": "string", "enum": [*parameter.choices], **default}
     if parameter.parse in _PATTERNS:
-        return {"type": "string", "pattern": _PATTERNS[parameter.parse]}
+        return {"type": "string", "pattern": _PATTERNS[parameter.parse], **default}
     return {"type": "string", "minLength": 1}
 
 
