@@ -27,7 +27,7 @@ Location = str | PathLike[str]
 def stats(
     data: Location | Iterable[Location] | None = None,
     *,
-    metric: str = "count",
+    metric: str | Iterable[str] = "count",
     from_: str | date | datetime | None = None,
     to: str | date | datetime | None = None,
     event: str | Iterable[str] | None = None,
@@ -41,6 +41,10 @@ def stats(
     now: str | date | datetime | None = None,
     week_start: str | None = None,
     order: str | Iterable[str] = (),
+    top: int | None = None,
+    other: bool = False,
+    compare: str | None = None,
+    totals: bool = False,
     exact: bool = False,
     fill: bool = False,
     meta: bool = False,
@@ -73,6 +77,11 @@ def stats(
     such as `"30d"`, or by `period`, such as `"last-month"`; `timezone` and `week_start` are by default those of the
     settings, and `now` is what both count from, by default the clock's time. `order` are keys of a row, with `-` for
     descending, and `meta` has the answer say what was asked.
+
+    `metric` may be several, as a list: `"count"`, `"uniques"`, `"users"`, `"sessions"`, and `"sum:COLUMN"` as well as
+    `avg`, `min` and `max`, which are of type `decimal.Decimal` in rows. `top` leaves the largest groups, to which
+    `other` adds a row of all others; `compare` is `"previous"` or `"year"`, and `totals` has the answer say what all
+    rows come to.
 
     `storage_options` say how object stores are reached, as `{"endpoint": "https://…", "region": "…"}`.
 
@@ -110,14 +119,16 @@ def stats(
         "timezone": timezone,
         "now": now,
         "week_start": week_start,
+        "top": top,
+        "compare": compare,
         "order": order if order != () else None,
         "interval": interval,
-        "limit": limit,
+        "limit": None if top is not None and limit == DEFAULT_LIMIT else limit,  # the default bounds no largest groups
         "group_by": group_by,
     }
     written = {name: value for name, value in arguments.items() if value is not None}
     values, faults = read_values(_READERS, {**written, "metric": metric, "group_by": group_by})
-    switches = {"all": limit is None, "exact": exact, "fill": fill, "meta": meta}
+    switches = {"all": limit is None, "other": other, "totals": totals, "exact": exact, "fill": fill, "meta": meta}
     texts = {parameter.name: values[parameter.name] for parameter in QUESTION if parameter.name in values}
     settings = settings_here(environ)
     query = read_question(
@@ -232,7 +243,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "storage_options": _storage_options,
     "max_memory": _size,
     "engine": lambda value: read_engine(_text(value)),
-    "metric": _texts,
+    "metric": lambda value: [",".join(_several(value))],
     "from": lambda value: [instant_text(value)],
     "to": lambda value: [instant_text(value)],
     "event": _several,
@@ -245,5 +256,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "order": lambda value: [",".join(_several(value))],
     "interval": _texts,
     "limit": _limit_texts,
+    "top": lambda value: [str(value)],
+    "compare": _texts,
     "group_by": _group_by_texts,
 }

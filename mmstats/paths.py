@@ -25,10 +25,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """The name of a column, and the steps into its values; without steps it is the column itself."""
+    """The name of a column, and the steps into its values; without steps it is the column itself.
+
+    Where it is `spelled`, a number of JSON is its digits as they are written, else as a double tells them.
+    """
 
     column: str
     steps: tuple[Step, ...] = ()
+    spelled: bool = False
 
 
 def read_path(text: str) -> Path:

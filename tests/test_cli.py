@@ -42,7 +42,7 @@ REFUSED = {
         ["--all", "--limit", "5"],
         "error: --limit cannot be given when all rows are asked for\n",
     ),
-    "exact count": (["--exact"], "error: --exact needs a metric that is estimated: uniques\n"),
+    "exact count": (["--exact"], "error: --exact needs a metric that is estimated: uniques, users or sessions\n"),
     "fill alone": (["--fill"], "error: --fill needs an interval\n"),
     "sample and data": (["--sample", "--data", "x"], "error: --sample cannot be given with --data\n"),
     "empty data": (["--data", ""], "error: --data must not be empty\n"),

@@ -200,6 +200,7 @@ def test_settings_that_are_wrong(tmp_path: Path) -> None:
         ("mmstats query --map ", [f"{column}=" for column in EVENT_COLUMNS]),
         ("mmstats describe --map event_n", ["event_name="]),
         ("mmstats query --group-by source,m", ["source,medium"]),
+        ("mmstats query --metric count,u", ["count,uniques", "count,users"]),
         ("mmstats describe --format ", ["table", "json"]),
         ("mmstats query --format m", ["markdown"]),
         ("mmstats describe --color a", ["auto", "always"]),

@@ -364,7 +364,7 @@ def test_extensions_that_contradict_parameters_are_refused() -> None:
     assert faults_of({"limit": ["5"], "all": ["true"]}) == {"limit": ["cannot be given when all rows are asked for"]}
     assert faults_of({"fill": ["true"]}) == {"fill": ["needs an interval"]}
     for texts in ({"exact": ["true"]}, {"exact": ["true"], "metric": ["count"]}):
-        assert faults_of(texts) == {"exact": ["needs a metric that is estimated: uniques"]}
+        assert faults_of(texts) == {"exact": ["needs a metric that is estimated: uniques, users or sessions"]}
     assert list(faults_of({"exact": ["true"], "metric": ["uniqes"]})) == ["metric"]
     texts = {"interval": ["day"], "metric": ["uniques"], **{name: ["true"] for name in SWITCHES}}
     assert read_question(texts) == StatsQuery("uniques", interval="day", limit=None, exact=True, fill=True, meta=True)

@@ -180,8 +180,8 @@ def extended() -> Iterator[Serving]:
         ("all=true&all=true", {"all": ["may be given only once"]}),
         ("all=true&limit=5", {"limit": ["cannot be given when all rows are asked for"]}),
         ("fill=true", {"fill": ["needs an interval"]}),
-        ("exact=true", {"exact": ["needs a metric that is estimated: uniques"]}),
-        ("exact=true&metric=count", {"exact": ["needs a metric that is estimated: uniques"]}),
+        ("exact=true", {"exact": ["needs a metric that is estimated: uniques, users or sessions"]}),
+        ("exact=true&metric=count", {"exact": ["needs a metric that is estimated: uniques, users or sessions"]}),
     ],
 )
 def test_extensions_are_as_strict(extended: Serving, query: str, faults: dict[str, list[str]]) -> None:

@@ -74,7 +74,9 @@ TYPED = {
     "order by": ("--order-by value", "no such option: --order-by", "--order says by which keys rows are ordered"),
     "sort": ("--sort value", "no such option: --sort", "--order says by which keys rows are ordered"),
     "order of no key": ("--order vale", "--order has 'vale', which is no key of a row", "did you mean value?"),
-    "top": ("--top 5", "no such option: --top", "--limit is how many rows to answer, the largest first"),
+    "head": ("--head 5", "no such option: --head", "--limit is how many rows to answer, the largest first"),
+    "versus": ("--vs year", "no such option: --vs", "--compare is the range to compare with: previous or year"),
+    "sum": ("--sum url", "no such option: --sum", "--metric is what to count, as sum:COLUMN"),
     "by": ("--by os", "no such option: --by", "--group-by names the columns to group by"),
     "a column": (
         "--country DE",

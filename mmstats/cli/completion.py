@@ -19,6 +19,7 @@ from mmstats.dataset import EVENT_COLUMNS, SAMPLE
 from mmstats.errors import InvalidSettings
 from mmstats.options import read_choice
 from mmstats.question.columns import COLUMNS
+from mmstats.question.metrics import NAMES
 from mmstats.schemas import bundled
 from mmstats.settings import settings_here
 from mmstats.wording import visible
@@ -69,6 +70,16 @@ def columns(incomplete: str) -> list[str]:
     return [before + comma + name for name in COLUMNS if name.startswith(last) and name not in present]
 
 
+def metrics(incomplete: str) -> list[str]:
+    """Offers, for the last one of a comma-separated list, the metrics that it does not have yet.
+
+    None with a column: a colon begins a new word to Bash.
+    """
+    before, comma, last = incomplete.rpartition(",")
+    present = set(before.split(","))
+    return [before + comma + name for name in NAMES if name.startswith(last) and name not in present]
+
+
 def filtered(incomplete: str) -> list[str]:
     """Offers the columns that a filter may begin with."""
     return [name for name in COLUMNS if name.startswith(incomplete)]
@@ -80,7 +91,9 @@ def sort_keys(context: typer.Context, incomplete: str) -> list[str]:
     minus = "-" * last.startswith("-")
     grouped = [name for text in context.params.get("group_by") or () for name in text.split(",")]
     present = {key.removeprefix("-") for key in before.split(",")}
-    keys = [key for key in ("bucket", *grouped, "value") if key not in present]
+    counted = (context.params.get("metric") or "value").split(",")
+    values = counted if len(counted) > 1 else ["value"]
+    keys = [key for key in ("bucket", *grouped, *values) if key not in present]
     return [before + comma + minus + key for key in keys if key.startswith(last.removeprefix("-"))]
 
 

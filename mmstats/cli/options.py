@@ -129,6 +129,7 @@ _COMPLETERS: dict[str, completion.Completer] = {
     "event": completion.events,
     "group_by": completion.columns,
     "map": completion.mapped,
+    "metric": completion.metrics,
     "order": completion.sort_keys,
     "period": completion.among(PERIODS),
     "timezone": completion.zones,

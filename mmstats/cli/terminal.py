@@ -259,6 +259,7 @@ def show(
             *(query.start, query.end, query.filters, query.buckets, query.timezone),
             more=_MORE,
             data=dataset.named_elsewhere,
+            previous=query.previous,
         )
         write_page(
             lambda console: print_table(stats, caption, console, sink.lines),

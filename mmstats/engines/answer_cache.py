@@ -3,9 +3,11 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import fields
+from decimal import Decimal
 from typing import Any, NamedTuple
 
-from mmstats.answer import Stats, encode
+from mmstats.answer import Stats
 from mmstats.cache import Cache, Key, Kind, make_key
 from mmstats.dataset import Dataset
 from mmstats.engine_address import EngineAddress
@@ -73,10 +75,15 @@ def _settled(dataset: Dataset) -> Fingerprint | None:
 
 
 def _encode(stats: Stats) -> bytes:
-    fields = {name: getattr(stats, name) for name in ("metric", "labels", "rows", "groups", "notices", "total", "meta")}
-    return encode(fields).encode("utf-8", "surrogatepass")
+    found = {one.name: getattr(stats, one.name) for one in fields(stats)}
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "surrogatepass")
 
 
 def _decode(content: bytes) -> Stats:
-    fields: dict[str, Any] = json.loads(content.decode("utf-8", "surrogatepass"))
-    return Stats(**{**fields, "labels": tuple(fields["labels"]), "notices": tuple(fields["notices"])})
+    found: dict[str, Any] = json.loads(content.decode("utf-8", "surrogatepass"))
+    # Rows stay a list; every other list was a tuple, and texts among decimals were decimals.
+    found |= {name: tuple(one) for name, one in found.items() if isinstance(one, list) and name != "rows"}
+    stats = Stats(**found)
+    for row in (*stats.rows, *([stats.totals] if stats.totals else [])) if stats.decimals else ():
+        row.update({key: Decimal(text) for key in stats.decimals if isinstance(text := row[key], str)})
+    return stats

@@ -6,8 +6,8 @@ from typing import Any
 
 from mmstats.errors import Fault
 from mmstats.options import Faults, Option, Texts, add_names, add_text, excludes, needs, read_names, switch
-from mmstats.question import buckets, words
-from mmstats.question.columns import COLUMNS, DIMENSIONS, read_columns
+from mmstats.question import buckets, comparison, metrics, words
+from mmstats.question.columns import COLUMNS, DIMENSIONS, read_columns, split_names
 from mmstats.question.filters import read_filter
 from mmstats.question.instants import parse_instant, read_instant
 from mmstats.question.order import read_order
@@ -17,6 +17,7 @@ METRICS = ("count", "uniques")
 INTERVALS = ("hour", "day", "week")
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
+MAX_TOP = 1000
 QUOTE_EVENT = "a shell replaces an unquoted $name by nothing: quote it, --event '$pageview'"
 
 
@@ -81,6 +82,13 @@ PARAMETERS: tuple[Option, ...] = (
 _API = {option.name: option for option in PARAMETERS}
 _WIDER = (
     replace(
+        _API["metric"],
+        parse=metrics.read_metrics,
+        help=f"What to count, comma-separated, of: {', '.join(metrics.FORMS)}. Distinct ids are estimated, 0.55 %.",
+        metavar="METRICS",
+        choices=(),
+    ),
+    replace(
         _API["from"],
         parse=read_moment,
         help="Only events at or after an ISO 8601 instant, now, today, yesterday, tomorrow, or so long ago as 30d.",
@@ -138,6 +146,21 @@ EXTENSIONS: tuple[Option, ...] = (
         default=(),
         nonempty=True,
     ),
+    Option(
+        "top",
+        f"With a grouping: only so many of its groups, the largest over the whole range, 1 to {MAX_TOP}.",
+        metavar="N",
+        bounds=(1, MAX_TOP),
+        nonempty=True,
+    ),
+    switch("other", "With --top: one more row, of all other groups together."),
+    Option(
+        "compare",
+        "Compare with the range before this one, or the same a year earlier.",
+        choices=comparison.BASES,
+        nonempty=True,
+    ),
+    switch("totals", "Say what all rows come to, over the whole range and without a limit."),
     switch("all", "Answer all rows, without a limit."),
     switch("exact", "Count distinct visitors exactly: slower, and more memory."),
     switch("fill", "With an interval: a row of 0 for buckets without events."),
@@ -150,8 +173,22 @@ QUESTION = (*({option.name: option for option in _WIDER}.get(one.name, one) for 
 
 def _exact_needs_an_estimate(texts: Texts, values: Mapping[str, Any]) -> Faults:
     """The rule that what is no estimate cannot be asked for exactly; a metric that is none has a fault of its own."""
-    is_count = texts.get("metric", ["count"]) == ["count"]
-    return {"exact": ["needs a metric that is estimated: uniques"]} if values.get("exact") and is_count else {}
+    names = split_names(texts.get("metric", ["count"])[0])
+    if not values.get("exact") or not all(metrics.is_exact(name) for name in names):
+        return {}
+    return {"exact": ["needs a metric that is estimated: uniques, users or sessions"]}
+
+
+def _top_needs_groups(texts: Texts, values: Mapping[str, Any]) -> Faults:
+    """The rule that there are groups to choose the largest of."""
+    is_grouped = "group_by" in texts and values["group_by"] != ()
+    return {} if is_grouped or "top" not in texts else {"top": [Fault("needs a grouping", "`group_by` names columns")]}
+
+
+def _compare_needs_one_metric(_: Texts, values: Mapping[str, Any]) -> Faults:
+    """The rule that a row has one value to compare."""
+    several = values.get("compare") and len(metrics.metrics_of(values["metric"])) > 1
+    return {"compare": ["takes one metric, not several"]} if several else {}
 
 
 def _one_range(texts: Texts, _: Mapping[str, Any]) -> Faults:
@@ -164,6 +201,10 @@ def _one_range(texts: Texts, _: Mapping[str, Any]) -> Faults:
 RULES = (
     _one_range,
     excludes("limit", "all", "cannot be given when all rows are asked for"),
+    excludes("limit", "top", "cannot be given with the largest groups, which have no limit"),
     needs("fill", "interval", "needs an interval"),
+    _top_needs_groups,
+    needs("other", "top", Fault("needs the largest groups", "`top` says how many")),
+    _compare_needs_one_metric,
     _exact_needs_an_estimate,
 )

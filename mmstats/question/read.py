@@ -7,6 +7,8 @@ from mmstats.errors import Fault, InvalidGroupBy, InvalidParams
 from mmstats.options import Faults, Option, Texts, read_texts, suggest
 from mmstats.question import words
 from mmstats.question.columns import COLUMNS, DIMENSIONS, is_column
+from mmstats.question.comparison import Ends, compared_range
+from mmstats.question.metrics import metrics_of
 from mmstats.question.parameters import PARAMETERS, QUESTION, QUOTE_EVENT, RULES
 from mmstats.question.query import StatsQuery
 from mmstats.question.ranges import LOCAL, UTC_NAME, Clock, Range, resolve_range, zone_of
@@ -38,7 +40,8 @@ def read_question(
     values, found = read_texts(options, texts, RULES, required, words.API_PARAMETERS if is_api else words.PARAMETERS)
     found = {name: [*wrong] for name, wrong in (faults or {}).items()} | found
     clock, (start, end), wrong = _range(values, found)
-    found |= {name: faults for name, faults in wrong.items() if name not in found}
+    previous, unlike = (None, {}) if wrong else _previous(values, found, (start, end), clock)
+    found |= {name: faults for name, faults in (wrong | unlike).items() if name not in found}
     columns = DIMENSIONS if is_api else COLUMNS
     unknown = [name for name in values["group_by"] if name not in columns and (is_api or not is_column(name))]
     if not unknown:
@@ -58,7 +61,7 @@ def read_question(
         events=_events(values["event"]),
         group_by=values["group_by"],
         interval=values["interval"],
-        limit=None if values.get("all") else values["limit"],
+        limit=None if values.get("all") or values.get("top") else values["limit"],
         exact=values.get("exact", False),
         fill=values.get("fill", False),
         where=values.get("where", ()),
@@ -66,6 +69,10 @@ def read_question(
         week_start=clock.week_start,
         order=values.get("order", ()),
         meta=values.get("meta", False),
+        top=values.get("top"),
+        other=values.get("other", False),
+        previous=previous,
+        totals=values.get("totals", False),
         is_of_now=clock.was_read or texts.get("timezone") == [LOCAL],
     )
 
@@ -83,8 +90,29 @@ def _range(values: Mapping[str, Any], found: Faults) -> tuple[Clock, Range, Faul
     return clock, *resolve_range(values, clock)
 
 
+def _previous(values: Mapping[str, Any], found: Faults, ends: Range, clock: Clock) -> tuple[Ends | None, Faults]:
+    """The range that this one is compared with, if it is, and what is wrong with that."""
+    start, end = ends
+    if values.get("compare") is None or not found.keys().isdisjoint((*_RANGES, "from", "to", "now", "timezone")):
+        return None, {}
+    if start is None or end is None:
+        return None, {"compare": [Fault("needs a range that has both ends", "`from` and `to`, `last` or `period`")]}
+    period = clock.period(values["period"]) if values.get("period") else None
+    try:
+        return compared_range(values["compare"], (start, end), clock, period, values["interval"]), {}
+    except ValueError as fault:
+        return None, {"compare": [*fault.args]}
+
+
 def _order_faults(values: Mapping[str, Any]) -> Faults:
-    keys = (*(["bucket"] if values["interval"] else []), *values["group_by"], "value")
+    names = [one.name for one in metrics_of(values["metric"])]
+    keys = [
+        *(["bucket"] if values["interval"] else []),
+        *values["group_by"],
+        *(["other"] if values.get("other") else []),
+    ]
+    keys += names if len(names) > 1 else ["value"]
+    keys += ["previous", "change"] if values.get("compare") else []
     unknown = [key for key, _ in values.get("order", ()) if key not in keys]
     faults: list[str] = [
         Fault(f"has {name!r}, which is no key of a row", did_you_mean(name, keys) or f"keys: {', '.join(keys)}")

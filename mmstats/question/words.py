@@ -22,7 +22,7 @@ PARAMETERS = _table(
     ("relative since_last", "`last` is the range from so long ago to now"),
     ("offset_hours time_zone tz utc_offset", "`timezone` is the zone of ranges and buckets"),
     ("desc order_by sort sort_by", "`order` says by which keys rows are ordered"),
-    ("head max_rows page_size per_page rows size top", "`limit` is how many rows to answer, the largest first"),
+    ("head max_rows page_size per_page rows size", "`limit` is how many rows to answer, the largest first"),
     ("filter filters having segment", "`where` filters events by their columns"),
     ("breakdown by columns dimension dimensions group property split", "`group_by` names the columns to group by"),
     (
@@ -31,7 +31,11 @@ PARAMETERS = _table(
     ),
     ("event_name event_type name", "`event` is the name of the events to count"),
     ("bucket every granularity resolution time_grain unit", "`interval` is the length of a bucket"),
-    ("agg aggregate aggregation count measure uniques visitors", "`metric` is what to count"),
+    ("agg aggregate aggregation count measure sessions uniques users visitors", "`metric` is what to count"),
+    ("avg max min sum", "`metric` is what to count, as sum:COLUMN"),
+    ("compare_to compared previous versus vs", "`compare` is the range to compare with: previous or year"),
+    ("others rest", "`other` adds a row of all groups but those of `top`"),
+    ("grand_total sums total total_row", "`totals` adds what all rows come to"),
     ("offset page skip", "there are no pages: `all` lifts the `limit`"),
     ("file files in input location", "`data` names files, as arguments do"),
     ("dry_run plan", "`explain` says what would be read"),
@@ -51,6 +55,7 @@ METRICS = _table(
     ("events hits pageviews total views", "count"),
     ("distinct unique unique_visitors visitors", "uniques"),
 )
+FIGURES = _table(("average mean", "avg"), ("maximum", "max"), ("minimum", "min"), ("total", "sum"))
 COLUMNS = _table(
     ("event event_kind event_type name", "event_name"),
     ("utm_source", "source"),

@@ -5,6 +5,7 @@ The fast parser is simdjson. It reads what we do, of a repeated key the first as
 numbers stay as they are spelled, are parsed again by the standard library.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,6 +20,7 @@ from mmstats.readers.json_text import MOST_LEVELS, Number, column_text, is_deep,
 TYPED_VALUES = ("string_value", "int_value", "float_value", "double_value")
 _ABSENT: Any = object()
 _NO_COLUMN: Any = object()
+_MANY_DIGITS = re.compile(rb"[0-9.]{17}")  # 15 digits and a point are told by any double
 _AT_ONCE = 2048  # texts
 _BOM = 0xEF  # of the mark of a byte order, which simdjson passes over
 
@@ -35,18 +37,24 @@ class FoundTexts:
     broken: dict[int, str] = field(default_factory=dict)
 
 
-def find_in_texts(texts: pl.Series, paths: Sequence[tuple[Step, ...]], *, unwrap: bool = False) -> FoundTexts:
+def has_many_digits(text: bytes) -> bool:
+    """Whether JSON may have a number with more digits than a double is sure to tell."""
+    return _MANY_DIGITS.search(text) is not None
+
+
+def find_in_texts(texts: pl.Series, paths: Sequence[Path], *, unwrap: bool = False) -> FoundTexts:
     """What paths lead to in the texts, or bytes, of a column: JSON, or null, or empty, which is null.
 
     The values of a JSON type `unwrap`: one that is a string has that for its text, which is JSON, or null, or empty.
     """
 
     def ways(parser: "_Parser") -> list[_Way]:
-        several, own = [_way(parser, steps) for steps in paths], _OwnText(type(parser)())
+        several, own = [_way(parser, path.steps) for path in paths], _OwnText(type(parser)())
         return [_unwrapped(way, own, parser) for way in several] if unwrap else several
 
-    has_nul = any("\0" in step.key for steps in paths for step in steps)
-    return _find(_encoded(texts), len(texts), ways, _StandardLibrary() if has_nul else _SimdJson())
+    has_nul = any("\0" in step.key for path in paths for step in path.steps)
+    spelled = [path.spelled for path in paths]
+    return _find(_encoded(texts), len(texts), ways, _StandardLibrary() if has_nul else _SimdJson(), spelled)
 
 
 def _encoded(texts: pl.Series) -> Iterator[bytes | None]:
@@ -67,26 +75,35 @@ def find_in_lines(lines: Sequence[bytes], paths: Sequence[Sequence[Path]]) -> Fo
         return [_first_there([_in_column(one, own, parser) for one in readings]) for readings in paths]
 
     keys = (key for readings in paths for one in readings for key in (one.column, *(step.key for step in one.steps)))
-    return _find(lines, len(lines), ways, _StandardLibrary() if any("\0" in key for key in keys) else _SimdJson())
+    spelled = [readings[0].spelled for readings in paths]
+    return _find(
+        lines, len(lines), ways, _StandardLibrary() if any("\0" in key for key in keys) else _SimdJson(), spelled
+    )
 
 
 _Way = Callable[[Any], Any]  # from a value to the one that a path leads to
 
 
 def _find(
-    texts: Iterable[bytes | None], rows: int, ways: "Callable[[_Parser], list[_Way]]", fast: "_Parser"
+    texts: Iterable[bytes | None],
+    rows: int,
+    ways: "Callable[[_Parser], list[_Way]]",
+    fast: "_Parser",
+    spelled: Sequence[bool],
 ) -> FoundTexts:
-    """What ways lead to; only the standard library finds a key that holds a NUL."""
+    """What ways lead to; only the standard library finds a key that holds a NUL, and how a number is `spelled`."""
     slow = _StandardLibrary()
     parse, follow = fast.parse, list(enumerate(ways(fast)))
     columns: list[list[str | None]] = [[None] * rows for _ in follow]
-    found = FoundTexts(columns, [False] * len(follow))
+    found, is_any_spelled = FoundTexts(columns, [False] * len(follow)), any(spelled)
     for row, text in enumerate(texts):
         if not text:
             continue
         try:
             if len(text) > 2 * MOST_LEVELS or text[0] == _BOM:
                 _check(text)
+            if is_any_spelled and has_many_digits(text):
+                raise ValueError("not for the fast parser")
             value = parse(text)
             for place, way in follow:
                 one = way(value)
@@ -94,17 +111,20 @@ def _find(
                     columns[place][row] = one if type(one) is str else fast.text(one)
                     found.present[place] = True
         except (ValueError, RuntimeError):
-            _find_in_row(row, text, ways(slow), found)
+            _find_in_row(row, text, zip(ways(slow), spelled, strict=True), found)
     return found
 
 
-def _find_in_row(row: int, text: bytes, ways: Iterable[_Way], found: FoundTexts) -> None:
+def _find_in_row(row: int, text: bytes, ways: Iterable[tuple[_Way, bool]], found: FoundTexts) -> None:
     """The same for one row, by the standard library."""
     parser = _StandardLibrary()
     try:
         _check(text)
         value = parser.parse(text)
-        texts = [one if (one := way(value)) is _ABSENT else parser.text(one) for way in ways]
+        texts = [
+            one if (one := way(value)) is _ABSENT else str(one) if spelled and type(one) is Number else parser.text(one)
+            for way, spelled in ways
+        ]
     except (ValueError, RecursionError) as error:
         is_half = isinstance(error, UnicodeEncodeError)
         found.broken[row] = "a \\u escape in it is half a character" if is_half else str(error)

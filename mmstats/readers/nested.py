@@ -33,6 +33,7 @@ class Leaf:
     fails: pl.Expr | None = None
     json_steps: tuple[Step, ...] = ()
     own_text: bool = False
+    spelled: bool = False
     sign: str = ""
 
     def is_there(self, seen: Collection[str]) -> bool:
@@ -48,7 +49,7 @@ def find_leaf(name: str, path: Path, dtype: pl.DataType, seen: set[str]) -> Leaf
     value, sign = pl.col(path.column), ""
     for at, step in enumerate(path.steps):
         if (isinstance(dtype, _TEXT) and not at) or value_text.is_json(dtype):
-            return Leaf(value, dtype, json_steps=path.steps[at:], own_text=not at, sign=name)
+            return Leaf(value, dtype, None, path.steps[at:], own_text=not at, spelled=path.spelled, sign=name)
         if isinstance(dtype, pl.Struct) and not step.entry:
             held = _fields(dtype)
             if step.key not in held:
@@ -153,8 +154,8 @@ class JsonColumn:
         return parsed.struct.field(_BROKEN)
 
     def _parse(self, values: pl.Series, *, is_value: bool, own_text: bool) -> pl.Series:
-        steps = [leaf.json_steps for leaf in self.leaves.values()]
-        found = find_in_texts(values, steps, unwrap=is_value and own_text)
+        paths = [Path(self.column, leaf.json_steps, leaf.spelled) for leaf in self.leaves.values()]
+        found = find_in_texts(values, paths, unwrap=is_value and own_text)
         if found.broken and self.strict:
             raise BrokenText
         self.seen.update(name for name, there in zip(self.leaves, found.present, strict=True) if there)

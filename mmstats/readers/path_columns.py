@@ -1,15 +1,15 @@
 """Paths as raw columns of text files, beside those that a file has: out of the texts of CSV, and of lines of JSON."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from mmstats.files.event_file import EventFile
 from mmstats.paths import Path, readings
-from mmstats.readers.json_paths import FoundTexts, find_in_lines, find_in_texts
+from mmstats.readers.json_paths import FoundTexts, find_in_lines, find_in_texts, has_many_digits
 from mmstats.readers.json_text import rows_of
-from mmstats.readers.projection import Projection
+from mmstats.readers.projection import Projection, is_digits, without_digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def add_from_texts(raw: pl.DataFrame, projection: Projection) -> WithPaths:
     added, seen = raw, frozenset[str]()
     faults: dict[int, str] = {}
     for column, paths in columns.items():
-        found = find_in_texts(raw[column], [path.steps for path in paths.values()])
+        found = find_in_texts(raw[column], [*paths.values()])
         added, seen = _with(added, paths, found), seen | _seen(paths, found)
         faults |= {row: f"broken JSON in {column}" for row in found.broken if row not in faults}
     return WithPaths(added, seen, faults)
@@ -45,6 +45,8 @@ def add_from_texts(raw: pl.DataFrame, projection: Projection) -> WithPaths:
 
 def add_from_lines(text: bytes, raw: pl.DataFrame, paths: Mapping[str, tuple[Path, ...]]) -> WithPaths:
     """The raw columns of lines of JSON, and what paths lead to in them."""
+    if not has_many_digits(text):
+        paths = {name: ways for name, ways in paths.items() if not ways[0].spelled}
     if not paths:
         return WithPaths(raw)
     found = find_in_lines(rows_of(text), [*paths.values()])
@@ -52,9 +54,17 @@ def add_from_lines(text: bytes, raw: pl.DataFrame, paths: Mapping[str, tuple[Pat
 
 
 def paths_in_lines(file: EventFile, projection: Projection) -> dict[str, tuple[Path, ...]]:
-    """The raw columns that may be paths in a file of JSON, each with the ways to read it: first as a name."""
-    named = ((name, readings(name)) for name in projection.raw if name not in file.partition)
-    return {name: (Path(name), *ways) for name, ways in named if ways}
+    """The raw columns that may be paths in a file of JSON, each with the ways to read it: first as a name.
+
+    So is every column of which the digits of numbers are asked for.
+    """
+    found = {}
+    for name in projection.raw:
+        raw, spelled = without_digits(name), is_digits(name)
+        ways = readings(raw)
+        if spelled or (ways and raw not in file.partition):
+            found[name] = tuple(replace(way, spelled=spelled) for way in (Path(raw), *ways))
+    return found
 
 
 def may_have(text: bytes, path: Path) -> bool:

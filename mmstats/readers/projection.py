@@ -39,11 +39,40 @@ _DELIMITERS = {";": "';'", "\t": "tab", ",": ",", "|": "'|'"}  # and how the she
 _LISTED, _LONGEST_NAME = 8, 40  # names of columns in a hint, and their characters
 
 
+_DIGITS = "\0digits of "  # no column that a file has begins so
+
+
+def digits_of(column: str) -> str:
+    """The name under which a column is delivered with the digits of its numbers as they are written."""
+    return _DIGITS + column
+
+
+def without_digits(name: str) -> str:
+    """The name of a column that `digits_of` has named; any other as it is."""
+    return name.removeprefix(_DIGITS)
+
+
+def _with_digits(derivation: Derivation) -> Derivation:
+    """The same, of each raw column first the digits that its numbers are written with, else its text."""
+    match derivation:
+        case Column(name):
+            return First((Column(digits_of(name)), derivation))
+        case First(parts):
+            return First(tuple(_with_digits(part) for part in parts))
+    return derivation
+
+
+def is_digits(name: str) -> bool:
+    """Whether `digits_of` has named a column so."""
+    return name.startswith(_DIGITS)
+
+
 @dataclass(frozen=True)
 class Selection:
     """The columns and the events that a question needs.
 
     `columns` are delivered, as text but for the timestamp; where visitors are `hashed`, `anonymous_id` is its hash.
+    A column of numbers may be among them by the name that `digits_of` gives it, too.
     Only events from `start` to before `end` (naive, UTC) for which every filter `where` holds are selected.
     """
 
@@ -126,9 +155,12 @@ class Projection:
         mapped = {name: Column(raw) for name, raw in self.mapped.items()}
         made: dict[str, Derivation] = {**own, "event_name": event, **schema, **mapped}
         properties = columns_of(made.get(_PROPERTIES, Column(_PROPERTIES)))
-        for column in filter(is_property, self.selection.read):
+        for column in filter(is_property, map(without_digits, self.selection.read)):
             paths = [Column(raw + column.removeprefix(_PROPERTIES)) for raw in properties]
             made[column] = paths[0] if len(paths) == 1 else First(tuple(paths))
+        for column in filter(is_digits, self.selection.read):
+            text = without_digits(column)
+            made[column] = _with_digits(made.get(text, Column(text)))
         return {column: renamed(one, self.spelled) for column, one in made.items()}
 
     @cached_property
@@ -201,12 +233,16 @@ class Projection:
         spelled: dict[str, str] = {}
         paths: dict[str, Path] = {}
         for name in missing:
+            if is_digits(name):
+                continue
             if _folded(name) in alike:
                 spelled[name] = self._only_one(file, name, name, alike)
             elif there := [one for one in readings(name) if one.column in own]:
                 paths[name] = there[0]
             elif (ways := readings(name)) and alike.get(_folded(ways[-1].column), [""])[0] in own:
                 paths[name] = replace(ways[-1], column=self._only_one(file, name, ways[-1].column, alike))
+        digits = {name: without_digits(name) for name in missing if is_digits(name)}
+        paths |= {name: replace(paths[raw], spelled=True) for name, raw in digits.items() if raw in paths}
         return replace(self, spelled=spelled, paths=paths) if spelled or paths else self
 
     def _only_one(self, file: EventFile, raw: str, column: str, alike: Mapping[str, list[str]]) -> str:

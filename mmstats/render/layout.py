@@ -8,21 +8,26 @@ from functools import cached_property
 from rich.console import Console
 from rich.text import Text
 
-from mmstats.render.records import NULL
+from mmstats.render.records import NULL, OTHERS
 from mmstats.render.text import Alphabet, cells, shorten, wrap
 
+_DIM = (NULL, OTHERS)
 GAP = 2  # cells between two columns
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: figures stand to the `right`, a `rigid` column is never cut, `style` is Rich's."""
+    """A column of a table: figures stand to the `right`, a `rigid` column is never cut.
+
+    `style` is Rich's, of all its texts; where there are `styles`, each text has its own.
+    """
 
     name: str
     texts: Sequence[str]
     right: bool = False
     rigid: bool = False
     style: str = ""
+    styles: Sequence[str] = ()
 
     @cached_property
     def width(self) -> int:
@@ -91,10 +96,12 @@ class Layout:
         width = max(self.width, span([column.narrowest(1) for column in escaped]))
         return self.grid(fit(escaped, width, 1, self.alphabet.ellipsis) or escaped)
 
-    def grid(self, columns: Sequence[Column], screenful: int = sys.maxsize) -> Iterator[Text]:
+    def grid(
+        self, columns: Sequence[Column], screenful: int = sys.maxsize, *, with_sums: bool = False
+    ) -> Iterator[Text]:
         """A header, a rule under every named column, and the rows; `columns` must fit already.
 
-        The header stands again above every `screenful` of rows.
+        The header stands again above every `screenful` of rows. Where the last row has sums, a rule is above it.
         """
         rules = [self.alphabet.rule * column.width if column.name else "" for column in columns]
         header = [
@@ -102,10 +109,16 @@ class Layout:
             _row(columns, rules, ["dim"] * len(columns)),
         ]
         yield from header
+        last = len(columns[0].texts) - 1
         for number, texts in enumerate(zip(*(column.texts for column in columns), strict=True)):
-            if number and number % screenful == 0:
+            if with_sums and number == last:
+                yield header[1]
+            elif number and number % screenful == 0:
                 yield from [Text(), *header]
-            styles = ["dim" if text == NULL else column.style for column, text in zip(columns, texts, strict=True)]
+            styles = [
+                "dim" if text.strip() in _DIM else column.styles[number] if column.styles else column.style
+                for column, text in zip(columns, texts, strict=True)
+            ]
             yield _row(columns, texts, styles)
 
     def print_sections(self, sections: Iterable[Iterable[Text]]) -> None:

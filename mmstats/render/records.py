@@ -10,11 +10,12 @@ import io
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 
-from mmstats.answer import Stats, encode
+from mmstats.answer import Stats, Value, encode, number_text
 from mmstats.wording import visible
 
-NULL = "null"
+NULL, OTHERS = "null", "(other)"
 
 # What CSV must quote: nothing at all, blanks at an end, and what separates fields and lines.
 _QUOTED = re.compile(r'\A\Z|\A\s|[,"\r\n]|\s\Z')
@@ -41,15 +42,14 @@ def to_csv(stats: Stats) -> str:
 
     An unquoted empty field is null, `""` an empty string.
     """
-    columns = (*stats.labels, "value")
-    lines = [columns, *([row[column] for column in columns] for row in stats.rows)]
+    lines = [stats.columns, *([row[column] for column in stats.columns] for row in stats.rows)]
     return "".join(",".join(map(_csv_field, line)) + "\n" for line in lines)
 
 
-def _csv_field(value: str | int | None) -> str:
+def _csv_field(value: Value) -> str:
     if value is None:
         return ""
-    text = str(value)
+    text = value_text(value)
     return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 
@@ -58,10 +58,11 @@ def to_markdown(stats: Stats) -> str:
 
     Labels stand to the left as in `label_text`, null in italics; values stand to the right as plain digits.
     """
+    labels = stats.columns[: -len(stats.values)]
     lines = [
-        [*map(_escape_markup, stats.labels), "value"],
-        [*("---" for _ in stats.labels), "---:"],
-        *([*(_markdown_cell(row[name]) for name in stats.labels), str(row["value"])] for row in stats.rows),
+        [*map(_escape_markup, stats.columns)],
+        [*("---" for _ in labels), *("---:" for _ in stats.values)],
+        *([_markdown_cell(row[name]) for name in stats.columns] for row in stats.rows),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -86,22 +87,31 @@ def _in_utc(label: str) -> str:
     return datetime.fromisoformat(label).astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
 
 
-def _markdown_cell(label: str | int | None) -> str:
-    return f"*{NULL}*" if label is None else _escape_markup(label_text(label))
+def _markdown_cell(value: Value) -> str:
+    if value is None:
+        return f"*{NULL}*"
+    return _escape_markup(label_text(value)) if isinstance(value, str) else value_text(value)
 
 
 def _escape_markup(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", text)
 
 
-def label_text(label: str | int | None) -> str:
+def value_text(value: str | int | Decimal) -> str:
+    """A value as text formats write it."""
+    if isinstance(value, str):
+        return value
+    return ("false", "true")[value] if isinstance(value, bool) else number_text(value)
+
+
+def label_text(label: str | None) -> str:
     """`label` on one line as tables show it, control characters escaped; no two labels look the same.
 
-    Null is `null`. Double quotes surround the empty string, the string `null`, and what starts with a quote or
-    has a blank at an end.
+    Null is `null`, and the other groups are `(other)`. Double quotes surround the empty string, the strings `null` and
+    `(other)`, and what starts with a quote or has a blank at an end.
     """
     if label is None:
         return NULL
-    text = visible(str(label))
-    mistakable = text in ("", NULL) or text.startswith('"') or text != text.strip()
+    text = visible(label)
+    mistakable = text in ("", NULL, OTHERS) or text.startswith('"') or text != text.strip()
     return f'"{text}"' if mistakable else text

@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.text import Text
 
-from mmstats.answer import Stats
+from mmstats.answer import Stats, Value
 from mmstats.question.buckets import Buckets
 from mmstats.question.filters import Filter, told
 from mmstats.question.ranges import UTC_NAME, micros, range_text
-from mmstats.render.layout import GAP, Column, Layout, figures, fit, span
-from mmstats.render.records import label_text
-from mmstats.render.text import Alphabet, cells, percentage, shorten, wrap
+from mmstats.render.layout import GAP, Column, Layout, fit, span
+from mmstats.render.records import OTHERS, label_text
+from mmstats.render.text import Alphabet, cells, shorten, wrap
+from mmstats.render.value_columns import bars, count_key, shown_rows, value_columns
 from mmstats.wording import plural, visible
 
 _LEAST = 6  # a label cut shorter tells nothing
@@ -26,6 +27,7 @@ _COMFORT = 24  # labels are not cut shorter than this to make room for a percent
 _SHORTEST_BAR, _LONGEST_BAR = 8, 24
 _BESIDE_ROWS = 4  # lines of a screen: the header and its rule, a blank one, and a pager's prompt
 _FEWEST_ROWS = 10  # between two headers
+_TOTAL = "total"
 _CUT = " *"  # behind a bucket that the range cuts
 
 
@@ -34,8 +36,8 @@ class Caption:
     """The question as the lines under a table tell it.
 
     `start` is inclusive and `end` exclusive, both aware, None for no bound, and told by the clock of the `timezone`.
-    `filters` and `buckets` are those of the question, `more` says how to get the rows that the limit cut, and `data`
-    what the data is, where that is not said in the question.
+    `filters` and `buckets` are those of the question, `more` says how to get the rows that the limit cut, `data` what
+    the data is, where that is not said in the question, and `previous` is the range that this one is compared with.
     """
 
     start: datetime | None = None
@@ -45,6 +47,7 @@ class Caption:
     timezone: str = UTC_NAME
     more: str = ""
     data: str = ""
+    previous: tuple[datetime, datetime] | None = None
 
     def lines(self, stats: Stats, layout: Layout) -> Iterator[Text]:
         """What marks mean; metric, filters, range, rows and total; and what the limit cut off."""
@@ -52,8 +55,11 @@ class Caption:
         if cut and self.buckets:
             those = f"this {self.buckets.interval}" if len(cut) == 1 else f"each of these {self.buckets.interval}s"
             yield from layout.lines(f"{_CUT.strip()} only part of {those} lies in the range", "dim")
-        parts = [stats.metric, *(visible(told(one)) for one in self.filters)]
+        metric = stats.metric if isinstance(stats.metric, str) else ", ".join(stats.metric)
+        parts = [visible(metric), *(visible(told(one)) for one in self.filters)]
         parts.append(range_text(self.start, self.end, self.timezone) or "all events" * (not self.filters))
+        if self.previous:
+            parts.append(f"compared with {range_text(*self.previous, self.timezone)}")
         if not stats.truncated:
             parts.append(plural(len(stats.rows), "row") if stats.rows else "no rows")
             parts.append(f"total {stats.total:,}" if stats.total is not None and len(stats.rows) > 1 else "")
@@ -63,7 +69,7 @@ class Caption:
             parts = [f"{len(stats.rows):,} of {stats.groups:,} rows", _rest(stats), self.more]
             yield from layout.lines("; ".join(filter(None, parts)))
 
-    def cuts(self, bucket: str | int | None) -> bool:
+    def cuts(self, bucket: Value) -> bool:
         """Whether the range has only a part of the bucket that begins at `bucket`."""
         if self.buckets is None or bucket is None:
             return False
@@ -82,7 +88,8 @@ def _rest(stats: Stats) -> str:
         return ""
     cut = stats.groups - len(stats.rows)
     rest = f"the other {cut:,} rows together" if cut > 1 else "the other row"
-    return f"total {stats.total:,}, {rest} {stats.total - sum(_values(stats)):,}"
+    counted = sum(count for row in stats.rows if isinstance(count := row[count_key(stats)], int))
+    return f"total {stats.total:,}, {rest} {stats.total - counted:,}"
 
 
 def print_table(stats: Stats, caption: Caption, console: Console, screen: int | None = None) -> None:
@@ -94,46 +101,49 @@ def print_table(stats: Stats, caption: Caption, console: Console, screen: int | 
     layout = Layout(console)
     screenful = max(screen - _BESIDE_ROWS, _FEWEST_ROWS) if screen else sys.maxsize
     columns = _columns(stats, caption, layout, screenful)
-    rows = layout.grid(columns, screenful) if columns else _records(stats, caption, layout)
+    with_sums = len(shown_rows(stats)) > len(stats.rows)
+    rows = layout.grid(columns, screenful, with_sums=with_sums) if columns else _records(stats, caption, layout)
     layout.print_sections([rows, caption.lines(stats, layout)])
 
 
 def _columns(stats: Stats, caption: Caption, layout: Layout, screenful: int) -> list[Column] | None:
-    """Labels and value, with share and bar where they help and have room; None where not even the former fit."""
-    values, alphabet = _values(stats), layout.alphabet
-    labels, value = _label_columns(stats, caption, alphabet), _value_column(stats)
+    """Labels and values, with share and bar where they help and have room; None where not even the former fit."""
+    alphabet = layout.alphabet
+    labels, plain = _label_columns(stats, caption, alphabet), value_columns(stats, with_share=False)
     if "bucket" in stats.labels:
         labels[0] = replace(labels[0], texts=_once(labels[0].texts, screenful))
-    columns = [*labels, value]
-    if stats.total and (len(values) > 1 or stats.truncated):
-        columns.append(figures("share", [percentage(value, stats.total) for value in values]))
-    if len(values) > 1 and any(values):
-        room = layout.width - GAP - _SHORTEST_BAR
-        if fitted := fit(columns, room, _COMFORT, alphabet.ellipsis):
-            longest = min(layout.width - GAP - span([column.width for column in fitted]), _LONGEST_BAR)
-            return [*fitted, Column("", _bars(values, longest, alphabet.marks), style="cyan")]
+    columns = [*labels, *value_columns(stats, with_share=len(stats.rows) > 1 or stats.truncated)]
+    room = layout.width - GAP - _SHORTEST_BAR
+    if bars(stats, _LONGEST_BAR, alphabet.marks) and (fitted := fit(columns, room, _COMFORT, alphabet.ellipsis)):
+        longest = min(layout.width - GAP - span([column.width for column in fitted]), _LONGEST_BAR)
+        drawn = bars(stats, longest, alphabet.marks)
+        return [*fitted, *([drawn] if drawn else [])]
     return fit(columns, layout.width, _COMFORT, alphabet.ellipsis) or fit(
-        [*labels, value], layout.width, _LEAST, alphabet.ellipsis
+        [*labels, *plain], layout.width, _LEAST, alphabet.ellipsis
     )
 
 
-def _values(stats: Stats) -> list[int]:
-    return [value for row in stats.rows if isinstance(value := row["value"], int)]
-
-
 def _label_columns(stats: Stats, caption: Caption, alphabet: Alphabet) -> list[Column]:
-    """A column per label; buckets are rigid, because what tells two apart may be at either end."""
-    return [
-        Column(
-            alphabet.escape(label_text(name)),
-            [
-                _bucket_text(str(row[name]), caption) if name == "bucket" else alphabet.escape(label_text(row[name]))
-                for row in stats.rows
-            ],
-            rigid=name == "bucket",
-        )
-        for name in stats.labels
-    ]
+    """A column per label; buckets are rigid, because what tells two apart may be at either end.
+
+    The first grouped one tells the row of other groups, and the first of all tells totals.
+    """
+    columns = []
+    for name in stats.labels:
+        if name == "bucket":
+            texts = [_bucket_text(str(row[name]), caption) for row in stats.rows]
+        else:
+            is_first = name == next(one for one in stats.labels if one != "bucket")
+            others = OTHERS if is_first else ""
+            texts = [others if row.get("other") is True else _label(row[name], alphabet) for row in stats.rows]
+        if len(shown_rows(stats)) > len(texts):
+            texts.append(_TOTAL if name == stats.labels[0] else "")
+        columns.append(Column(alphabet.escape(label_text(name)), texts, rigid=name == "bucket"))
+    return columns
+
+
+def _label(value: Value, alphabet: Alphabet) -> str:
+    return alphabet.escape(label_text(value if value is None else str(value)))
 
 
 def _bucket_text(label: str, caption: Caption) -> str:
@@ -148,37 +158,22 @@ def _once(texts: Sequence[str], screenful: int) -> list[str]:
     return ["" if n % screenful and text == texts[n - 1] else text for n, text in enumerate(texts)]
 
 
-def _value_column(stats: Stats, separator: str = ",") -> Column:
-    """The values, with `separator` between thousands."""
-    return figures("value", [f"{value:,}".replace(",", separator) for value in _values(stats)])
-
-
-def _bars(values: Sequence[int], width: int, marks: str) -> list[str]:
-    """A bar per value, `width` cells for the largest, at least one mark for what is not zero."""
-    bars, largest = [], max(values)
-    for value in values:
-        steps = max(value * width * len(marks) // largest, 1 if value else 0)
-        full, part = divmod(steps, len(marks))
-        bars.append(marks[-1] * full + (marks[part - 1] if part else ""))
-    return bars
-
-
 def _records(stats: Stats, caption: Caption, layout: Layout) -> Iterator[Text]:
-    """The rows below each other, a line per label and one for the value; without rows the columns' names."""
-    value = _value_column(stats)
-    if cells("value ") + value.width > layout.width:
-        value = _value_column(stats, separator="")
-    columns = [*_label_columns(stats, caption, layout.alphabet), value]
+    """The rows below each other, a line for each label and each value; without rows the columns' names."""
+    values = value_columns(stats, with_share=False)
+    if any(cells(f"{value.name} ") + value.width > layout.width for value in values):
+        values = value_columns(stats, with_share=False, separator="")
+    columns = [*_label_columns(stats, caption, layout.alphabet), *values]
     if not stats.rows:
         yield from layout.lines(" ".join(column.name for column in columns))
     # The names take a third of the width at most, and nothing where the longest value needs it all.
     longest = max(cells(column.name) for column in columns)
-    names = max(0, min(longest, layout.width // 3, layout.width - 1 - value.width))
-    for number in range(len(stats.rows)):
+    names = max(0, min(longest, layout.width // 3, layout.width - 1 - max(value.width for value in values)))
+    for number in range(len(columns[0].texts)):
         if number:
             yield Text()
         for column in columns:
-            yield from _entry(column.name, column.texts[number], names, layout)
+            yield from _entry(column.name, column.texts[number].rstrip(), names, layout)
 
 
 def _entry(name: str, text: str, width: int, layout: Layout) -> Iterator[Text]:

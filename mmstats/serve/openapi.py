@@ -6,6 +6,7 @@ from typing import Any
 from mmstats.options import Option
 from mmstats.question.columns import COLUMNS, DIMENSIONS, read_columns
 from mmstats.question.instants import parse_instant, read_instant
+from mmstats.question.metrics import FIGURES, NAMES, read_metrics
 from mmstats.question.parameters import MAX_LIMIT, METRICS, PARAMETERS, QUESTION
 from mmstats.question.ranges import LOCAL, PERIODS, UNITS, read_ago, read_moment, read_period, read_zone
 from mmstats.serve.errors import ERROR_CODES
@@ -40,12 +41,14 @@ _INSTANT = (
 )
 _AGO = f"[0-9]{{1,9}}(?:{'|'.join(UNITS)})"
 _SPELT = "[0-9]{4}(?:-Q[1-4]|-W(?:0[1-9]|[1-4][0-9]|5[0-3])|-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?)?"
+_METRIC_NAME = f'(?:{"|".join(NAMES)}|(?:{"|".join(FIGURES)}):(?:{"|".join(COLUMNS)}|properties\\.[^,"]+))'
 # By how a parameter is read; what its calendar lacks, or goes back beyond the year 1, these do not tell.
 _PATTERNS: Mapping[Any, str] = {
     parse_instant: _INSTANT,
     read_instant: _INSTANT,
     read_moment: f"^(?:now|today|yesterday|tomorrow|{_AGO})$|{_INSTANT}",
     read_ago: f"^{_AGO}$",
+    read_metrics: f"^{_METRIC_NAME}(?:,{_METRIC_NAME})*$",
     read_period: f"^(?:{'|'.join(PERIODS)}|{_SPELT})$",
 }
 _QUOTED = '"(?:[^"]|"")*"'
@@ -55,6 +58,7 @@ _PARAMETER_EXAMPLES: Mapping[str, Node] = {
     "from": {"date": "2026-05-01", "instant": "2026-05-01T00:00:00Z"},
     "to": {"date": "2026-06-01", "instant": "2026-06-01T02:00:00+02:00"},
     "event": {"signup": "signup"},
+    "metric": {"count": "count", "uniques": "uniques"},
     "group_by": {"source": ["source"], "source and medium": ["source", "medium"]},
 }
 _IF_NONE_MATCH = {
@@ -148,6 +152,28 @@ _META: Node = {
     "properties": _META_PROPERTIES,
     "additionalProperties": False,
     "description": "With `meta`: what was asked and how it was answered.",
+}
+_NUMBER: Node = {"type": ["number", "null"]}
+# With several metrics the names of counts are keys, too; a row has the keys that were asked for.
+_VALUES: Node = {
+    "value": _NUMBER | {"description": "How many, or the figure; null for a figure of no values."},
+    **dict.fromkeys(NAMES, _COUNT),
+    "previous": _NUMBER | {"description": "With `compare`: the value in the range before."},
+    "change": _NUMBER
+    | {"description": "With `compare`: by what part of the previous value the value differs from it."},
+}
+_FIGURES: Node = {f"^({'|'.join(FIGURES)}):": _NUMBER}
+_METRIC: Node = {
+    "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 2}],
+    "description": "What was counted, a list where several metrics were asked for.",
+}
+_OTHER: Node = {"type": "boolean", "description": "With `other`: whether the row is of all other groups together."}
+_TOTALS: Node = {
+    "type": "object",
+    "properties": _VALUES,
+    "patternProperties": _FIGURES,
+    "additionalProperties": False,
+    "description": "With `totals`: what all rows come to.",
 }
 _REQUEST_ID = {"X-Request-Id": _header("The id of this request in the server's log: the client's own if it sent one.")}
 _CACHE_CONTROL = _header("May be kept, but is to be asked for again each time.", required=True)
@@ -265,7 +291,7 @@ def _parameter_schema(parameter: Option) -> Node:
         return {"type": "integer", "minimum": least, "maximum": most, **default}
     if parameter.choices:
         return {"type": "string", "enum": [*parameter.choices], **default}
-    return {"type": "string", **_text_schema(parameter)}
+    return {"type": "string", **_text_schema(parameter), **default}
 
 
 def _text_schema(parameter: Option) -> Node:
@@ -327,13 +353,17 @@ def _schemas(*, extensions: bool) -> Node:
         + " With `timezone`: the start by the clock there, and its offset." * extensions,
     }
     column = {"type": ["string", "null"], "description": "When grouped by: the group; null for events without it."}
-    value = {"type": "integer", "minimum": 0, "description": "How many."}
+    value: Node = {"type": "integer", "minimum": 0, "description": "How many."}
     columns = dict.fromkeys(COLUMNS if extensions else DIMENSIONS, column)
-    meta = {"meta": _META} if extensions else {}
-    properties: Node = {"patternProperties": {_PROPERTY: column}} if extensions else {}
+    answer: Node = {"metric": {"enum": [*METRICS]}, "rows": rows}
+    row: Node = _object(["value"], {"bucket": bucket, **columns, "value": value})
+    if extensions:
+        answer |= {"metric": _METRIC, "totals": _TOTALS, "meta": _META}
+        row["properties"] |= {"other": _OTHER, **_VALUES}
+        row |= {"required": [], "patternProperties": {_PROPERTY: column, **_FIGURES}}
     return {
-        "answer": _object(["metric", "rows"], {"metric": {"enum": [*METRICS]}, "rows": rows, **meta}),
-        "row": _object(["value"], {"bucket": bucket, **columns, "value": value}) | properties,
+        "answer": _object(["metric", "rows"], answer),
+        "row": row,
         **{code: _error_schema(code) for code in ERROR_CODES},
     }
 

@@ -10,9 +10,9 @@ from mmstats.engines.local.packed_groups import LabelCodes, count_packed
 from mmstats.engines.local.registers import RegisterEntries
 from mmstats.engines.local.streaming import collect
 from mmstats.engines.local.time_buckets import bucket_key
-from mmstats.engines.stages import VALUE, Rows
+from mmstats.engines.stages import Rows
 from mmstats.limits import Limits
-from mmstats.question.query import StatsQuery
+from mmstats.question.query import VALUE, StatsQuery
 from mmstats.readers.columnar import FILE
 from mmstats.readers.projection import VISITOR
 
@@ -22,11 +22,10 @@ MANY_LABELS = 5  # from so many on, grouping by their texts is slower than by pa
 def columns_of(query: StatsQuery, *, bounded: bool = True) -> tuple[str, ...]:
     """The event columns that have to be read of files: `bounded` ones the range may cut, so that it reads instants."""
     needed = list(query.group_by)
-    if query.interval or (bounded and (query.start or query.end)):
+    if query.interval or query.previous or (bounded and (query.start or query.end)):
         needed.append("timestamp")
     needed += [asked.column for asked in query.filters]
-    if query.metric == "uniques":
-        needed.append(VISITOR)
+    needed += [one.read for one in query.metrics if one.read]
     return tuple(dict.fromkeys(needed))
 
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from mmstats.engines import sketch
 from mmstats.engines.local.packing import KEY, KeyLayout, Run
-from mmstats.engines.stages import VALUE
 from mmstats.limits import Limits
+from mmstats.question.query import VALUE
 
 _Keys = NDArray[np.uint64]
 _Ends = NDArray[np.uint32]

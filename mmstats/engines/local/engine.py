@@ -15,10 +15,10 @@ from mmstats.engines.local.explain import file_uses
 from mmstats.engines.local.packing import TooWide
 from mmstats.engines.local.partial_cache import PartialCache
 from mmstats.engines.local.strategy import ReadPlan, Strategy, plan_read, read_together
-from mmstats.engines.stages import VALUE, Rows, selection_of, stats_of
+from mmstats.engines.stages import Rows, selection_of, stats_of
 from mmstats.errors import Changed, DatasetError
 from mmstats.files.event_file import EventFile
-from mmstats.question.query import StatsQuery
+from mmstats.question.query import VALUE, StatsQuery
 from mmstats.readers.report import ReadReport
 from mmstats.readers.source import Source, read_source
 from mmstats.reports import Profile
@@ -91,4 +91,8 @@ def _rows(
         total = TextGroups(query).rows(rest).frame.select(pl.col(VALUE) + known)
         return Rows.whole(total), scan.report()
     events = with_bucket(query, scan.frame(query.group_by))
+    if not query.is_plain:
+        from mmstats.engines.local import derived_rows
+
+        return derived_rows.rows_of(query, events, source.projection.limits), scan.report()
     return aggregate_of(query, events, source.projection.limits).rows(events), scan.report()

@@ -7,9 +7,9 @@ import polars as pl
 from mmstats.engines.local.packing import KEY, KeyLayout, Run, Runs
 from mmstats.engines.local.streaming import collect, each_batch
 from mmstats.engines.local.time_buckets import key_steps
-from mmstats.engines.stages import VALUE, Rows, within_limit
+from mmstats.engines.stages import Rows, within_limit
 from mmstats.limits import Limits
-from mmstats.question.query import StatsQuery
+from mmstats.question.query import VALUE, StatsQuery
 
 
 class LabelCodes:

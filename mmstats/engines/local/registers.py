@@ -15,9 +15,9 @@ from mmstats.engines import sketch
 from mmstats.engines.local.packed_groups import LabelCodes, unpacked_rows
 from mmstats.engines.local.packing import KEY, KeyLayout, Run, Runs
 from mmstats.engines.local.streaming import each_batch
-from mmstats.engines.stages import VALUE, Rows
+from mmstats.engines.stages import Rows
 from mmstats.limits import Limits
-from mmstats.question.query import StatsQuery
+from mmstats.question.query import VALUE, StatsQuery
 from mmstats.readers.columnar import FILE
 from mmstats.readers.projection import VISITOR
 

@@ -58,6 +58,8 @@ class ReadPlan:
 
 def plan_read(query: StatsQuery, source: Source, cache: PartialCache | None) -> ReadPlan:
     """What has to be done to answer a question over a source."""
+    if not query.is_plain:
+        return read_together(source)
     if query.metric == "count" and not query.labels and not any(file.format.is_text for file in source.files):
         return read_together(source, Strategy.STATISTICS)
     by_file = len(source.files) > 1 and not (query.exact or VISITOR in query.group_by)

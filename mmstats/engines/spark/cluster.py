@@ -15,12 +15,12 @@ from mmstats.engines.spark.errors import CLUSTER_ERRORS, is_mixed_up, refused, t
 from mmstats.engines.spark.parquet import parquet_scans
 from mmstats.engines.spark.scan import ParquetScan, check_sizes, union_all
 from mmstats.engines.spark.session import Session
-from mmstats.engines.stages import VALUE, Rows, selection_of, stats_of
+from mmstats.engines.stages import Rows, selection_of, stats_of
 from mmstats.errors import InvalidParams, Unreadable
 from mmstats.paths import readings
 from mmstats.question.filters import Operator
-from mmstats.question.parameters import INTERVALS
-from mmstats.question.query import StatsQuery
+from mmstats.question.parameters import INTERVALS, METRICS
+from mmstats.question.query import VALUE, StatsQuery
 from mmstats.question.ranges import UTC_NAME
 from mmstats.readers.columnar_file import read_schema
 from mmstats.readers.projection import VISITOR
@@ -82,6 +82,10 @@ def _refuse_question(query: StatsQuery) -> None:
         (query.interval and query.interval not in INTERVALS, f"buckets of a {query.interval}"),
         (query.interval and query.timezone != UTC_NAME, f"buckets in {query.timezone}"),
         (query.interval == "week" and query.week_start != "monday", f"weeks that start on {query.week_start}"),
+        (query.top, "the largest groups (top)"),
+        (query.previous, "comparisons (compare)"),
+        (query.totals, "totals"),
+        (query.metric not in METRICS, f"the metric {query.metric}"),
         (query.metric == "uniques" and VISITOR in query.group_by, f"visitors by {VISITOR}"),
         *((True, f"filters with {one.operator.value}") for one in query.where if one.operator not in _OPERATORS),
     ]

@@ -6,8 +6,7 @@ from pyspark.sql.dataframe import DataFrame
 
 from mmstats.engines import sketch
 from mmstats.engines.spark.expressions import DAY, HOUR, floor_to
-from mmstats.engines.stages import VALUE
-from mmstats.question.query import StatsQuery
+from mmstats.question.query import VALUE, StatsQuery
 from mmstats.readers.projection import VISITOR
 
 _THURSDAY = 3 * DAY  # the epoch's day, after its Monday
