@@ -57,6 +57,16 @@ class StrictConnection(h11.Connection):
 
     def __init__(self) -> None:
         super().__init__(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES)
+        self._head: list[bytes] = []
+
+    def send_with_data_passthrough(self, event: h11.Event) -> list[bytes] | None:
+        """The bytes of an event; those of an answer's head come with what follows, so that both are one packet."""
+        data = super().send_with_data_passthrough(event)
+        if isinstance(event, h11.Response):
+            self._head = data or []
+            return []
+        head, self._head = self._head, []
+        return None if data is None else head + data
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         """The next event of what was received.
@@ -111,8 +121,9 @@ class ClientTransport:
 
     def write(self, data: bytes) -> None:
         """Write, without the bytes of an answer that are written already."""
-        self._transport.write(data[self._begun :])
-        self._begun = 0
+        if data:
+            self._transport.write(data[self._begun :])
+            self._begun = 0
 
     def begin_answer(self) -> None:
         """Write one more byte of the answer to come."""
