@@ -1,6 +1,7 @@
 """Rows that cannot be read: all of a file, found lazily, and how many a scan has."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
@@ -9,8 +10,9 @@ from mmstats.files.fingerprint import changed_error
 from mmstats.readers import types, value_text
 from mmstats.readers.columnar import ColumnarFiles
 from mmstats.readers.csv_records import find_bad_records
+from mmstats.readers.metadata_cache import keep_readable, unjudged
 from mmstats.readers.ndjson import find_bad_lines
-from mmstats.readers.projection import Projection, not_an_instant
+from mmstats.readers.projection import Projection, Selection, not_an_instant
 from mmstats.readers.report import FoundBadRow
 from mmstats.readers.schema_groups import group_by_schema
 from mmstats.readers.statistics import Match, UnknownFooter, match_range, row_groups, slices
@@ -37,7 +39,11 @@ def count_bad_rows(group: ColumnarFiles, *, skip: bool) -> dict[str, int]:
     That is asked first, by itself: where statistics show that no timestamp is null, the engine reads no data for it.
     Without `skip`, raises BadRow for the first.
     """
-    if not _count(group.bad_rows()):
+    settle_ns = group.projection.limits.settle_ns
+    judged = repr((replace(group.projection, selection=Selection(())), *group.texts_that_fail()))
+    files = unjudged(group.files, judged, settle_ns)
+    if not (files and _count(replace(group, files=files).bad_rows())):
+        keep_readable(files, judged, settle_ns)
         return {}
     counts = {}
     for file in group.split():
