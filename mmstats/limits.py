@@ -60,6 +60,7 @@ class Limits:
     day_files: int = 8  # files of a day; more are merged
     small_day_files: int = 3  # small files of a day; more are merged
     small_file_bytes: int = 1 << 20  # a file of fewer bytes is small
+    merged_rows: int = 1 << 19  # rows of files of a day that are merged at once, about
     held_bytes: int = 160 << 20  # an import writes events when it holds as many bytes of them
     lock_seconds: float = 600.0  # an import waits as long for another one into the same folder
     abandoned_seconds: float = 86_400.0  # an uploaded file that is in no manifest is removed once it is older

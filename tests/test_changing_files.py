@@ -5,12 +5,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+
+from mmstats.dataset import Dataset
+from mmstats.engines.local.engine import answer
+from mmstats.errors import BadRow
+from mmstats.limits import Limits
+from mmstats.question.query import StatsQuery
 
 from .conftest import WRITERS, Ask
 
@@ -54,6 +61,28 @@ def at_step(patch: pytest.MonkeyPatch, wanted: int, change: Callable[[], object]
 def remove(path: Path, _: bytes) -> None:
     """Remove a file."""
     path.unlink()
+
+
+def test_a_process_that_goes_on_sees_every_version(tmp_path: Path) -> None:
+    """What a process has learnt of a file, its columns and that its rows can be read, is not told of the next one."""
+    path, dataset = tmp_path / "a.parquet", Dataset((str(tmp_path),), limits=Limits(settle_ns=-(10**9)))
+    named = {"timestamp": "2026-05-01T12:00:00Z", "event_name": "a"}
+    versions: list[dict[str, Any]] = [
+        {**named, "timestamp": datetime(2026, 5, 1, tzinfo=UTC), "source": "x"},
+        {**named, "source": 7},
+        {**named, "source": "y", "country": "DE"},
+        {**named, "timestamp": None},
+        {**named},
+    ]
+    told = []
+    for version in versions * 2:
+        write_beside(path, WRITERS["parquet"]([version]))
+        for _ in range(2):
+            try:
+                told.append(answer(StatsQuery(group_by=("source",)), dataset).rows[0]["source"])
+            except BadRow as fault:
+                told.append(fault.message.rpartition(": ")[2])
+    assert told == [one for one in ("x", "7", "y", "the timestamp is null", None) for _ in range(2)] * 2
 
 
 @pytest.mark.parametrize("write", [write_in_place, write_beside, remove])

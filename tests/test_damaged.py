@@ -112,7 +112,7 @@ def sound(tmp_path: Path) -> Path:
 def test_a_panic_of_the_engine_is_a_damaged_file(ask: Ask, sound: Path) -> None:
     """A panic of Polars, which is no Exception, ends like any of its errors, at whatever step it comes up."""
     *failed, answered = codes_of_failures(ask, sound, pl.exceptions.PanicException("index out of bounds"), once=False)
-    assert len(failed) > 2
+    assert len(failed) > 1  # once it is known, a schema is not read again
     assert (set(failed), answered) == ({4}, 0)
 
 

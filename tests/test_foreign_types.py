@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 import pyarrow as pa
 import pytest
 from pyarrow import compute, parquet
 
 from mmstats.cli import run
+from mmstats.files.event_file import EventFile, Format
+from mmstats.readers.columnar_file import read_schema
 
 from .arrow_types import Level
 from .conftest import Ask, Ran
@@ -189,3 +192,21 @@ def test_files_of_all_kinds_are_one_dataset(ask: Ask, tmp_path: Path) -> None:
     rows = [{**row, "value": row["value"] * (len(CASES) + 1)} for row in ANSWER]
     assert ask(tmp_path, "--group-by", "event_name").rows == rows
     assert ask(tmp_path, "--group-by", "event_name").rows == rows
+
+
+def test_columns_that_only_arrows_own_schema_tells_apart_are_told_apart(tmp_path: Path) -> None:
+    """Files of one writer whose footers differ in nothing but what Arrow adds have each its own types."""
+    kinds = {
+        "text": (pa.string(), pl.String()),
+        "few": (pa.dictionary(pa.int32(), pa.string()), pl.Categorical()),
+        "number": (pa.int64(), pl.Int64()),
+        "while": (pa.duration("us"), pl.Duration("us")),
+    }
+    values = {"number": pa.array([5]), "while": pa.array([5])}
+    for name, (kind, _) in kinds.items():
+        column = values.get(name, pa.array(["5"])).cast(kind)
+        for copy in range(2):
+            parquet.write_table(pa.table({"source": column}), tmp_path / f"{copy} {name}.parquet")
+    for path in sorted(tmp_path.iterdir()):
+        found = read_schema(EventFile(str(path), Format("parquet"))).columns
+        assert found == {"source": kinds[path.stem[2:]][1]}

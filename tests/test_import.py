@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -104,7 +104,7 @@ def test_a_store_holds_what_each_source_was_last(steps: list[list[tuple[str, lis
             for key, content in step:
                 now[key] = content
                 put(source / f"{key}.parquet", content)
-            take(store, source, limits=Limits(day_files=most, small_day_files=most))
+            take(store, source, limits=Limits(day_files=most, small_day_files=most, merged_rows=2))
             assert answered(store, query) == oracle.answer(query, [one for content in now.values() for one in content])
             assert holds_only_its_state(store)
             per_day = [file.parent for file in files_of(store)]
@@ -230,6 +230,21 @@ def test_large_imports_are_written_piece_by_piece(tmp_path: Path) -> None:
     take(tmp_path / "store", tmp_path / "events", limits=Limits(held_bytes=1, day_files=1))
     assert len(files_of(tmp_path / "store")) == 3
     assert answered(tmp_path / "store") == answered(tmp_path / "events")
+
+
+def test_a_long_day_in_no_order_is_merged_span_by_span(tmp_path: Path) -> None:
+    """A day that comes in no order, more of it than is merged at once, is one sorted file of all its events."""
+    moments = [datetime(2026, 5, 1, tzinfo=UTC) + timedelta(minutes=index * 7919 % 1440) for index in range(500)]
+    (tmp_path / "events").mkdir()
+    rows = pl.DataFrame({"timestamp": moments * 2, "event_name": "a", "path": [str(at) for at in range(1000)]})
+    rows.write_parquet(tmp_path / "events" / "a.parquet", row_group_size=100)
+    take(tmp_path / "store", tmp_path / "events", limits=Limits(held_bytes=1, day_files=1, merged_rows=64))
+    (path,) = files_of(tmp_path / "store")
+    stored = pl.read_parquet(path)
+    assert stored["timestamp"].is_sorted()
+    assert sorted(stored["path"].cast(str)) == sorted(rows["path"])
+    query = StatsQuery(group_by=("path",), limit=None)
+    assert answered(tmp_path / "store", query) == answered(tmp_path / "events", query)
 
 
 @given(datasets(when=NEAR))

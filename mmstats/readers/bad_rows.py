@@ -11,8 +11,9 @@ from mmstats.readers import types
 from mmstats.readers.columnar import ColumnarFiles
 from mmstats.readers.csv_bad_records import find_bad_records
 from mmstats.readers.log_lines import find_bad_log_lines
+from mmstats.readers.metadata_cache import keep_readable, unjudged
 from mmstats.readers.ndjson import find_bad_lines
-from mmstats.readers.projection import Projection, no_instant
+from mmstats.readers.projection import Projection, Selection, no_instant
 from mmstats.readers.report import FoundBadRow
 from mmstats.readers.schema_groups import group_by_schema
 from mmstats.readers.statistics import Match, UnknownFooter, match_range, row_groups, slices
@@ -41,7 +42,11 @@ def count_bad_rows(group: ColumnarFiles, *, skip: bool) -> dict[str, int]:
     That is asked first, by itself: where statistics show that no timestamp is null, the engine reads no data for it.
     Raises BadRow for the first, or with `skip` for the first that is refused.
     """
-    if not _count(group.bad_rows()):
+    settle_ns = group.projection.limits.settle_ns
+    judged = repr((replace(group.projection, selection=Selection(())), *group.texts_that_fail()))
+    files = unjudged(group.files, judged, settle_ns)
+    if not (files and _count(replace(group, files=files).bad_rows())):
+        keep_readable(files, judged, settle_ns)
         return {}
     counts = {}
     for file in replace(group, strict=False).split():

@@ -3,22 +3,24 @@
 import os
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import polars as pl
 
 from mmstats.errors import DatasetError, Undecodable, Unreadable
 from mmstats.files.content import HEAD, other_content
 from mmstats.files.event_file import EventFile, compression_of
-from mmstats.readers.parquet_schema import logical_types, read_head, typed_as_engine
+from mmstats.readers.parquet_schema import FooterForm, logical_types, read_form, read_head, typed_as_engine
 from mmstats.resources import lack_in, refused
 from mmstats.storage.errors import is_store_error, store_error
 from mmstats.wording import is_encodable, visible
 
 _UNPACK = {"gzip": "unpack it with gunzip", "zstd": "unpack it with unzstd"}
+_MOST_FORMS = 4  # forms of footers whose schemas are remembered: hundreds of files most often have one
+_forms: "dict[FooterForm, FileSchema]" = {}
 # What the engine raises when it cannot decode a file; a panic is one, though no Exception.
 ENGINE_FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
@@ -44,15 +46,33 @@ def read_schema(file: EventFile) -> FileSchema:
         raise Unreadable(f"{file}: the name is not valid UTF-8", hint="rename the file or its folder")
     try:
         if file.format.name == "parquet":
-            footer = file.storage.footer(file.path)
-            schema = pl.scan_parquet(footer, glob=False, hive_partitioning=False).collect_schema()
-            footer.seek(0)
-            head = read_head(footer.read())
-            rowless = not head.rows and head.row_groups > 0  # the engine takes its word for it
-            return FileSchema(typed_as_engine(head, schema), logical_types(head, schema), rowless)
+            return _read_parquet_schema(file.storage.footer(file.path))
         return FileSchema(read_stream(file).schema if is_stream(file) else scan_files([file]).collect_schema())
     except (*ENGINE_FAULTS, OSError) as error:
         raise unreadable(file, error) from None
+
+
+def _read_parquet_schema(footer: BinaryIO) -> FileSchema:
+    """The same of a footer; what those of the last writers told is known by their form, and not read again."""
+    content = footer.read()
+    for form, known in list(_forms.items()):
+        if counts := form.counts_in(content):
+            return replace(known, is_mistaken=_is_mistaken(*counts))
+    footer.seek(0)
+    schema = pl.scan_parquet(footer, glob=False, hive_partitioning=False).collect_schema()
+    head = read_head(content)
+    found = FileSchema(
+        typed_as_engine(head, schema), logical_types(head, schema), _is_mistaken(head.rows, head.row_groups)
+    )
+    if told := read_form(content):
+        _forms[told] = found
+        for oldest in list(_forms)[:-_MOST_FORMS]:
+            _forms.pop(oldest, None)
+    return found
+
+
+def _is_mistaken(rows: int, row_groups: int) -> bool:
+    return not rows and row_groups > 0  # the engine takes its word for it
 
 
 def count_rows(file: EventFile) -> int:

@@ -12,6 +12,7 @@ import polars as pl
 from mmstats.readers.value_text import JSON, UUID
 
 _MAGIC = b"PAR1"
+_END = 8  # the length of the footer, and the magic
 _INT96, _FIXED = 3, 7  # physical types
 _JSON_CONVERTED = 19
 _JSON_LOGICAL, _UUID_LOGICAL = 12, 14
@@ -54,6 +55,42 @@ class FooterHead:
     row_groups: int
 
 
+@dataclass(frozen=True, slots=True)
+class FooterForm:
+    """What in a footer tells the schema: its bytes before the number of rows, and those behind the row groups.
+
+    Files of one writer differ only in what is between. The bytes behind begin where a field does, so that they are not
+    also the end of a footer that says more.
+    """
+
+    before: bytes
+    behind: bytes
+
+    def counts_in(self, footer: bytes) -> tuple[int, int] | None:
+        """The rows and row groups of a footer that tells the same schema; None for another."""
+        if not (footer.startswith(self.before) and footer.endswith(self.behind, 0, -_END)):
+            return None
+        try:
+            return _counts(_Compact(footer, len(self.before)), 2)
+        except (IndexError, ValueError, RecursionError):
+            return None
+
+
+def read_form(footer: bytes) -> FooterForm | None:
+    """What in a footer that follows the magic tells the schema; None where it is not as it should be."""
+    compact, before = _Compact(footer, len(_MAGIC)), b""
+    try:
+        for number, kind in compact.fields():
+            compact.skip(kind)
+            if number == 2:
+                before = footer[: compact.at]
+            elif number == 4:
+                return FooterForm(before, footer[compact.at : -_END]) if before else None
+    except (IndexError, ValueError, RecursionError):
+        return None
+    return None
+
+
 def read_head(footer: bytes) -> FooterHead:
     """The beginning of a footer that follows the magic; of no columns where it is not as it should be."""
     try:
@@ -64,21 +101,29 @@ def read_head(footer: bytes) -> FooterHead:
 
 def _head(compact: "_Compact") -> FooterHead:
     elements: list[Element] = []
-    found = {3: 0, 4: 0}
     for number, kind in compact.fields():
         if number == 2 and kind == _LIST:
             elements = [_element(compact) for _ in range(compact.list_header()[0])]
-        elif number == 3:
-            found[3] = compact.integer()
-        elif number == 4 and kind == _LIST:
-            found[4] = compact.list_header()[0]
             break
-        else:
-            compact.skip(kind)
+        compact.skip(kind)
     rest = iter(elements)
     root = next(rest, Element())
     _adopt(root, rest)
-    return FooterHead(tuple(root.children), found[3], found[4])
+    return FooterHead(tuple(root.children), *_counts(compact, 2))
+
+
+def _counts(compact: "_Compact", after: int) -> tuple[int, int]:
+    """The numbers of rows and of row groups, which come after a field."""
+    rows = groups = 0
+    for number, kind in compact.fields(after):
+        if number == 3:
+            rows = compact.integer()
+        elif number == 4 and kind == _LIST:
+            groups = compact.list_header()[0]
+            break
+        else:
+            compact.skip(kind)
+    return rows, groups
 
 
 def _adopt(parent: Element, rest: Iterator[Element]) -> None:
@@ -146,9 +191,13 @@ class _Compact:
     def __init__(self, data: bytes, at: int) -> None:
         self._data, self._at = data, at
 
-    def fields(self) -> Iterator[tuple[int, int]]:
+    @property
+    def at(self) -> int:
+        """The place of what is read next."""
+        return self._at
+
+    def fields(self, number: int = 0) -> Iterator[tuple[int, int]]:
         """The number and the type of each field of a struct; whoever asks reads or skips it before the next."""
-        number = 0
         while head := self._byte():
             number = number + (head >> 4) if head >> 4 else self.integer()
             yield number, head & 15

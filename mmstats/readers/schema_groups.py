@@ -11,6 +11,7 @@ from mmstats.interrupts import was_raised
 from mmstats.readers import columnar_file, pyarrow_reader
 from mmstats.readers.columnar import STORE_SCHEMA, VISITOR_HASH, ColumnarFiles
 from mmstats.readers.columnar_file import ENGINE_FAULTS, FileSchema, is_stream, unreadable
+from mmstats.readers.metadata_cache import schema_of
 from mmstats.readers.nested import narrowed
 from mmstats.readers.projection import Projection
 from mmstats.readers.table_columns import as_in_table
@@ -68,7 +69,7 @@ def read_schema(file: EventFile, projection: Projection) -> tuple[EventFile, Fil
     """
     if not file.format.by_pyarrow:
         try:
-            known = columnar_file.read_schema(file)
+            known = schema_of(file, projection.limits.settle_ns, columnar_file.read_schema)
         except Undecodable as fault:
             if was_raised():  # an interrupt, of which the engine has made a panic
                 raise

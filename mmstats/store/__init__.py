@@ -45,7 +45,7 @@ class Store(Protocol):
         ...
 
     def fetch(self, file: StoreFile) -> str:
-        """The path on disk of a file, committed or not; where it had to be fetched, until the next one is."""
+        """The path on disk of a file, committed or not; where it had to be fetched, until the import ends."""
         ...
 
     def commit(self, manifest: Manifest) -> None:

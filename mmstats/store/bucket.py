@@ -113,7 +113,7 @@ class BucketStore:
         path = self._scratch / Path(file.name).stem
         if path.exists():
             return str(path)
-        url, copy = self.name_of(file), self._scratch / "copy"
+        url, copy = self.name_of(file), self._scratch / f"copy of {Path(file.name).stem}"
         self._objects.register(url, file.bytes)
         with self._objects.open(url) as source, copy.open("wb") as target:
             shutil.copyfileobj(source, target)

@@ -26,6 +26,7 @@ _REGISTERS = sketch.REGISTERS + 1  # the last one is shown by ids that are null
 _PLACE_BYTES = _REGISTERS * 2 * 4
 _BLOCK = 1 << 14  # keys at once, so that what is computed of them stays in the processor's cache
 _PLACES = 32  # places at once, likewise
+_BUCKETS = 3  # times as many groups as the first batch has, at least, have to fit where there are buckets of time
 
 
 class RegisterTable:
@@ -90,7 +91,9 @@ class RegisterTable:
         """Give a place to each group of keys, which has none; False where there are too few."""
         groups = np.flatnonzero(np.bincount((keys >> self._layout.below).view(np.int64)))
         first, end = len(self._groups), len(self._groups) + len(groups)
-        if end > self._capacity:
+        # One bucket follows on the other: those of the first batch are a small part of all groups.
+        most = self._capacity // _BUCKETS if not first and "bucket" in self._layout.names else self._capacity
+        if end > most:
             return False
         self._places[groups] = np.arange(first, end)
         self._groups = np.concatenate((self._groups, groups))
