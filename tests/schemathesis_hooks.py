@@ -32,8 +32,30 @@ def ordered(query: Mapping[str, Any]) -> bool:
     return start is not None and end is not None and start < end
 
 
+# What a schema allows and the calendar may lack, by the parameter, and what stands in its place.
+GOOD = {
+    "last": (r"[0-9]{1,9}(min|h|d|w|mo|y)", "1d"),
+    "period": (r"[0-9]{4}.*|(this|last)-.*|today|yesterday", "2026-05-16"),
+    "now": (r"[0-9]{4}-.*", "2026-05-17"),
+    "from": (r"[0-9]{1,9}(min|h|d|w|mo|y)|now|today|yesterday|tomorrow", "2026-05-01"),
+    "to": (r"[0-9]{1,9}(min|h|d|w|mo|y)|now|today|yesterday|tomorrow", "2026-06-01"),
+}
+# Their grammar is more than a schema says; they have tests of their own.
+UNSAID = ("where", "order")
+
+
 def settled(query: Mapping[str, Any]) -> Mapping[str, Any]:
     """The question over a range that is one, and a short one where each of its buckets is to give rows."""
+    query = {name: value for name, value in query.items() if name not in UNSAID}
+    for name, (form, good) in GOOD.items():
+        if isinstance(query.get(name), str) and re.fullmatch(form, query[name]):
+            query[name] = good
+    ways = [way for way in (("last",), ("period",), ("from", "to")) if any(name in query for name in way)]
+    query = {name: value for name, value in query.items() if not any(name in way for way in ways[1:])}
+    if not ways or ways[0] == ("from", "to"):  # a range is needed, which need not be this one
+        query = {"from": "2026-05-01", "to": "2026-06-01", **query}
+    if not all(isinstance(query.get(name), str) and re.match("[0-9]{4}-", query[name]) for name in ("from", "to")):
+        return query
     if query.get("fill") in (True, "true"):
         return {**query, "from": "2026-05-01", "to": "2026-05-02"}
     return query if ordered(query) else {**query, "from": "2026-05-01", "to": "2026-06-01"}
@@ -59,21 +81,25 @@ def read(text: str, schema: Mapping[str, Any]) -> Any:
 
 def right(given: Mapping[str, list[str]], parameters: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether a question that was sent is one that the description allows."""
-    if any(len(texts) > 1 or name not in parameters for name, texts in given.items()):
+    several = {name for name, parameter in parameters.items() if parameter.get("explode")}
+    if any((len(texts) > 1 and name not in several) or name not in parameters for name, texts in given.items()):
         return False
-    query = {name: read(texts[0], parameters[name]["schema"]) for name, texts in given.items()}
-    if any(parameter.get("required") and name not in query for name, parameter in parameters.items()):
+    query = {
+        name: texts if name in several else read(texts[0], parameters[name]["schema"]) for name, texts in given.items()
+    }
+    ways = [way for way in ({"last"}, {"period"}, {"from", "to"}) if way & query.keys()]
+    if len(ways) != 1 or not ways[0] <= query.keys():
         return False
     valid = all(Draft202012Validator(parameters[name]["schema"]).is_valid(value) for name, value in query.items())
-    return valid and ordered(query) and not at_odds(query)
+    return valid and ("from" not in query or ordered(query)) and not at_odds(query)
 
 
 @schemathesis.hook
 def map_case(_context: schemathesis.HookContext, case: "schemathesis.Case[Any]") -> "schemathesis.Case[Any]":
     """Settle what is well-formed and at odds, range and extensions, so that a question is judged by the rest."""
-    query = case.query if case.path == PATH else {}
-    if all(isinstance(query.get(name), str) and re.match("[0-9]{4}-", query[name]) for name in ("from", "to")):
-        case.query = {name: value for name, value in settled(query).items() if name not in at_odds(query)}
+    if case.path == PATH:
+        query = settled(case.query or {})
+        case.query = {name: value for name, value in query.items() if name not in at_odds(query)}
     return case
 
 

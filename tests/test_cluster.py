@@ -15,10 +15,12 @@ import pytest
 from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 from pyspark.sql.connect.dataframe import DataFrame
 
-from mmstats.dataset import Dataset
+from mmstats.dataset import SAMPLE, Dataset
 from mmstats.engine_address import read_engine
 from mmstats.engines import engine_for
 from mmstats.errors import DatasetError, MmstatsError
+from mmstats.question.filters import Filter, Operator
+from mmstats.question.order import SortKey
 from mmstats.question.query import StatsQuery
 from tests.clusters import Cluster
 from tests.conftest import Ask
@@ -488,3 +490,48 @@ def test_a_fault_of_the_cluster_has_no_file_read_here(
     write(tmp_path, "a.parquet", EVENT)
     with pytest.raises(DatasetError, match="UNAVAILABLE"):
         engine_for(read_engine(sail.address))(StatsQuery(), Dataset((str(tmp_path),)))
+
+
+def test_filters_and_orders_are_answered(cluster: Cluster, tmp_path: Path) -> None:
+    """Equality, lists and nulls in filters, several events and any order of rows are the local engine's."""
+    texts = ("a", "b", "", None)
+    events = [
+        {
+            "timestamp": f"2026-05-0{n % 3 + 1}",
+            "event_name": "xyz"[n % 3],
+            "campaign": texts[n % 4],
+            "url": texts[n % 3],
+        }
+        for n in range(24)
+    ]
+    write(tmp_path, "e.parquet", *events)
+    filters = [
+        Filter("campaign", Operator.IN, ("a", "")),
+        Filter("campaign", Operator.IN, ("a", "b"), negated=True),
+        Filter("campaign", Operator.IS_NULL),
+        Filter("url", Operator.IS_NULL, negated=True),
+        Filter("referrer", Operator.IS_NULL),
+        Filter("referrer", Operator.IN, ("a",), negated=True),
+    ]
+    order = (SortKey("campaign", descending=True), SortKey("value"))
+    queries = [StatsQuery(where=(one,), group_by=("campaign", "event_name"), order=order, limit=3) for one in filters]
+    queries += [StatsQuery(events=("x", "z"), interval="day"), StatsQuery(events=("y",), where=tuple(filters[1:3]))]
+    same(cluster, Dataset((str(tmp_path),)), *queries)
+
+
+@pytest.mark.parametrize(
+    ("asked", "what"),
+    [
+        (("--interval", "month"), "buckets of a month"),
+        (("--interval", "day", "--timezone", "Europe/Berlin"), "buckets in Europe/Berlin"),
+        (("--interval", "week", "--week-start", "sunday"), "weeks that start on sunday"),
+        (("--metric", "uniques", "--group-by", "anonymous_id"), "visitors by anonymous_id"),
+        (("--where", "source ~ a"), "filters with ~"),
+        (("--where", "source > 1"), "filters with >"),
+    ],
+)
+def test_what_clusters_do_not_answer_yet_is_refused(asked: tuple[str, ...], what: str, ask: Ask) -> None:
+    """A question that no plan for a cluster knows is refused before any is asked, and the local engine is named."""
+    ran = ask(*SAMPLE, *asked, "--engine", "sc://127.0.0.1:1")
+    assert (ran.code, ran.error) == (4, f"the engine on a cluster does not answer {what} yet")
+    assert "hint: the local engine does: --engine local" in ran.err

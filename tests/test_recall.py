@@ -187,6 +187,10 @@ def test_a_closed_pipe_is_no_error_again(here: Path) -> None:
         ["query", "--sample", "--output", "../answer.json"],
         ["query", "--sample", "--limit", "0"],
         ["query", "--data", "none"],
+        ["query", "--sample", "--last", "30d"],
+        ["query", "--sample", "--period", "this-year", "--interval", "month"],
+        ["query", "--sample", "--to", "now", "--timezone", "Europe/Berlin"],
+        ["query", "--sample", "--timezone", "local", "--interval", "day"],
         ["query", "--data", "/dev/null", "--input-format", "ndjson"],
         ["query", "--help"],
         ["describe", "--sample"],
@@ -501,7 +505,7 @@ def tree(here: Path, monkeypatch: pytest.MonkeyPatch, later: None) -> Tree:  # n
 
 
 @pytest.mark.usefixtures("tree")
-@pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
+@pytest.mark.parametrize("question", [*QUESTIONS, ["--last", "30d", "--now", "2026-05-20"]], ids=" ".join)
 def test_what_does_not_change_is_recalled(question: list[str]) -> None:
     """Files, folders, globs, links and settings that stay as they are have their output recalled."""
     first, _ = ask("query", "--group-by", "event_name", *question)

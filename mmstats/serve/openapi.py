@@ -8,7 +8,7 @@ from mmstats.question.columns import COLUMNS, DIMENSIONS, read_columns
 from mmstats.question.instants import parse_instant, read_instant
 from mmstats.question.metrics import FIGURES, NAMES, read_metrics
 from mmstats.question.parameters import MAX_LIMIT, METRICS, PARAMETERS, QUESTION
-from mmstats.question.ranges import PERIODS, UNITS, read_ago, read_moment, read_period
+from mmstats.question.ranges import LOCAL, PERIODS, UNITS, read_ago, read_moment, read_period, read_zone
 from mmstats.serve.errors import ERROR_CODES
 from mmstats.serve.stats import REQUIRED
 from mmstats.version import __version__
@@ -42,6 +42,11 @@ _INSTANT = (
 _AGO = f"[0-9]{{1,9}}(?:{'|'.join(UNITS)})"
 _SPELT = "[0-9]{4}(?:-Q[1-4]|-W(?:0[1-9]|[1-4][0-9]|5[0-3])|-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?)?"
 _METRIC_NAME = f'(?:{"|".join(NAMES)}|(?:{"|".join(FIGURES)}):(?:{"|".join(COLUMNS)}|properties\\.[^,"]+))'
+_QUOTED = '"(?:[^"]|"")*"'
+_STEP = rf'(?:\.(?:{_QUOTED}|[^.",\[\]\s][^.",\[\]]*)|\[(?:{_QUOTED}|[^",\[\]]+)\])'
+_PATH = rf"properties(?=\.){_STEP}+"
+_PROPERTY = f"^{_PATH}$"
+_METRIC_NAME = f"(?:{'|'.join(NAMES)}|(?:{'|'.join(FIGURES)}):(?:{'|'.join(COLUMNS)}|{_PATH}))"
 # By how a parameter is read; what its calendar lacks, or goes back beyond the year 1, these do not tell.
 _PATTERNS: Mapping[Any, str] = {
     parse_instant: _INSTANT,
@@ -51,7 +56,6 @@ _PATTERNS: Mapping[Any, str] = {
     read_metrics: f"^{_METRIC_NAME}(?:,{_METRIC_NAME})*$",
     read_period: f"^(?:{'|'.join(PERIODS)}|{_SPELT})$",
 }
-_PROPERTY = "^properties\\."  # before a path
 _PARAMETER_EXAMPLES: Mapping[str, Node] = {
     "from": {"date": "2026-05-01", "instant": "2026-05-01T00:00:00Z"},
     "to": {"date": "2026-06-01", "instant": "2026-06-01T02:00:00+02:00"},
@@ -289,9 +293,15 @@ def _parameter_schema(parameter: Option) -> Node:
         return {"type": "integer", "minimum": least, "maximum": most, **default}
     if parameter.choices:
         return {"type": "string", "enum": [*parameter.choices], **default}
-    if parameter.parse in _PATTERNS:
-        return {"type": "string", "pattern": _PATTERNS[parameter.parse], **default}
-    return {"type": "string", "minLength": 1}
+    return {"type": "string", **_text_schema(parameter), **default}
+
+
+def _text_schema(parameter: Option) -> Node:
+    if parameter.parse is read_zone:
+        from mmstats.question.zones import zone_names  # needed only with extensions
+
+        return {"enum": [LOCAL, *zone_names()]}
+    return {"pattern": _PATTERNS[parameter.parse]} if parameter.parse in _PATTERNS else {"minLength": 1}
 
 
 def _answer() -> Node:
