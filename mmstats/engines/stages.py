@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from mmstats.answer import Stats
+from mmstats.dataset import EVENT_COLUMNS
 from mmstats.engines import sketch
 from mmstats.engines.figures import change_of, with_decimals
 from mmstats.engines.no_events import reasons
@@ -115,7 +116,9 @@ def _lacks(query: StatsQuery, source: Source, report: ReadReport) -> list[str]:
     """What metrics cannot count since no file has the event column for it, a sentence each."""
     read = {one.read: _COUNTED.get(one.read, "numbers") for one in query.metrics if one.read}
     return [
-        f"the data has no column {visible(name)!r}, so no {what} to count: --map {visible(name)}=COLUMN names it"
+        f"the data has no column {name!r}, so no {what} to count: --map {name}=COLUMN names it"
+        if name in EVENT_COLUMNS
+        else f"the data has no {visible(name)}, so no {what} to count"
         for name, what in read.items()
         if name not in source.projection.mapped and source.lacks(name, report)
     ]

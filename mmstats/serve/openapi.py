@@ -41,7 +41,6 @@ _INSTANT = (
 )
 _AGO = f"[0-9]{{1,9}}(?:{'|'.join(UNITS)})"
 _SPELT = "[0-9]{4}(?:-Q[1-4]|-W(?:0[1-9]|[1-4][0-9]|5[0-3])|-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?)?"
-_METRIC_NAME = f'(?:{"|".join(NAMES)}|(?:{"|".join(FIGURES)}):(?:{"|".join(COLUMNS)}|properties\\.[^,"]+))'
 _QUOTED = '"(?:[^"]|"")*"'
 _STEP = rf'(?:\.(?:{_QUOTED}|[^.",\[\]\s][^.",\[\]]*)|\[(?:{_QUOTED}|[^",\[\]]+)\])'
 _PATH = rf"properties(?=\.){_STEP}+"
@@ -280,7 +279,7 @@ def _parameter(parameter: Option, *, required: bool) -> Node:
 
 
 def _parameter_schema(parameter: Option) -> Node:
-    default = {} if parameter.default is None else {"default": parameter.default}
+    default = {} if parameter.default in (None, ()) else {"default": parameter.default}
     if parameter.is_switch:
         return {"type": "boolean", "default": False}
     if parameter.repeatable:
