@@ -181,8 +181,9 @@ def _exact_needs_an_estimate(texts: Texts, values: Mapping[str, Any]) -> Faults:
 
 def _top_needs_groups(texts: Texts, values: Mapping[str, Any]) -> Faults:
     """The rule that there are groups to choose the largest of."""
-    is_grouped = "group_by" in texts and values["group_by"] != ()
-    return {} if is_grouped or "top" not in texts else {"top": [Fault("needs a grouping", "`group_by` names columns")]}
+    if values.get("top") is None or values["group_by"] or "".join(texts.get("group_by", ())).strip():
+        return {}
+    return {"top": [Fault("needs a grouping", "`group_by` names columns")]}
 
 
 def _compare_needs_one_metric(_: Texts, values: Mapping[str, Any]) -> Faults:
