@@ -39,7 +39,7 @@ def test_answers_from_cached_aggregates_are_the_contracts(
     """While files come and go, answers from cached partial aggregates have the contract's bytes, and their notices."""
     one = replace(one, exact=False, group_by=one.group_by[:3])  # or no parts would be kept
     labels = {"group_by": other.group_by[:3], "interval": other.interval}
-    alike = ({"start": other.start, "end": other.end}, {"event": other.event}, labels)
+    alike = ({"start": other.start, "end": other.end}, {"events": other.events}, labels)
     asking = (one, *(replace(one, **changes) for changes in alike))
     with tempfile.TemporaryDirectory() as folder:
         data, cache = Path(folder, "events"), Cache(Path(folder, "cache"))

@@ -139,7 +139,7 @@ class Buckets:
         pieces: list[Sequence[int]] = [[latest]]
         ends = [*(one.since for one in stretches[1:]), end]
         for (since, offset, regular, first), until in zip(stretches, ends, strict=True):
-            if latest < first == since:
+            if start < since == first:
                 pieces.append([first])
                 latest = first
             low = max(regular, self.ceiled(latest + 1 + offset) - offset)
