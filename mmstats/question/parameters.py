@@ -153,7 +153,7 @@ EXTENSIONS: tuple[Option, ...] = (
         bounds=(1, MAX_TOP),
         nonempty=True,
     ),
-    switch("other", "With --top: one more row, of all other groups together."),
+    switch("other", "With the largest groups: one more row, of all others together."),
     Option(
         "compare",
         "Compare with the range before this one, or the same a year earlier.",
@@ -162,7 +162,7 @@ EXTENSIONS: tuple[Option, ...] = (
     ),
     switch("totals", "Say what all rows come to, over the whole range and without a limit."),
     switch("all", "Answer all rows, without a limit."),
-    switch("exact", "Count distinct visitors exactly: slower, and more memory."),
+    switch("exact", "Count distinct ids exactly: slower, and more memory."),
     switch("fill", "With an interval: a row of 0 for buckets without events."),
     switch("meta", "Say in the answer what was asked and how it was answered."),
 )
