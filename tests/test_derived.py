@@ -80,7 +80,7 @@ def questions(draw: st.DrawFn) -> StatsQuery:
         limit=None if top else draw(st.sampled_from((1, 5, 100, None))),
         exact=draw(st.booleans()),
         fill=interval is not None and (is_compared or is_bounded) and draw(st.booleans()),
-        where=draw(st.sampled_from(((), (), (filters.Filter("url", filters.Test.ABOVE, ("0",)),)))),
+        where=draw(st.sampled_from(((), (), (filters.Filter("url", filters.Operator.ABOVE, ("0",)),)))),
         top=top,
         other=top is not None and draw(st.booleans()),
         previous=(before.replace(tzinfo=UTC), (before + lasts).replace(tzinfo=UTC)) if is_compared else None,

@@ -137,6 +137,31 @@ def test_values_that_are_no_numbers_are_told_of(tmp_path: Path, ask: Ask) -> Non
     ]
 
 
+def test_a_path_that_no_event_has_is_told_of(tmp_path: Path, ask: Ask) -> None:
+    """A warning names it, since all that is asked of it is null."""
+    (tmp_path / "events.ndjson").write_text('{"timestamp":"2026-05-01","event_name":"e","properties":{"amount":1}}')
+    ran = ask(tmp_path / "events.ndjson", "--metric", "sum:properties.amuont")
+    assert ran.rows == [{"value": None}]
+    assert ran.err == "warning: the data has no properties.amuont, so no numbers to count\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "what"),
+    [
+        (["--metric=users"], "the metric users"),
+        (["--metric=sum:url,count"], "the metric sum:url,count"),
+        (["--group-by=source", "--top=3"], "the largest groups (top)"),
+        (["--period=2026-05", "--compare=year"], "comparisons (compare)"),
+        (["--totals"], "totals"),
+    ],
+    ids=str,
+)
+def test_a_cluster_is_not_asked_for_any_of_it(flags: list[str], what: str, tmp_path: Path, ask: Ask) -> None:
+    """The question is refused before anything is connected to, never answered wrongly."""
+    ran = ask(written(tmp_path, ["1"]), "--engine=sc://127.0.0.1:1", *flags)
+    assert (ran.code, ran.error) == (4, f"the engine on a cluster does not answer {what} yet")
+
+
 def test_every_kind_of_id_is_counted(tmp_path: Path) -> None:
     """Visitors, users and sessions by their own columns; null is nobody, an empty text is somebody."""
     ids = {"anonymous_id": ["a", "b", None, ""], "user_id": ["u", "u", "u", None], "session_id": ["", None, "", ""]}

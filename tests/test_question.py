@@ -17,7 +17,12 @@ from mmstats.question.query import StatsQuery
 from mmstats.question.read import read_question
 from tests.conftest import Ask
 
-FIELDS = {"from": "start", "to": "end", "event": "events"}  # where they are not called as their parameters
+FIELDS = {
+    "from": "start",
+    "to": "end",
+    "event": "events",
+    "compare": "previous",
+}  # where they are not called as their parameters
 
 
 def faults_of(
@@ -366,8 +371,11 @@ def test_extensions_that_contradict_parameters_are_refused() -> None:
     for texts in ({"exact": ["true"]}, {"exact": ["true"], "metric": ["count"]}):
         assert faults_of(texts) == {"exact": ["needs a metric that is estimated: uniques, users or sessions"]}
     assert list(faults_of({"exact": ["true"], "metric": ["uniqes"]})) == ["metric"]
-    texts = {"interval": ["day"], "metric": ["uniques"], **{name: ["true"] for name in SWITCHES}}
-    assert read_question(texts) == StatsQuery("uniques", interval="day", limit=None, exact=True, fill=True, meta=True)
+    texts = {"interval": ["day"], "metric": ["uniques"], "group_by": ["os"], "top": ["3"]}
+    assert read_question(texts | {name: ["true"] for name in SWITCHES}) == StatsQuery(
+        *("uniques", None, None, (), ("os",), "day", None),
+        **{"top": 3, **{name: True for name in SWITCHES if name != "all"}},
+    )
 
 
 @pytest.mark.parametrize("name", SWITCHES)

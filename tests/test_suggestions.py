@@ -21,6 +21,7 @@ from mmstats.question import words
 from mmstats.question.buckets import INTERVALS
 from mmstats.question.columns import COLUMNS as ASKABLE
 from mmstats.question.instants import parse_instant
+from mmstats.question.metrics import FORMS
 from mmstats.question.parameters import METRICS, QUESTION
 from mmstats.question.ranges import PERIODS
 from mmstats.question.suggestions import suggest_instant
@@ -88,9 +89,9 @@ TYPED = {
     "a large limit": ("--limit 5000", f"{LIMIT}'5000'", "--all lifts the limit"),
     "limit all": ("-n all", f"{LIMIT}'all'", "--all lifts the limit"),
     "limit none": ("-n x", f"{LIMIT}'x'", ""),
-    "metric": ("-m visitors", "--metric must be count or uniques, not 'visitors'", "did you mean uniques?"),
-    "metric typo": ("-m unqiue", "--metric must be count or uniques, not 'unqiue'", "did you mean uniques?"),
-    "no metric": ("-m median", "--metric must be count or uniques, not 'median'", ""),
+    "metric": ("-m visitors", "--metric has the unknown metric 'visitors'", "did you mean uniques?"),
+    "metric typo": ("-m unqiue", "--metric has the unknown metric 'unqiue'", "did you mean uniques?"),
+    "no metric": ("-m median", "--metric has the unknown metric 'median'", f"metrics: {', '.join(FORMS)}"),
     "interval": ("-i daily", f"--interval must be {' or '.join(INTERVALS)}, not 'daily'", "did you mean day?"),
     "no interval": ("-i decade", f"--interval must be {' or '.join(INTERVALS)}, not 'decade'", ""),
     "jsonl": ("-f jsonl", f"{FORMATS}'jsonl'", "did you mean ndjson?"),

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from mmstats.answer import Stats
+from mmstats.dataset import EVENT_COLUMNS
 from mmstats.engines import sketch
 from mmstats.engines.figures import change_of, with_decimals
 from mmstats.engines.no_events import reasons
@@ -114,13 +115,17 @@ def _totals(query: StatsQuery, rows: Rows) -> Mapping[str, int | None]:
     return {VALUE: rows.total} if query.is_plain else rows.totals
 
 
+def _column(name: str) -> str:
+    return f"column {name!r}" if name in EVENT_COLUMNS else visible(name)
+
+
 def _lacks(query: StatsQuery, source: Source, report: ReadReport) -> list[str]:
     """What metrics cannot count since no file has the event column for it, a sentence each."""
     read = {one.read: _COUNTED.get(one.read, "numbers") for one in query.metrics if one.read}
     export = source.looks_like() if any(source.lacks(name, report) for name in read) else ""
     return [
-        f"the data has no column {visible(name)!r}, so no {what} to count: "
-        + (export or f"--map {visible(name)}=COLUMN names it")
+        f"the data has no {_column(name)}, so no {what} to count"
+        + (f": {export}" if export else f": --map {name}=COLUMN names it" if name in EVENT_COLUMNS else "")
         for name, what in read.items()
         if name not in source.projection.mapped and source.lacks(name, report)
     ]

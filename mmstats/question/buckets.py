@@ -81,7 +81,7 @@ class Buckets:
     def stretches(self, start: int, end: int) -> list[Stretch]:
         """How buckets lie from one instant to before another: a row for the start, and one for each clock change."""
         if self.zone is None:
-            return [Stretch(start, 0, start, self.floored(start))]
+            return [Stretch(start, 0, start, start)]
         offsets = self.zone.offsets(start - 2 * _MARGIN, end)
         since, offset = offsets[0]
         shown = since + offset  # all wall times before this have been shown

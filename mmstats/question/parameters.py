@@ -153,7 +153,7 @@ EXTENSIONS: tuple[Option, ...] = (
         bounds=(1, MAX_TOP),
         nonempty=True,
     ),
-    switch("other", "With --top: one more row, of all other groups together."),
+    switch("other", "With the largest groups: one more row, of all others together."),
     Option(
         "compare",
         "Compare with the range before this one, or the same a year earlier.",
@@ -162,7 +162,7 @@ EXTENSIONS: tuple[Option, ...] = (
     ),
     switch("totals", "Say what all rows come to, over the whole range and without a limit."),
     switch("all", "Answer all rows, without a limit."),
-    switch("exact", "Count distinct visitors exactly: slower, and more memory."),
+    switch("exact", "Count distinct ids exactly: slower, and more memory."),
     switch("fill", "With an interval: a row of 0 for buckets without events."),
     switch("meta", "Say in the answer what was asked and how it was answered."),
 )
@@ -181,8 +181,9 @@ def _exact_needs_an_estimate(texts: Texts, values: Mapping[str, Any]) -> Faults:
 
 def _top_needs_groups(texts: Texts, values: Mapping[str, Any]) -> Faults:
     """The rule that there are groups to choose the largest of."""
-    is_grouped = "group_by" in texts and values["group_by"] != ()
-    return {} if is_grouped or "top" not in texts else {"top": [Fault("needs a grouping", "`group_by` names columns")]}
+    if values.get("top") is None or values["group_by"] or "".join(texts.get("group_by", ())).strip():
+        return {}
+    return {"top": [Fault("needs a grouping", "`group_by` names columns")]}
 
 
 def _compare_needs_one_metric(_: Texts, values: Mapping[str, Any]) -> Faults:

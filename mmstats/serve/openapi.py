@@ -41,7 +41,11 @@ _INSTANT = (
 )
 _AGO = f"[0-9]{{1,9}}(?:{'|'.join(UNITS)})"
 _SPELT = "[0-9]{4}(?:-Q[1-4]|-W(?:0[1-9]|[1-4][0-9]|5[0-3])|-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?)?"
-_METRIC_NAME = f'(?:{"|".join(NAMES)}|(?:{"|".join(FIGURES)}):(?:{"|".join(COLUMNS)}|properties\\.[^,"]+))'
+_QUOTED = '"(?:[^"]|"")*"'
+_STEP = rf'(?:\.(?:{_QUOTED}|[^.",\[\]\s][^.",\[\]]*)|\[(?:{_QUOTED}|[^",\[\]]+)\])'
+_PATH = rf"properties(?=\.){_STEP}+"
+_PROPERTY = f"^{_PATH}$"
+_METRIC_NAME = f"(?:{'|'.join(NAMES)}|(?:{'|'.join(FIGURES)}):(?:{'|'.join(COLUMNS)}|{_PATH}))"
 # By how a parameter is read; what its calendar lacks, or goes back beyond the year 1, these do not tell.
 _PATTERNS: Mapping[Any, str] = {
     parse_instant: _INSTANT,
@@ -51,9 +55,6 @@ _PATTERNS: Mapping[Any, str] = {
     read_metrics: f"^{_METRIC_NAME}(?:,{_METRIC_NAME})*$",
     read_period: f"^(?:{'|'.join(PERIODS)}|{_SPELT})$",
 }
-_QUOTED = '"(?:[^"]|"")*"'
-_STEP = rf'(?:\.(?:{_QUOTED}|[^.",\[\]\s][^.",\[\]]*)|\[(?:{_QUOTED}|[^",\[\]]+)\])'
-_PROPERTY = rf"^properties(?=\.){_STEP}+$"
 _PARAMETER_EXAMPLES: Mapping[str, Node] = {
     "from": {"date": "2026-05-01", "instant": "2026-05-01T00:00:00Z"},
     "to": {"date": "2026-06-01", "instant": "2026-06-01T02:00:00+02:00"},
@@ -278,7 +279,7 @@ def _parameter(parameter: Option, *, required: bool) -> Node:
 
 
 def _parameter_schema(parameter: Option) -> Node:
-    default = {} if parameter.default is None else {"default": parameter.default}
+    default = {} if parameter.default in (None, ()) else {"default": parameter.default}
     if parameter.is_switch:
         return {"type": "boolean", "default": False}
     if parameter.repeatable:
