@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from fractions import Fraction
 
 from mmstats.answer import Row, Value
 from mmstats.question.query import CHANGE, PREVIOUS, StatsQuery
@@ -18,6 +17,8 @@ def change_of(value: Value, previous: Value) -> int | None:
     """
     if not isinstance(value, int) or not isinstance(previous, int) or not previous:
         return None
+    from fractions import Fraction  # only comparisons need it
+
     return round(Fraction((value - previous) * 10**_CHANGE_DIGITS, previous))
 
 

@@ -7,7 +7,6 @@ import polars as pl
 from mmstats.cache import Cache
 from mmstats.dataset import Dataset
 from mmstats.engines.local.aggregation import TextGroups, aggregate_of, columns_of, mergeable_of, with_bucket
-from mmstats.engines.local.derived_rows import measures_of, with_side
 from mmstats.engines.local.partial_cache import PartialCache
 from mmstats.engines.local.strategy import ReadPlan, Strategy, plan_read
 from mmstats.engines.stages import selection_of
@@ -54,6 +53,8 @@ def _scans(query: StatsQuery, source: Source, work: ReadPlan) -> Iterator[pl.Laz
             if query.is_plain:
                 yield aggregate_of(query, events, limits).partial(events)
             else:
+                from mmstats.engines.local.derived_rows import measures_of, with_side  # only few questions need it
+
                 yield measures_of(query, limits).prepared(with_side(query, events))
         return
     mergeable = mergeable_of(query, limits, stored=source.is_stored)
