@@ -1,6 +1,7 @@
 """Paths: wherever a column can be named, so can what lies in its values, in every form that nested events have."""
 
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,15 @@ def test_a_path_that_is_null_throughout_is_there(ask: Ask, tmp_path: Path, form:
         {**EVENTS[0], "properties": {"a key": {"deep": None}}, "params": [{"key": "n", "value": None}]},
         {**EVENTS[1], "properties": {"a key": {"deep": None}}, "params": []},
     ]
-    ran = ask(nested.write(tmp_path, form, events), "--map", f"source={path}", "--group-by", "source")
-    assert (values(ran.rows), ran.err) == ([None, None], "")
+    nested.write(tmp_path, form, events)
+    (tmp_path / "events").mkdir()
+    for number in range(3):
+        shutil.copy(tmp_path / form, tmp_path / "events" / f"{number}.{form}")
+    for data, files in ((form, 1), ("events", 3)):
+        ran = ask(data, "--map", f"source={path}", "--group-by", "source")
+        assert (values(ran.rows), ran.err) == ([None, None] * files, "")
+    ran = ask("events", "--map", f"source={path[:-1]}z{path[-1]}", "--group-by", "source")
+    assert ran.err.count("warning: no row that was read has") == 1
 
 
 @pytest.mark.parametrize("form", nested.FORMS)
@@ -278,3 +286,24 @@ def test_a_question_may_select_what_lies_in_the_properties(tmp_path: Path, form:
     assert read_source(Dataset((str(data),), mapped), selection, read) == [expected]
     assert run(["import", str(data), "--to", str(tmp_path / "store")]) == 0
     assert read_source(Dataset((str(tmp_path / "store"),)), selection, read) == ["pro"]
+
+
+@pytest.mark.parametrize("form", nested.FORMS)
+def test_a_timestamp_where_no_path_leads_is_said(ask: Ask, tmp_path: Path, form: str) -> None:
+    """A path to a timestamp that leads to nothing is named by the error."""
+    nested.write(tmp_path, form, EVENTS[:2])
+    ran = ask(form, "--map", "timestamp=properties.att")
+    assert ran.code in {3, 4}
+    assert "'properties.att'" in ran.error
+
+
+@pytest.mark.parametrize("form", [form for form in nested.FORMS if form not in {"lines.ndjson", "array.json"}])
+def test_the_first_name_of_a_path_may_be_spelled_otherwise(ask: Ask, tmp_path: Path, form: str) -> None:
+    """The column that a path goes into is found as any is: by its exact name, else without case; two are refused."""
+    event = {"timestamp": "2026-05-01", "event_name": "x", " Properties": {"plan": "a", "Plan": "b"}}
+    nested.write(tmp_path, form, [event])
+    question = ("--map", "source=properties.plan", "--group-by", "source")
+    assert ask(form, *question).rows == [{"source": "a", "value": 1}]
+    nested.write(tmp_path, form, [{**event, "PROPERTIES": {"plan": "c"}}])
+    ran = ask(form, *question)
+    assert (ran.code, ran.error) == (3, f"{form}: no column 'properties', but ' Properties' and 'PROPERTIES'")

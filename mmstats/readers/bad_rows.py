@@ -74,4 +74,4 @@ def _find_in(file: ColumnarFiles, most: int | None = None) -> Iterator[FoundBadR
         first = bad if most is None else bad.head(most)
         for row, is_none, stated, *failed in first.collect(engine="streaming").iter_rows():
             fault = next((fault for fault, fails in zip(texts, failed, strict=True) if fails), "")
-            yield FoundBadRow("row", before + row + 1, not_an_instant(stated) if is_none else fault)
+            yield FoundBadRow("row", before + row + 1, not_an_instant(stated, file.projection) if is_none else fault)

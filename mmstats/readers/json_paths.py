@@ -6,10 +6,12 @@ numbers stay as they are spelled, are parsed again by the standard library.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
+
+import polars as pl
 
 from mmstats.paths import Path, Step
 from mmstats.readers.json_text import MOST_LEVELS, Number, column_text, is_deep, value_of
@@ -19,6 +21,7 @@ TYPED_VALUES = ("string_value", "int_value", "float_value", "double_value")
 _ABSENT: Any = object()
 _NO_COLUMN: Any = object()
 _MANY_DIGITS = re.compile(rb"[0-9.]{17}")  # 15 digits and a point are told by any double
+_AT_ONCE = 2048  # texts
 _BOM = 0xEF  # of the mark of a byte order, which simdjson passes over
 
 
@@ -39,8 +42,8 @@ def has_many_digits(text: bytes) -> bool:
     return _MANY_DIGITS.search(text) is not None
 
 
-def find_in_texts(texts: Sequence[bytes | None], paths: Sequence[Path], *, unwrap: bool = False) -> FoundTexts:
-    """What paths lead to in the texts of a column: JSON, or null, or empty, which is null.
+def find_in_texts(texts: pl.Series, paths: Sequence[Path], *, unwrap: bool = False) -> FoundTexts:
+    """What paths lead to in the texts, or bytes, of a column: JSON, or null, or empty, which is null.
 
     The values of a JSON type `unwrap`: one that is a string has that for its text, which is JSON, or null, or empty.
     """
@@ -51,7 +54,14 @@ def find_in_texts(texts: Sequence[bytes | None], paths: Sequence[Path], *, unwra
 
     has_nul = any("\0" in step.key for path in paths for step in path.steps)
     spelled = [path.spelled for path in paths]
-    return _find(texts, ways, _StandardLibrary() if has_nul else _SimdJson(), spelled)
+    return _find(_encoded(texts), len(texts), ways, _StandardLibrary() if has_nul else _SimdJson(), spelled)
+
+
+def _encoded(texts: pl.Series) -> Iterator[bytes | None]:
+    """The bytes of texts, few at a time: memory that is used again is in the processor's cache."""
+    encoded = texts if texts.dtype == pl.Binary else texts.cast(pl.String).cast(pl.Binary)
+    for first in range(0, len(encoded), _AT_ONCE):
+        yield from encoded.slice(first, _AT_ONCE).to_list()
 
 
 def find_in_lines(lines: Sequence[bytes], paths: Sequence[Sequence[Path]]) -> FoundTexts:
@@ -66,21 +76,26 @@ def find_in_lines(lines: Sequence[bytes], paths: Sequence[Sequence[Path]]) -> Fo
 
     keys = (key for readings in paths for one in readings for key in (one.column, *(step.key for step in one.steps)))
     spelled = [readings[0].spelled for readings in paths]
-    return _find(lines, ways, _StandardLibrary() if any("\0" in key for key in keys) else _SimdJson(), spelled)
+    parser: _Parser = _StandardLibrary() if any("\0" in key for key in keys) else _SimdJson()
+    return _find(lines, len(lines), ways, parser, spelled)
 
 
 _Way = Callable[[Any], Any]  # from a value to the one that a path leads to
 
 
 def _find(
-    texts: Iterable[bytes | None], ways: "Callable[[_Parser], list[_Way]]", fast: "_Parser", spelled: Sequence[bool]
+    texts: Iterable[bytes | None],
+    rows: int,
+    ways: "Callable[[_Parser], list[_Way]]",
+    fast: "_Parser",
+    spelled: Sequence[bool],
 ) -> FoundTexts:
     """What ways lead to; only the standard library finds a key that holds a NUL, and how a number is `spelled`."""
-    rows, slow = list(texts), _StandardLibrary()
+    slow = _StandardLibrary()
     parse, follow = fast.parse, list(enumerate(ways(fast)))
-    columns: list[list[str | None]] = [[None] * len(rows) for _ in follow]
+    columns: list[list[str | None]] = [[None] * rows for _ in follow]
     found, is_any_spelled = FoundTexts(columns, [False] * len(follow)), any(spelled)
-    for row, text in enumerate(rows):
+    for row, text in enumerate(texts):
         if not text:
             continue
         try:

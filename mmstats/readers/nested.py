@@ -154,9 +154,8 @@ class JsonColumn:
         return parsed.struct.field(_BROKEN)
 
     def _parse(self, values: pl.Series, *, is_value: bool, own_text: bool) -> pl.Series:
-        texts = values if values.dtype == pl.Binary else values.cast(pl.String).cast(pl.Binary)
         paths = [Path(self.column, leaf.json_steps, leaf.spelled) for leaf in self.leaves.values()]
-        found = find_in_texts(texts.to_list(), paths, unwrap=is_value and own_text)
+        found = find_in_texts(values, paths, unwrap=is_value and own_text)
         if found.broken and self.strict:
             raise BrokenText
         self.seen.update(name for name, there in zip(self.leaves, found.present, strict=True) if there)

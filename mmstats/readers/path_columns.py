@@ -37,8 +37,7 @@ def add_from_texts(raw: pl.DataFrame, projection: Projection) -> WithPaths:
     added, seen = raw, frozenset[str]()
     faults: dict[int, str] = {}
     for column, paths in columns.items():
-        texts = raw[column].cast(pl.Binary).to_list()
-        found = find_in_texts(texts, [*paths.values()])
+        found = find_in_texts(raw[column], [*paths.values()])
         added, seen = _with(added, paths, found), seen | _seen(paths, found)
         faults |= {row: f"broken JSON in {column}" for row in found.broken if row not in faults}
     return WithPaths(added, seen, faults)
@@ -66,6 +65,11 @@ def paths_in_lines(file: EventFile, projection: Projection) -> dict[str, tuple[P
         if spelled or (ways and raw not in file.partition):
             found[name] = tuple(replace(way, spelled=spelled) for way in (Path(raw), *ways))
     return found
+
+
+def may_have(text: bytes, path: Path) -> bool:
+    """Whether a text can have a path: all its keys stand in it, as they are or with escapes."""
+    return b"\\" in text or all(step.key.encode("utf-8", "replace") in text for step in path.steps)
 
 
 def _with(raw: pl.DataFrame, names: Iterable[str], found: FoundTexts) -> pl.DataFrame:

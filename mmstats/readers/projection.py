@@ -286,12 +286,15 @@ def range_of(frame: pl.DataFrame) -> InstantRange | None:
 def timestamp_fault(raw: pl.DataFrame, projection: Projection, partition: Partition, row: int) -> str:
     """What is wrong with the timestamp of a raw row that names no instant."""
     source = projection.untyped("timestamp", raw.columns, partition).cast(pl.String)
-    return not_an_instant(raw.slice(row, 1).select(source).item())
+    return not_an_instant(raw.slice(row, 1).select(source).item(), projection)
 
 
-def not_an_instant(text: str | None) -> str:
+def not_an_instant(text: str | None, projection: Projection) -> str:
     """What is wrong with a timestamp that names no instant."""
-    return "the timestamp is null" if text is None else f'the timestamp "{visible(text[:60])}" is no instant'
+    if text is not None:
+        return f'the timestamp "{visible(text[:60])}" is no instant'
+    is_path = bool(readings(projection.timestamp))
+    return "the timestamp is null" + (f": nothing is at {visible(projection.timestamp)!r}" if is_path else "")
 
 
 def hashed(identifier: pl.Expr) -> pl.Expr:

@@ -181,7 +181,7 @@ def estimate_reads(
 
 
 def raw_columns(file: ColumnarFiles, columns: Collection[str]) -> set[str]:
-    """The file's own columns that serve as event columns, or that paths go into."""
+    """The file's own columns that serve as event columns, or that hold what does."""
     hashed = file.is_stored and file.projection.selection.hashed
     named = {name for column in columns for name in file.sources(column) if not (hashed and column == VISITOR)}
     if hashed and VISITOR in columns:

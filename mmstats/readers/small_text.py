@@ -5,8 +5,8 @@ where it finds any fault: what is wrong is said by whoever reads the file by its
 """
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 import polars as pl
@@ -16,9 +16,10 @@ from mmstats.files.text_file import open_bytes
 from mmstats.readers.csv_arrow import columns_to_read, parse_together
 from mmstats.readers.csv_records import delimiter_of, read_header
 from mmstats.readers.json_columns import JsonColumns, json_schema
+from mmstats.readers.json_paths import FoundTexts, find_in_lines
 from mmstats.readers.json_text import blocks_of, rows_of
 from mmstats.readers.ndjson import parse_lines
-from mmstats.readers.path_columns import paths_in_lines
+from mmstats.readers.path_columns import add_from_texts, may_have, paths_in_lines
 from mmstats.readers.projection import Projection
 
 _FIRST = 1 << 14  # bytes of a file that are read at first
@@ -85,7 +86,7 @@ def _csv_text(file: EventFile, data: bytes, folders: tuple[str, ...], projection
     if not first.strip() or b'"' in first or b"\r" in first.removesuffix(b"\r\n"):
         return None
     names = first.decode("utf-8", "replace").strip("\r\n").split(delimiter_of(file))
-    if projection.as_spelled_in(file, names) is not projection:
+    if projection.as_spelled_in(file, names).spelled:
         return None
     return SmallText(file, CsvKind(folders, delimiter_of(file), first), data[len(first) :])
 
@@ -116,11 +117,19 @@ class JsonKind:
         found = []
         for text, names in zip(texts, valued, strict=True):
             columns = JsonColumns(text.file, projection, self.schema)
-            columns.see(len(text.rows.strip()), names)
+            columns.see(len(text.rows.strip()), names | _null_in_lines(text, projection, names))
             columns.look(text.rows)
             columns.require()
             found.append(frozenset(columns.found))
         return found
+
+
+def _null_in_lines(text: SmallText, projection: Projection, valued: Set[str]) -> set[str]:
+    """The paths that are null in all lines of a text, but there."""
+    paths = {name: ways for name, ways in paths_in_lines(text.file, projection).items() if name not in valued}
+    paths = {name: ways for name, ways in paths.items() if may_have(text.rows, ways[-1])}
+    found = find_in_lines(rows_of(text.rows), [*paths.values()]) if paths else FoundTexts([], [])
+    return {name for name, there in zip(paths, found.present, strict=True) if there}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +143,32 @@ class CsvKind:
     def parse(self, texts: Sequence[SmallText], projection: Projection) -> Rows | None:
         """The rows: a record each."""
         header = self._names(texts[0].file)
-        columns = columns_to_read(texts[0].file, header, projection)
-        return parse_together([text.rows for text in texts], header, columns, self.delimiter)
+        as_spelled = projection.as_spelled_in(texts[0].file, header)
+        columns = columns_to_read(texts[0].file, header, as_spelled)
+        parsed = parse_together([text.rows for text in texts], header, columns, self.delimiter)
+        if parsed is None:
+            return None
+        found = add_from_texts(parsed[0], as_spelled)
+        return None if found.faults else (found.raw, parsed[1])
 
     def columns(
         self, texts: Sequence[SmallText], projection: Projection, valued: Sequence[set[str]]
     ) -> list[frozenset[str]]:
-        """Those that the header or the folders have, which are the same for all."""
-        del valued
-        return [projection.columns_in(texts[0].file, self._names(texts[0].file))] * len(texts)
+        """Those that the header or the folders have, and of paths those that have values."""
+        header = self._names(texts[0].file)
+        as_spelled = projection.as_spelled_in(texts[0].file, header)
+        found = []
+        for text, names in zip(texts, valued, strict=True):
+            lacking = {name: one for name, one in as_spelled.paths.items() if name not in names}
+            lacking = {name: one for name, one in lacking.items() if may_have(text.rows, one)}
+            null = self._seen(text, header, replace(as_spelled, paths=lacking)) if lacking else set()
+            found.append(projection.columns_in(text.file, header, names | null))
+        return found
+
+    def _seen(self, text: SmallText, header: list[str], projection: Projection) -> Set[str]:
+        """The paths that some row has, be it with null."""
+        parsed = parse_together([text.rows], header, columns_to_read(text.file, header, projection), self.delimiter)
+        return add_from_texts(parsed[0], projection).seen if parsed else set()
 
     def _names(self, file: EventFile) -> list[str]:
         found = read_header(file, io.BytesIO(self.header), len(self.header))

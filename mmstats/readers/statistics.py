@@ -45,6 +45,15 @@ class RowGroup:
     match: Match
 
 
+@dataclass(frozen=True, slots=True)
+class NestedChunk:
+    """What a row group holds of a nested column: the chunks of its leaves, whose statistics are not the column's."""
+
+    total_compressed_size: int
+    statistics: None = None
+    physical_type: str = ""
+
+
 def row_groups(
     file: ColumnarFiles, match: "Callable[[ColumnarFiles, Chunks], Match] | None" = None
 ) -> Iterator[RowGroup]:
@@ -98,13 +107,18 @@ def read_footer(file: EventFile, columns: Collection[str]) -> Iterator[tuple[int
         columns = () if file.format.by_pyarrow else columns  # which may give a column another unit than it is stored in
         flat = ((at, column.name) for at, column in enumerate(described) if column.name == column.path)
         places = {name: at for at, name in flat if name in columns}
+        nested = {
+            name: [at for at, column in enumerate(described) if column.path.startswith(f"{name}.")]
+            for name in set(columns) - places.keys()
+        }
         for index in range(metadata.num_row_groups):
             group = metadata.row_group(index)
             chunks = {name: group.column(at) for name, at in places.items()}
             # Asked of a damaged one for its statistics, the library would end the process.
             if any(chunk.physical_type != described[places[name]].physical_type for name, chunk in chunks.items()):
                 raise ValueError("a column of a row group is of another type than the file's")
-            yield group.num_rows, chunks
+            sizes = {name: sum(group.column(at).total_compressed_size for at in some) for name, some in nested.items()}
+            yield group.num_rows, {**chunks, **{name: NestedChunk(size) for name, size in sizes.items()}}
     except NotImplementedError as error:
         raise UnknownFooter from error
     except (OSError, ValueError) as error:  # a name that is not UTF-8 is a ValueError
