@@ -43,8 +43,11 @@ def parameters() -> str:
 
 def extensions() -> str:
     """The table of what is asked beyond the API."""
-    rows = [f"| `{one.flag}` | {one.help} | {_default(one.default) or one.default_text} |" for one in EXTENSIONS]
-    return "\n".join(["| flag | | default |", "| --- | --- | --- |", *rows])
+    rows = [
+        f"| `{one.flag}` | `{one.name}` | {one.help} | {_default(one.default) or one.default_text} |"
+        for one in EXTENSIONS
+    ]
+    return "\n".join(["| flag | over HTTP | | default |", "| --- | --- | --- | --- |", *rows])
 
 
 def _default(value: object) -> str:
