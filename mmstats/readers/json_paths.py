@@ -76,9 +76,8 @@ def find_in_lines(lines: Sequence[bytes], paths: Sequence[Sequence[Path]]) -> Fo
 
     keys = (key for readings in paths for one in readings for key in (one.column, *(step.key for step in one.steps)))
     spelled = [readings[0].spelled for readings in paths]
-    return _find(
-        lines, len(lines), ways, _StandardLibrary() if any("\0" in key for key in keys) else _SimdJson(), spelled
-    )
+    parser: _Parser = _StandardLibrary() if any("\0" in key for key in keys) else _SimdJson()
+    return _find(lines, len(lines), ways, parser, spelled)
 
 
 _Way = Callable[[Any], Any]  # from a value to the one that a path leads to
