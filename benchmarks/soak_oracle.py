@@ -132,7 +132,7 @@ def _partial(batch: Batch, query: StatsQuery) -> Values:
     """Of each group of a batch: how many events, or the sketch of their visitors."""
     groups: Values = {}
     for event in oracle.asked(query, batch.events):
-        bucket = [oracle.label(oracle.bucket_of(query.interval, event["timestamp"]))] if query.interval else []
+        bucket = [oracle.bucket_of(query, event["timestamp"])] if query.interval else []
         groups.setdefault((*bucket, *(event.get(name) for name in query.group_by)), []).append(event)
     if query.metric == "count":
         return {key: len(members) for key, members in groups.items()}

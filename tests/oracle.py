@@ -100,9 +100,9 @@ _STEPS = (timedelta(hours=6), timedelta(hours=1), timedelta(minutes=1))
 
 
 def _max_shown(zone: str, low: datetime, high: datetime) -> datetime:
-    """The latest wall time shown from one instant to another, looked at every quarter of an hour."""
-    count = (high - low) // timedelta(minutes=15)
-    return max(wall_of(zone, low + index * timedelta(minutes=15)) for index in range(count + 1))
+    """The latest wall time shown from one instant to another, looked at every minute: midnight may be as short."""
+    count = (high - low) // timedelta(minutes=1)
+    return max(wall_of(zone, low + index * timedelta(minutes=1)) for index in range(count + 1))
 
 
 def bucket_of(query: StatsQuery, moment: datetime) -> datetime:
@@ -126,7 +126,7 @@ def _bucket_in(zone: str, interval: str, week_start: str, moment: datetime) -> d
                 return minute
             minute -= timedelta(minutes=1)
     latest = wall_of(zone, moment)
-    for back in range(0, 25 * 60, 15):  # a clock that was set back has shown a later time
+    for back in range(25 * 60):  # a clock that was set back has shown a later time
         latest = max(latest, wall_of(zone, moment - timedelta(minutes=back)))
     return first_shown(zone, floored(interval, latest, week_start))
 

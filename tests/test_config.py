@@ -24,6 +24,7 @@ VARIABLES = {
     "MMSTATS_KEYS_FILE": "/keys.json",
     "MMSTATS_SERVE_KEY": SECRET,
     "MMSTATS_CONFIG": "own.toml",
+    "MMSTATS_GEO_DATABASE": "/countries.mmdb",
 }
 
 

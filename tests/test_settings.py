@@ -257,8 +257,8 @@ def test_refused_value(here: Path, text: str | bytes, fault: str) -> None:
 
 
 MAY = (
-    "mmstats.toml may set: data, columns, format, timezone, week_start, "
-    "delimiter, quote, records, timestamp_format, schema"
+    "mmstats.toml may set: data, columns, format, "
+    "delimiter, quote, records, timestamp_format, schema, timezone, week_start"
 )
 OWN_MAY = f"config.toml may set: {', '.join(BY_NAME)}"
 

@@ -1,5 +1,6 @@
 """What the first bytes of a file show that it is, where its name or a flag says something else."""
 
+import re
 from collections.abc import Mapping
 
 from mmstats.errors import DatasetError, NotEvents, Unreadable
@@ -10,6 +11,7 @@ _NAMES = {"parquet": "Parquet", "arrow": "Arrow IPC"}
 _MARKUP = {b"<?xml": "XML", **dict.fromkeys((b"<!doctype html", b"<html", b"<head", b"<body"), "HTML")}
 _PACKED = {b"PK\3\4": "a zip archive", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
 _ENDINGS = {"gzip": ".gz", "zstd": ".zst", "brotli": ".br", "parquet": ".parquet", "arrow": ".arrow"}
+_SEPARATORS = re.compile(rb"[,;\t|]")
 _CONTROLS = bytes({*range(32)} - {*b"\t\n\r\f"})
 
 
@@ -28,6 +30,8 @@ def other_content(file: EventFile, head: bytes) -> DatasetError | None:
     found = _begun(head, BINARY)
     if not found and not file.format.is_text and is_text(head):
         found = "ndjson" if head.lstrip().startswith(b"{") else text_format_of(head)
+        if found == "csv" and not _SEPARATORS.search(head.partition(b"\n")[0]):
+            return None  # one word says nothing
     if not found or found == file.format.name:
         return None
     hint = f"{'unpack it: then ' * bool(file.format.compression)}--input-format {found} reads it"
