@@ -84,6 +84,12 @@ class Dataset:
             return self
         return replace(self, limits=replace(self.limits, table_bytes=min(self.limits.table_bytes, max_memory // 4)))
 
+    def in_zone(self, zone: str) -> "Dataset":
+        """The same for a question in a zone, by its IANA name: that of timestamps in a format which name none."""
+        if not self.dialect.timestamp_format or zone == self.dialect.time_zone:
+            return self
+        return replace(self, dialect=replace(self.dialect, time_zone=zone))
+
     @property
     def named_elsewhere(self) -> str:
         """What its locations are, and where they are named if not in the question; else empty."""

@@ -28,6 +28,7 @@ from mmstats.errors import BadRow, MmstatsError, NotEvents, Unreadable
 from mmstats.limits import Limits
 from mmstats.question.read import read_question
 from tests.conftest import WRITERS, Ask
+from tests.serving import serving
 
 SMALL = Limits(text_block_bytes=300, csv_block_bytes=4096, csv_header_bytes=16)
 
@@ -348,10 +349,45 @@ def test_a_format_means_what_strptime_reads(
     path = tmp_path_factory.mktemp("format") / "a.ndjson"
     path.write_bytes(WRITERS["ndjson"]([{"timestamp": text, "event_name": "a"} for text in texts]))
     instants = [by_python(text, form, zone) for text in texts]
-    dataset = Dataset((str(path),), dialect=Dialect(timestamp_format=form, time_zone=zone), skip_bad_rows=True)
-    query = read_question({"interval": ["hour"]})
-    expected = Counter(at.replace(minute=0, second=0, microsecond=0).isoformat(" ") for at in instants if at)
-    assert {row["bucket"]: row["value"] for row in engine_for(LOCAL)(query, dataset).rows} == expected
+    dataset = Dataset((str(path),), dialect=Dialect(timestamp_format=form), skip_bad_rows=True)
+    query = read_question({"interval": ["hour"], "timezone": [zone]})
+    local = [at.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)) for at in instants if at]
+    expected = Counter(at.replace(minute=0, second=0, microsecond=0) for at in local)
+    answered = {row["bucket"]: row["value"] for row in engine_for(LOCAL)(query, dataset).rows}
+    assert answered == {str(at).removesuffix("+00:00"): count for at, count in expected.items()}
+
+
+def test_a_format_that_names_no_zone_is_read_in_that_of_the_question(ask: Ask, tmp_path: Path) -> None:
+    """Each door reads such timestamps in the zone that a flag or a setting says, else in UTC, and so does an import."""
+    (tmp_path / "a.csv").write_text("timestamp,event\n01.05.2026 10:30,a\n25.10.2026 02:30,a\n")
+    form, zone = "%d.%m.%Y %H:%M", "Europe/Berlin"
+    told = ("a.csv", "--timestamp-format", form)
+    in_utc = [{"bucket": "2026-05-01 10:00:00", "value": 1}, {"bucket": "2026-10-25 02:00:00", "value": 1}]
+    expected = [
+        {"bucket": "2026-05-01 10:00:00+02:00", "value": 1},
+        {"bucket": "2026-10-25 02:00:00+02:00", "value": 1},
+    ]
+    here = ("--interval", "hour", "--timezone", zone)
+    assert ask(*told, "--interval", "hour").rows == in_utc
+    assert ask(*told, *here).rows == expected
+    assert mmstats.stats("a.csv", timestamp_format=form, timezone=zone, interval="hour").rows == expected
+    with serving(str(tmp_path / "a.csv"), *told[1:], "--no-auth", "--extensions") as server:
+        reply = server.stats(interval="hour", timezone=zone)
+    assert reply.json["rows"] == expected
+    assert run(["import", *told, "--timezone", zone, "--to", "flag"]) == 0
+    assert ask("flag", *here).rows == expected
+    (tmp_path / "mmstats.toml").write_text(f'timezone = "{zone}"')
+    assert ask(*told, "--interval", "hour").rows == expected
+    assert run(["import", *told, "--to", "setting"]) == 0
+    assert ask("setting", *here).rows == expected
+
+
+def test_an_hour_that_a_zone_skips_is_a_bad_row(ask: Ask, tmp_path: Path) -> None:
+    """A timestamp of a format that no clock of the zone shows is named by its line."""
+    (tmp_path / "a.csv").write_text("timestamp,event\n29.03.2026 02:30,a\n")
+    ran = ask("a.csv", "--timestamp-format", "%d.%m.%Y %H:%M", "--timezone", "Europe/Berlin")
+    assert ran.code == 4
+    assert "line 2" in ran.error
 
 
 DIGITS: dict[str, Callable[[list[int]], bytes]] = {

@@ -14,9 +14,10 @@ from mmstats.dataset import SAMPLE_ALONE
 from mmstats.errors import InvalidParams
 from mmstats.interrupts import raised
 from mmstats.options import Texts, read_options, read_texts
+from mmstats.question.ranges import UTC_NAME
 from mmstats.render import DESCRIPTION_FORMATS
 from mmstats.resources import fit_address_space
-from mmstats.settings import choose_dataset, settings_here
+from mmstats.settings import Settings, choose_dataset, settings_here
 from mmstats.wording import plural, visible
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ _USAGE = "mmstats import events/ --to store; --sample imports the bundled sample
 
 def describe(texts: Texts) -> ExitCode:
     """Describe a dataset, and save its event names for completion."""
-    values = read_options(DESCRIBE, texts, [SAMPLE_ALONE, tells_format(DESCRIPTION_FORMATS)])
     settings = settings_here(os.environ)
-    dataset = choose_dataset(values, settings)
+    values = read_options(DESCRIBE, _zoned(texts, settings), [SAMPLE_ALONE, tells_format(DESCRIPTION_FORMATS)])
+    dataset = choose_dataset(values, settings).in_zone(values["timezone"] or UTC_NAME)
     if not (values["sample"] or values["data"]) and dataset.is_sample:
         note("this is the bundled sample; --data names yours")
     sink = choose_sink(values, dataset.locations)
@@ -57,13 +58,13 @@ def describe(texts: Texts) -> ExitCode:
 
 def import_(texts: Texts) -> None:
     """Import the events of sources into a store."""
-    values, faults = read_texts(IMPORT, texts, [SAMPLE_ALONE])
     settings = settings_here(os.environ)
+    values, faults = read_texts(IMPORT, _zoned(texts, settings), [SAMPLE_ALONE])
     is_named = "data" in texts or "sample" in texts or settings.data
     if not is_named or faults:
         faults = ({} if is_named else {"data": ["is required"]}) | faults
         raise InvalidParams(faults, hint=_USAGE if ["is required"] in faults.values() else "")
-    dataset = choose_dataset(values, settings)
+    dataset = choose_dataset(values, settings).in_zone(values["timezone"] or UTC_NAME)
 
     fit_address_space()
     from mmstats.store.importing import Callbacks, import_events  # after validation: wrong options load no engine
@@ -79,3 +80,8 @@ def import_(texts: Texts) -> None:
         f"in {plural(len(files), 'file')}, {sum(file.bytes for file in files):,} bytes"
     )
     note(f"to ask it: mmstats query --data {visible(shlex.quote(values['to']))}")
+
+
+def _zoned(texts: Texts, settings: Settings) -> Texts:
+    """The texts of options, with the zone of the settings where they say none."""
+    return {"timezone": [settings.timezone], **texts} if settings.timezone else texts

@@ -14,7 +14,7 @@ from mmstats.dataset import DATA
 from mmstats.dataset import SOURCE as DATASET
 from mmstats.engine_address import read_engine
 from mmstats.options import Form, Option, add_text, switch
-from mmstats.question.ranges import PERIODS
+from mmstats.question.ranges import PERIODS, read_zone
 from mmstats.render import DESCRIPTION_FORMATS, FILE_FORMATS
 from mmstats.schemas import GEO_DATABASE, SCHEMA, read_bundled
 from mmstats.serve.options import OPTIONS as SERVER
@@ -22,6 +22,14 @@ from mmstats.settings import COLORS, FORMAT_WORDS
 from mmstats.wording import read_size
 
 Table = tuple[Option, ...]
+_ZONE = Option(
+    "timezone",
+    "The zone of timestamps in --timestamp-format that name none: an IANA name, or local.",
+    read_zone,
+    metavar="ZONE",
+    default_text="UTC",
+    nonempty=True,
+)
 SOURCE: Table = (*DATASET, SCHEMA, GEO_DATABASE)
 
 
@@ -83,6 +91,7 @@ QUERY: Table = (
 DESCRIBE: Table = (
     switch("check", "Check every row of every file: list what cannot be read, and exit with 1 if there is any."),
     *_source_without("skip_bad_rows", "trust_partitions"),
+    _ZONE,
     *_show("the description", DESCRIPTION_FORMATS),
 )
 IMPORT: Table = (
@@ -95,6 +104,7 @@ IMPORT: Table = (
         required=True,
     ),
     *_source_without("data", "trust_partitions"),
+    _ZONE,
 )
 SERVE: Table = (
     replace(DATA, help="A file, folder, URL or glob of events; may be repeated."),

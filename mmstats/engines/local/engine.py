@@ -38,7 +38,7 @@ def answer(query: StatsQuery, dataset: Dataset, profile: Profile | None = None, 
     `read_source` finds the files and calls `read` with them; `Source.scan` reads schemas and statistics and looks for
     bad rows; `rows` collects the lazy frame, which reads the events.
     """
-    profile = profile or Profile()
+    profile, dataset = profile or Profile(), dataset.in_zone(query.timezone)
 
     def read(source: Source) -> Stats:
         partials = PartialCache(cache, query, dataset) if cache else None

@@ -29,6 +29,7 @@ _FOOTER = "counted by its footer"
 
 def explain(query: StatsQuery, dataset: Dataset, cache: Cache | None = None) -> Explanation:
     """How `answer` would go about it, told without reading events."""
+    dataset = dataset.in_zone(query.timezone)
 
     def read(source: Source) -> Explanation:
         work = plan_read(query, source, PartialCache(cache, query, dataset) if cache else None)
