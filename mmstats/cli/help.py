@@ -31,6 +31,9 @@ Examples:
   mmstats describe events/*.csv.gz --map event_name=type --check
   mmstats describe events/ --json | jq .events.top
 
+Where events are not flat, or a column is missing, it shows the columns and paths
+that are there, and ends with a line to copy.
+
 --check exits with 1 when a file or row cannot be read. describe saves the event
 names in your cache folder (MMSTATS_CACHE_DIR), so that your shell can complete
 --event.
