@@ -54,7 +54,8 @@ def _what_next(lead: Lead, locations: Sequence[str], layout: Layout) -> Iterator
     elif lead.asks == "describe":
         yield from layout.lines("the events are in an array:")
     elif lead.flags:
-        yield from layout.lines("names that may serve as event columns:")
+        init = "mmstats schemas init writes them to a file to edit"
+        yield from layout.lines(f"names that may serve as event columns ({init}):")
     else:
         return
     # Not wrapped: it is there to be copied.

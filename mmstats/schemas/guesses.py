@@ -126,3 +126,8 @@ def mappings(guesses: Mapping[str, Guess], served: Collection[str] = ()) -> dict
         for column, one in sure.items()
         if column not in served and one.use.text.strip().casefold() not in own.get(column, (column,))
     }
+
+
+def lacking(guesses: Collection[str]) -> list[str]:
+    """The columns that must be there and for which there is no guess."""
+    return [column for column in REQUIRED if column not in guesses]

@@ -2,12 +2,23 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from mmstats.dataset import Dataset
 from mmstats.files.event_file import EventFile
+from mmstats.readers.projection import Selection
 from mmstats.readers.sampling import outline_of
-from mmstats.readers.source import Source
+from mmstats.readers.source import Source, read_source
 from mmstats.reports import Lead
 from mmstats.schemas.detection import fitting
 from mmstats.schemas.guesses import REQUIRED, Guess, guess_columns, mappings
+from mmstats.schemas.outline import Outline
+
+
+def sample(dataset: Dataset) -> Outline:
+    """The columns and paths in the first rows of a few files of a dataset, be they events or not.
+
+    Raises DatasetError where there are no files, or none that can be read.
+    """
+    return read_source(dataset, Selection(()), lambda source: outline_of(source.files, source.projection))
 
 
 def lead_of_events(source: Source, served: Collection[str]) -> Lead | None:
