@@ -7,6 +7,7 @@ MmstatsError
 ├── InvalidSettings          a settings file, an environment variable or a combination of flags is wrong
 ├── DatasetError             the events cannot be had
 │   ├── NotEvents            the dataset is not there, or what is there is not events
+│   │   └── NoColumns        a file has nothing that serves as a column that must be there
 │   └── Unreadable           a file that is there cannot be opened or decoded
 │       ├── Undecodable      a file's bytes are not what its format says, to the library that read it
 │       ├── BadRow           a row that cannot be read, named by file and line
@@ -123,6 +124,17 @@ class DatasetError(MmstatsError):
 
 class NotEvents(DatasetError):
     """The dataset is not there, or what is there is not events."""
+
+
+class NoColumns(NotEvents):
+    """A file has no column that serves as one that must be there.
+
+    `path` is that of the file, `missing` are the event columns.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", path: str = "", missing: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.path, self.missing = path, tuple(missing)
 
 
 class Unreadable(DatasetError):

@@ -1,5 +1,6 @@
 """Reports beside an answer: how it would be computed, what computing it took, and what is in a dataset."""
 
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,7 +9,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from mmstats.answer import encode
+from mmstats.errors import NotEvents
 from mmstats.question.instants import utc_text
+from mmstats.schemas.outline import Outline
+from mmstats.wording import visible
 
 DESCRIPTION_VERSION = 1
 TOP = 10  # event names that are shown
@@ -67,6 +71,25 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Lead:
+    """Where to go on from data that is not flat, or not yet events.
+
+    The `outline` says what is there, `fits` which known exports it may be; `flags` read it, behind those `given` for
+    the description, and `asks` is the command to go on with.
+    """
+
+    outline: Outline
+    fits: tuple[str, ...]
+    asks: str
+    flags: tuple[str, ...]
+    given: tuple[str, ...] = ()
+
+    def command(self, locations: Sequence[str]) -> str:
+        """The command line to go on with, for a shell."""
+        return visible(shlex.join(["mmstats", self.asks, *locations, *self.given, *self.flags]))
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """What is in a dataset.
 
@@ -74,12 +97,14 @@ class Description:
     `last` are instants in ISO 8601, None without rows or outside the years 1 to 9999. `events` are the most frequent
     names with their counts, at most `MAX_EVENT_NAMES` of `distinct` (null is one of the former, not of the latter).
     `passed_over` counts files of unknown extension, pipes, sockets and devices. `check` is None for a description
-    without one. `notices` are for its reader, beside it; `tables` are those of a lake.
+    without one. `notices` are for its reader, beside it; `tables` are those of a lake. There is a `lead` where events
+    are not flat, and where a file lacks a column that must be there: then nothing is counted, `rows` is None, and the
+    `fault` says which.
     """
 
     locations: tuple[str, ...]
     formats: tuple[FormatUse, ...]
-    rows: int
+    rows: int | None
     first: str | None
     last: str | None
     columns: tuple[ColumnUse, ...]
@@ -91,6 +116,8 @@ class Description:
     check: Check | None = None
     notices: tuple[str, ...] = ()
     tables: tuple[TableUse, ...] = ()
+    lead: Lead | None = None
+    fault: NotEvents | None = None
 
     @property
     def files(self) -> int:
@@ -120,6 +147,15 @@ class Description:
         ]
         top = [{"event_name": name, "count": count} for name, count in self.events[:TOP]]
         bad_files = [{"file": file, "rows": rows} for file, rows in self.bad_rows.items()]
+        paths = [
+            {
+                "path": use.text,
+                "kinds": use.kinds,
+                "null_share": round(use.nulls / use.rows, 6) if use.rows else None,
+                "samples": use.samples,
+            }
+            for use in (self.lead.outline.paths if self.lead else ())
+        ]
         check = self.check and {
             "holds": self.check.holds,
             "total": self.check.total,
@@ -142,6 +178,9 @@ class Description:
                 "events": {"distinct": self.distinct, "top": top},
                 "bad_rows": {"total": sum(self.bad_rows.values()), "files": bad_files},
                 "check": check,
+                "paths": paths,
+                "fits": self.lead.fits if self.lead else (),
+                "next": self.lead and self.lead.command(self.locations),
             }
         )
 

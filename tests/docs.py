@@ -163,7 +163,7 @@ def with_output(block: re.Match[str], terminal: Terminal) -> str:
     for command in (line for line in body.splitlines() if line.startswith("$ ")):
         code, printed = terminal.run(command.removeprefix("$ "))
         assert code not in (ExitCode.BUG, _NO_SUCH_COMMAND), f"{command}\n{printed}"
-        shown += f"{command}\n{printed.rstrip()}\n"
+        shown += "\n".join(filter(None, (command, printed.rstrip()))) + "\n"
     return f"```console\n{shown}```"
 
 

@@ -20,9 +20,11 @@ from mmstats.cli.help import (
     QUERY,
     ROOT,
     SCHEMAS,
+    SCHEMAS_INIT,
+    SCHEMAS_SHOW,
     SERVE,
 )
-from mmstats.cli.parsing import Command, Group, WrongUsage
+from mmstats.cli.parsing import Command, Group, ShowGroup, WrongUsage
 from mmstats.options import Texts
 from mmstats.question.parameters import QUESTION
 from mmstats.recall import Recallable
@@ -115,12 +117,35 @@ def serve_command(texts: Texts) -> int:
     return serve(texts)
 
 
-@_command(app, "schemas", SCHEMAS, options.SCHEMAS)
-def schemas_command(texts: Texts) -> None:
-    """List the tools whose exports are known, or print how the export of one is read, as an example."""
-    from mmstats.cli.schemas import schemas
+def _list_schemas(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        from mmstats.cli.schemas import show_all
 
-    schemas(texts)
+        show_all()
+
+
+schemas = typer.Typer(
+    help="List the tools whose exports are known, print how one is read, or draft a schema of your own.",
+    invoke_without_command=True,
+    callback=_list_schemas,
+)
+app.add_typer(schemas, name="schemas", cls=ShowGroup, epilog=SCHEMAS)
+
+
+@_command(schemas, "show", SCHEMAS_SHOW, options.SCHEMAS_SHOW)
+def schemas_show_command(texts: Texts) -> None:
+    """Print how the export of a tool is read, as an example; `mmstats schemas NAME` does so too."""
+    from mmstats.cli.schemas import show
+
+    show(texts)
+
+
+@_command(schemas, "init", SCHEMAS_INIT, options.SCHEMAS_INIT)
+def schemas_init_command(texts: Texts) -> None:
+    """Write a schema to edit: which columns and paths of your data may serve as event columns."""
+    from mmstats.cli.schemas import init
+
+    init(texts)
 
 
 cache = typer.Typer(

@@ -2,18 +2,20 @@
 
 import os
 import shlex
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mmstats.cli import ExitCode
 from mmstats.cli.completion import save_event_names
-from mmstats.cli.options import DESCRIBE, IMPORT
+from mmstats.cli.options import DESCRIBE, IMPORT, SOURCE
 from mmstats.cli.output import choose_sink, tells_format
 from mmstats.cli.progress import Progress
 from mmstats.cli.terminal import note, show_report, warn
 from mmstats.dataset import SAMPLE_ALONE
 from mmstats.errors import InvalidParams
 from mmstats.interrupts import raised
-from mmstats.options import Texts, read_options, read_texts
+from mmstats.options import Option, Texts, read_options, read_texts
 from mmstats.question.ranges import UTC_NAME
 from mmstats.render import DESCRIPTION_FORMATS
 from mmstats.resources import fit_address_space
@@ -42,7 +44,13 @@ def describe(texts: Texts) -> ExitCode:
     compute = describe.check if values["check"] else describe.describe
     with raised(), Progress() as progress:
         description = compute(dataset, progress.advance)
-    save_event_names(dataset.locations, [name for name, _ in description.events if name is not None])
+    if description.lead:
+        lead = description.lead
+        # A schema says itself how its files are written.
+        options = [one for one in SOURCE if one.name == "map" or not lead.fits]
+        description = replace(description, lead=replace(lead, given=_given(options, texts, lead.flags)))
+    if description.fault is None:
+        save_event_names(dataset.locations, [name for name, _ in description.events if name is not None])
 
     def print_page(console: "Console") -> None:
         from mmstats.render.pages import print_description
@@ -53,7 +61,25 @@ def describe(texts: Texts) -> ExitCode:
     show_report(description.to_json(), print_page, values, settings, sink)
     for notice in description.notices:
         warn(notice)
+    if description.fault:
+        raise description.fault
     return ExitCode.ANSWERED if description.holds else ExitCode.DOES_NOT_HOLD
+
+
+def _given(options: Iterable[Option], texts: Texts, flags: Iterable[str]) -> tuple[str, ...]:
+    """What a user said by some options, as flags, but for mappings of columns that other flags map.
+
+    Keys of object stores are not repeated.
+    """
+    mapped = {flag.partition("=")[0] for flag in flags}
+    return tuple(
+        word
+        for option in options
+        if option.name not in ("data", "sample", "storage_option") and not option.is_switch
+        for text in texts.get(option.name, ())
+        if not (option.name == "map" and text.partition("=")[0] in mapped)
+        for word in (option.flag, text)
+    )
 
 
 def import_(texts: Texts) -> None:

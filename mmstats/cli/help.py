@@ -31,6 +31,9 @@ Examples:
   mmstats describe events/*.csv.gz --map event_name=type --check
   mmstats describe events/ --json | jq .events.top
 
+Where events are not flat, or a column is missing, it shows the columns and paths
+that are there, and ends with a line to copy.
+
 --check exits with 1 when a file or row cannot be read. describe saves the event
 names in your cache folder (MMSTATS_CACHE_DIR), so that your shell can complete
 --event.
@@ -53,7 +56,24 @@ SCHEMAS = """\
 Examples:
   mmstats schemas
   mmstats schemas umami
+  mmstats schemas init export.ndjson -o mine.toml
+"""
+
+SCHEMAS_SHOW = """\
+Examples:
+  mmstats schemas umami
+  mmstats schemas show umami
   mmstats schemas umami > mine.toml; mmstats query export.csv --schema mine.toml
+"""
+
+SCHEMAS_INIT = """\
+Examples:
+  mmstats schemas init export.ndjson
+  mmstats schemas init exports/*.parquet -o mine.toml
+  mmstats schemas init events.txt --input-format csv --delimiter tab -o mine.toml
+
+What is guessed comes from the names of columns and from the first rows of a few
+files. It says where it is not sure, and what to fill in.
 """
 
 SERVE = """\

@@ -37,6 +37,16 @@ def _source_without(*names: str) -> Table:
     return tuple(option for option in SOURCE if option.name not in names)
 
 
+OUTPUT = Option(
+    "output",
+    "Write it to this file, whole or not at all; its name tells the format where --format does not.",
+    lambda path: None if path == "-" else path,
+    metavar="FILE",
+    nonempty=True,
+    short="o",
+)
+
+
 def _show(what: str, formats: tuple[str, ...]) -> Table:
     default = "table on a terminal, else json"
     return (
@@ -49,14 +59,7 @@ def _show(what: str, formats: tuple[str, ...]) -> Table:
             short="f",
             choice_flags=tuple(one for one in ("json", "csv") if one in formats),
         ),
-        Option(
-            "output",
-            "Write it to this file, whole or not at all; its name tells the format where --format does not.",
-            lambda path: None if path == "-" else path,
-            metavar="FILE",
-            nonempty=True,
-            short="o",
-        ),
+        OUTPUT,
         Option("color", "Whether to colour tables and messages", choices=COLORS, default_text="auto"),
         switch("no_pager", "Show what is longer than the terminal without a pager ($PAGER, else less)."),
     )
@@ -113,7 +116,13 @@ SERVE: Table = (
 )
 KEYS_CREATE: Table = (Option("name", "What the key is for, to know it again in the list.", read_name, metavar="NAME"),)
 KEYS_LIST = _show("the keys", DESCRIPTION_FORMATS)
-SCHEMAS: Table = (Option("schema", "The one to print.", read_bundled, metavar="NAME", form=Form.ARGUMENT),)
+SCHEMAS_SHOW: Table = (
+    Option("schema", "The one to print.", read_bundled, metavar="NAME", form=Form.ARGUMENT, required=True),
+)
+SCHEMAS_INIT: Table = (
+    *_source_without("map", "schema", "geo_database", "skip_bad_rows", "trust_partitions"),
+    replace(OUTPUT, help="Write it to this file, whole or not at all."),
+)
 CONFIG_SHOW = _show("the settings", DESCRIPTION_FORMATS)
 KEYS_REVOKE: Table = (
     Option(

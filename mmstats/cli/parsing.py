@@ -166,6 +166,19 @@ class Group(TyperGroup):
         formatter.write("\n" + (self.epilog or ""))
 
 
+class ShowGroup(Group):
+    """Commands of which one, `show`, may go unnamed before what it shows."""
+
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that a line names, or `show`, and what stands behind its name."""
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["show", *args])
+
+    def shell_complete(self, ctx: Context, incomplete: str) -> list[Any]:
+        """Offers what `show` takes, and the commands."""
+        shown: Any = self.commands["show"].params[0]
+        return [*shown.shell_complete(ctx, incomplete), *super().shell_complete(ctx, incomplete)]
+
+
 def wrong_usage(error: ClickException) -> WrongUsage:
     """The library's error in our words; of a command about keys without any key in it."""
     ctx = error.ctx if isinstance(error, UsageError) else None

@@ -12,7 +12,7 @@ import polars as pl
 from mmstats.dataset import EVENT_COLUMNS
 from mmstats.derivation import Column, Derivation, First, Schema, available, columns_of, renamed
 from mmstats.dialect import Dialect
-from mmstats.errors import NotEvents
+from mmstats.errors import NoColumns, NotEvents
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.limits import Limits
 from mmstats.paths import Path, readings
@@ -22,17 +22,12 @@ from mmstats.readers.predicates import holds
 from mmstats.readers.report import FoundBadRow, InstantRange
 from mmstats.readers.timestamps import TIMESTAMP, TimestampForm, calendar_digits, parse_text
 from mmstats.schemas.detection import looks_like
+from mmstats.schemas.guesses import KIN
 from mmstats.wording import nearest, visible
 
 REQUIRED = ("timestamp", "event_name")
 VISITOR = "anonymous_id"
 _PROPERTIES = "properties"
-# Names that columns with this meaning often have elsewhere, the likeliest first.
-KIN = {
-    "timestamp": ("ts", "time", "event_time", "datetime", "date", "created_at", "occurred_at", "sent_at", "at"),
-    "event_name": ("name", "type", "event_type", "action", "eventName"),
-    "anonymous_id": ("visitor_id", "visitor", "anon_id", "distinct_id", "client_id", "device_id", "user_id", "uid"),
-}
 _HASH_SEED = 42
 _DAY_DIGITS = 8  # of a date without a time of day
 _DELIMITERS = {";": "';'", "\t": "tab", ",": ",", "|": "'|'"}  # and how the shell takes them
@@ -260,7 +255,7 @@ class Projection:
         """The raw columns that an event column is made of, for a message."""
         return " or ".join(repr(visible(name)) for name in self.sources[column])
 
-    def no_columns(self, file: EventFile, missing: Sequence[str], own: Collection[str]) -> NotEvents:
+    def no_columns(self, file: EventFile, missing: Sequence[str], own: Collection[str]) -> NoColumns:
         """The error for a file in which nothing serves as the `missing` columns, with an offer of what might.
 
         `own` are the columns of the file, with their types or the values in the first row where these are known.
@@ -282,7 +277,8 @@ class Projection:
             hint = has and (f"{has}: --delimiter {_DELIMITERS[several]}?" if several else f"{has}: is that the header?")
         else:
             hint = f"did you mean {flags}?" if all(likely.values()) else f"{has}; {flags} names what serves"
-        return NotEvents(f"{file}: no column {' and no column '.join(lacked)}", hint=hint)
+        message = f"{file}: no column {' and no column '.join(lacked)}"
+        return NoColumns(message, hint=hint, path=file.path, missing=missing)
 
 
 def keys_in(own: Collection[str]) -> dict[str, tuple[str, ...]]:

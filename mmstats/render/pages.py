@@ -8,6 +8,7 @@ from rich.text import Text
 from mmstats.api_keys import StoredKey
 from mmstats.question.ranges import range_text
 from mmstats.render.layout import Column, Layout, figures
+from mmstats.render.leads import lead_sections
 from mmstats.render.records import label_text
 from mmstats.render.text import instant, percentage, size
 from mmstats.reports import (
@@ -39,13 +40,16 @@ def print_description(description: Description, names: Sequence[str], console: C
     ]
     if description.check:
         sections.append(_check(description.check, layout))
+    if description.lead:
+        sections += map(iter, lead_sections(description.lead, description.locations, layout))
     layout.print_sections(sections)
 
 
 def _heading(about: Description, names: Sequence[str], layout: Layout) -> Iterator[Text]:
     for name in names:
         yield from layout.lines(visible(name), "bold")
-    parts = (plural(about.files, "file"), size(about.bytes), plural(about.rows, "row"))
+    parts = [plural(about.files, "file"), size(about.bytes)]
+    parts += [] if about.rows is None else [plural(about.rows, "row")]
     yield from layout.lines(f" {layout.alphabet.dot} ".join(parts))
     if about.first and about.last:
         yield from layout.lines(f"{instant(about.first)} to {instant(about.last)} UTC")
@@ -77,7 +81,7 @@ def _event_columns(about: Description, layout: Layout) -> Iterator[Text]:
 
 def _events(about: Description, layout: Layout) -> Iterator[Text]:
     top = about.events[:TOP]
-    if not top:
+    if not top or about.rows is None:
         return
     yield from layout.table(
         Column("event", [label_text(name) for name, _ in top]),

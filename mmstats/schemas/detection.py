@@ -22,15 +22,22 @@ def looks_like(keys: Keys, width: int | None = None) -> str:
 
     `width` is how many columns it has, where several may be called the same.
     """
-    scores = [(_score(schema, keys, width or len(keys)), schema) for schema in _schemas()]
-    best = max(score for score, _ in scores)
-    found = [schema for score, schema in scores if score == best]
-    # Two tools may export the same fields: then either schema reads the file.
-    if best < _LEAST or any(one.columns != found[0].columns for one in found):
+    found = fitting(keys, width)
+    if not found:
         return ""
     tools = " or ".join(one.title.partition(":")[0] for one in found)
     article = "an" if tools[0] in "AEIOU" else "a"
     return f"this looks like {article} {tools} export: --schema {found[0].name}"
+
+
+def fitting(keys: Keys, width: int | None = None) -> tuple[Schema, ...]:
+    """The schemas that read a file, none where that is not clear; of several, any reads it."""
+    scores = [(_score(schema, keys, width or len(keys)), schema) for schema in _schemas()]
+    best = max(score for score, _ in scores)
+    found = tuple(schema for score, schema in scores if score == best)
+    # Two tools may export the same fields.
+    is_clear = best >= _LEAST and all(one.columns == found[0].columns for one in found)
+    return found if is_clear else ()
 
 
 def _schemas() -> Iterator[Schema]:

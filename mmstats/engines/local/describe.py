@@ -12,8 +12,9 @@ from itertools import islice
 import polars as pl
 
 from mmstats.dataset import EVENT_COLUMNS, Dataset
+from mmstats.engines.local.leads import lead_of, lead_of_events
 from mmstats.engines.local.manifest_check import manifest_faults
-from mmstats.errors import DatasetError, NotEvents, Undecodable
+from mmstats.errors import DatasetError, NoColumns, NotEvents, Undecodable
 from mmstats.files.discovery import current_file, is_listed
 from mmstats.files.event_file import EventFile
 from mmstats.question.columns import DIMENSIONS
@@ -27,6 +28,7 @@ from mmstats.readers.scan import Scan
 from mmstats.readers.schema_groups import by_pyarrow
 from mmstats.readers.source import Source, read_source
 from mmstats.reports import MAX_EVENT_NAMES, MAX_FAULTS, Check, ColumnUse, Description, Fault, FormatUse, TableUse
+from mmstats.schemas.detection import looks_like
 from mmstats.schemas.lookups import without_lacking
 
 Advance = Callable[[int], None]
@@ -104,10 +106,17 @@ def _merge(summaries: Iterable[Summary]) -> Summary:
 def describe(dataset: Dataset, advance: Advance = lambda _: None) -> Description:
     """What is in a dataset, rows that cannot be read left out and counted; `advance` is told of bytes read.
 
-    Raises NotEvents and Unreadable as a question would.
+    Where a file lacks a column that must be there, that is the description's fault. Raises NotEvents otherwise, and
+    Unreadable, as a question would.
     """
 
     def read(source: Source) -> Description:
+        try:
+            return read_events(source)
+        except NoColumns as fault:
+            return _no_events_yet(dataset, source, fault)
+
+    def read_events(source: Source) -> Description:
         columnar = source.scan([file for file in source.files if not file.format.is_text])
         bad = {path for path, one in columnar.report().files.items() if one.bad_rows or one.passed_over}
         # A footer counts rows that cannot be read, or are no events, as well.
@@ -246,6 +255,10 @@ def _description(dataset: Dataset, source: Source, summary: Summary, report: Rea
         return source.projection.sources[column]
 
     first, last = summary.instants()
+    lacks_some = any(source.lacks(name, report) for name in DIMENSIONS)
+    is_led = lacks_some and dataset.schema is None and not source.is_stored
+    lead = lead_of_events(source, report.columns) if is_led else None
+    export = looks_like(lead.outline.keys, lead.outline.width) if lead else ""
     bad = {_name(file): one.bad_rows for file in source.files if (one := report.files.get(file.path)) and one.bad_rows}
     return Description(
         dataset.locations,
@@ -259,15 +272,36 @@ def _description(dataset: Dataset, source: Source, summary: Summary, report: Rea
         summary.distinct,
         source.found.passed_over + source.found.special,
         bad,
-        notices=(*source.mapped_to_nothing(report.columns), *_export(source, report)),
-        tables=tuple(TableUse(one.folder, one.kind, one.version) for one in source.found.tables),
+        notices=(*source.mapped_to_nothing(report.columns), *([export] if export else [])),
+        tables=_tables(source),
+        lead=lead,
     )
 
 
-def _export(source: Source, report: ReadReport) -> list[str]:
-    """What export the data looks like, where it lacks columns that are asked for most."""
-    lacks_some = any(source.lacks(name, report) for name in DIMENSIONS)
-    return [export] if lacks_some and (export := source.looks_like()) else []
+def _no_events_yet(dataset: Dataset, source: Source, fault: NoColumns) -> Description:
+    """What there is to say of a dataset of which a file lacks a column that must be there."""
+    first = [file for file in source.files if file.path == fault.path]
+    files = [*first, *(file for file in source.files if file.path != fault.path)]
+    named = {*dataset.columns, *(dataset.schema.columns if dataset.schema else ())}
+    return Description(
+        locations=dataset.locations,
+        formats=tuple(_formats(source.files)),
+        rows=None,
+        first=None,
+        last=None,
+        columns=(),
+        missing=fault.missing,
+        events=(),
+        distinct=0,
+        passed_over=source.found.passed_over + source.found.special,
+        tables=_tables(source),
+        lead=lead_of(source, files, named.difference(fault.missing)),
+        fault=fault,
+    )
+
+
+def _tables(source: Source) -> tuple[TableUse, ...]:
+    return tuple(TableUse(one.folder, one.kind, one.version) for one in source.found.tables)
 
 
 def _formats(files: Sequence[EventFile]) -> list[FormatUse]:
