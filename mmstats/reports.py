@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from mmstats.answer import encode
 from mmstats.errors import NotEvents
 from mmstats.question.instants import utc_text
-from mmstats.schemas.outline import Outline
 from mmstats.wording import visible
+
+if TYPE_CHECKING:
+    from mmstats.schemas.outline import Outline
 
 DESCRIPTION_VERSION = 1
 TOP = 10  # event names that are shown
@@ -78,7 +81,7 @@ class Lead:
     the description, and `asks` is the command to go on with.
     """
 
-    outline: Outline
+    outline: "Outline"
     fits: tuple[str, ...]
     asks: str
     flags: tuple[str, ...]

@@ -13,7 +13,6 @@ from mmstats.files.text_file import open_bytes
 from mmstats.readers.json_text import blocks_of, key_pattern, value_of
 from mmstats.readers.path_columns import paths_in_lines
 from mmstats.readers.projection import REQUIRED, Projection, keys_in
-from mmstats.schemas.detection import looks_like
 from mmstats.wording import visible
 
 _LOOKS = 50  # objects of a block that are decoded for columns that need not be there
@@ -78,6 +77,8 @@ class JsonColumns:
         """Raise NotEvents when a column that must be there was in none of the objects; a file of none needs none."""
         missing = [column for column in REQUIRED if column in self._missing] if self._rows else []
         if missing:
+            from mmstats.schemas.detection import looks_like  # needed only after a mistake
+
             first = first_object(self._file, self._projection)
             error = self._projection.no_columns(self._file, missing, first)
             arrays = [

@@ -21,8 +21,6 @@ from mmstats.readers import derive
 from mmstats.readers.predicates import holds
 from mmstats.readers.report import FoundBadRow, InstantRange
 from mmstats.readers.timestamps import TIMESTAMP, TimestampForm, calendar_digits, parse_text
-from mmstats.schemas.detection import looks_like
-from mmstats.schemas.guesses import KIN
 from mmstats.wording import nearest, visible
 
 REQUIRED = ("timestamp", "event_name")
@@ -260,6 +258,8 @@ class Projection:
 
         `own` are the columns of the file, with their types or the values in the first row where these are known.
         """
+        from mmstats.schemas.detection import looks_like  # needed only after a mistake
+
         names = {*own, *file.partition}
         given = {*self.mapped, *(self.schema.columns if self.schema else ())}
         lacked = [
@@ -302,6 +302,8 @@ def _folded(name: str) -> str:
 
 def _likely(column: str, names: Collection[str]) -> str | None:
     """The column of the data that could be meant to serve as an event column, if one looks like it."""
+    from mmstats.schemas.guesses import KIN  # needed only after a mistake
+
     folded = {name.casefold(): name for name in names}
     for kin in (column, *KIN.get(column, ())):
         if kin.casefold() in folded:

@@ -27,7 +27,6 @@ from mmstats.readers.report import FileReport, InstantRange, ReadOptions, ReadRe
 from mmstats.readers.scan import Scan
 from mmstats.readers.schema_groups import by_pyarrow, find_undecodable
 from mmstats.resources import lack_in
-from mmstats.schemas.detection import looks_like
 from mmstats.schemas.lookups import require
 from mmstats.storage.errors import is_store_error
 from mmstats.wording import did_you_mean, plural, visible
@@ -256,6 +255,8 @@ class Source:
 
     def looks_like(self) -> str:
         """What export the files look like, and the flag that reads it; empty where a schema is given, or none fits."""
+        from mmstats.schemas.detection import looks_like  # needed only after a mistake
+
         files = [file for file in self.found.files if not file.stored]
         with suppress(DatasetError, *ENGINE_FAULTS, OSError):  # it is read for an offer alone
             if files and self.projection.schema is None:
