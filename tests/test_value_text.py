@@ -59,7 +59,7 @@ def plain(value: float) -> str:
     """A number in plain notation, as Python tells it: an integer as such, else the shortest that reads back."""
     if value.is_integer() and abs(value) <= 2**53:
         return str(int(value))
-    return f"{Decimal(repr(value)):f}"
+    return f"{Decimal(repr(value)):f}".removesuffix(".0")
 
 
 @FORMS
@@ -71,6 +71,20 @@ def test_an_integral_float_is_its_integer(ask: Ask, tmp_path: Path, form: str) -
         expected[plain(number)] = expected.get(plain(number), 0) + 1
     assert labels(ask, name) == expected
     assert all(float(text) in NUMBERS for text in expected if text is not None)
+
+
+@pytest.mark.parametrize("name", ["a.ndjson", "a.json", "a.parquet", "a.arrow"])
+def test_numbers_are_the_same_text_in_every_format(ask: Ask, tmp_path: Path, name: str) -> None:
+    """A number that has no sign or fraction of its own has none in any format, while a text of JSON keeps both."""
+    numbers = {-0.0: "0", 2.0**53 + 2: "9007199254740994", 9.5e15: "9500000000000000", -101.0: "-101"}
+    if name.endswith("json"):
+        rows = [{"timestamp": AT, "event_name": "a", "source": one, "medium": "-0"} for one in numbers]
+        text = json.dumps(rows) if name == "a.json" else "\n".join(map(json.dumps, rows))
+        (tmp_path / name).write_text(text)
+    else:
+        write(tmp_path, name[2:], source=pa.array(list(numbers)), medium=pa.array(["-0"] * len(numbers)))
+    assert labels(ask, name) == dict.fromkeys(numbers.values(), 1)
+    assert ask(name, "--group-by", "medium").rows == [{"medium": "-0", "value": len(numbers)}]
 
 
 @pytest.mark.parametrize("width", [pa.float16(), pa.float32(), pa.float64()], ids=str)

@@ -214,7 +214,7 @@ def _on_one_line(value: str) -> str:
 
 
 BLANK = b" \t\r"  # what a line that holds nothing may hold, to the engine
-_BEGUN, _BEGINS = r"^[\[{]", rb"[\[{]"  # a list or an object, in a column and in a line
+_BEGUN, _BEGINS = r"^(?:[\[{]|-0$)", rb"(?:[\[{]|-0)"  # a list, an object or -0, in a column and in a line
 MOST_LEVELS = 512  # of lists and objects in a line, its own object among them
 _OPENING = (b"[", b"{")
 _NESTING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]')  # texts, which may hold brackets, and brackets
@@ -271,7 +271,7 @@ def column_text(value: object) -> str | None:
 def compacted(text: bytes, raw: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
     """The raw columns of some lines, with lists and objects in `names` as compact JSON, which the engine writes wide.
 
-    Only a value that begins like one is looked at again; a string may begin so too, so its line is searched first.
+    It keeps the sign of -0, too. Only a value that begins like one is looked at again; a string may begin so too, so its line is searched first.
     """
     columns = [name for name in raw.columns if name in names and raw[name].str.contains(_BEGUN).any()]
     keys = [key_pattern(name, _BEGINS) for name in (*columns, None)] if columns else []
@@ -315,7 +315,10 @@ def _object(line: bytes) -> dict[str, object]:
 def _texts(objects: list[dict[str, object]], name: str, as_read: Iterable[str | None]) -> Iterator[str | None]:
     for thing, old in zip(objects, as_read, strict=True):
         value = thing.get(name)
-        yield _compact(value) if isinstance(value, dict | list) else old
+        if isinstance(value, dict | list):
+            yield _compact(value)
+        else:
+            yield "0" if old == "-0" and isinstance(value, Number) else old
 
 
 def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -360,7 +363,7 @@ def _number(number: Number) -> str:
     value = float(number)
     if value in (float("inf"), -float("inf")):
         raise ValueError("a number in it is too large")
-    return f"{Decimal(repr(value)):f}".removesuffix(".0")
+    return f"{Decimal(repr(value)):f}".removesuffix(".0") if value else "0"
 
 
 def _integer(text: str) -> Number:

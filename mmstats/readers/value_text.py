@@ -123,7 +123,7 @@ def _float_text(source: pl.Expr) -> pl.Expr:
     integer = source.cast(pl.Int64, strict=False)
     is_integral = (source == source.round(0)) & source.is_between(-_EXACT, _EXACT)
     shortest = pl.when(source.is_finite()).then(source).cast(pl.String)
-    plain = shortest.map_batches(_without_exponents, return_dtype=pl.String, is_elementwise=True)
+    plain = shortest.map_batches(_without_exponents, return_dtype=pl.String, is_elementwise=True).str.strip_suffix(".0")
     return pl.when(is_integral).then(integer.cast(pl.String)).otherwise(plain)
 
 
