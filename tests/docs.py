@@ -11,7 +11,7 @@ import inspect
 import re
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from typing import Any
 import mmstats
 from mmstats.cli import MEANING, ExitCode
 from mmstats.cli.app import app
+from mmstats.derivation import Column, Constant, Derivation, First, Join, Step
 from mmstats.question.parameters import EXTENSIONS, PARAMETERS
-from mmstats.schemas import bundled, title_of
+from mmstats.schemas import bundled, load_schema, title_of
 from mmstats.serve.errors import ERROR_CODES
 from mmstats.settings import SETTINGS
 from tests.serving import serving
@@ -28,8 +29,8 @@ from tests.terminal import Terminal
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
-BLOCK = re.compile(r"^(<!-- not run: .+ -->\n)?```(console|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "sources").glob("*.md")))
+BLOCK = re.compile(r"^(<!-- not run: [^\n]+ -->\n)?```(console|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _NO_SUCH_COMMAND = 127  # a shell's exit code
 
 
@@ -113,6 +114,52 @@ def schemas() -> str:
     return "\n".join(["| `--schema` | what it reads |", "| --- | --- |", *rows])
 
 
+def read_from(name: str) -> str:
+    """The table of what each event column of a known export is read from."""
+    schema = load_schema(name)
+    rows = [f"| `{column}` | {_in_words(one)} |" for column, one in schema.columns.items()]
+    only = [
+        f"\nOnly rows whose `{column}` is {_either(values)} are events, where there is one."
+        for column, values in schema.only.items()
+    ]
+    return "\n".join(["| event column | is read from |", "| --- | --- |", *rows, *only])
+
+
+def _either(values: Sequence[str]) -> str:
+    *others, last = (f"`{one}`" for one in values)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _in_words(derivation: Derivation) -> str:
+    match derivation:
+        case Column(name):
+            return f"`{name}`"
+        case Constant(text):
+            return f"always `{text}`"
+        case First(parts):
+            return ", else ".join(map(_in_words, parts))
+        case Join(parts):
+            return " and ".join(map(_in_words, parts))
+        case Step(of, "values", argument):
+            table = ", ".join(f"`{key}` is `{value}`" for key, value in dict(argument).items())
+            return f"{_in_words(of)} ({table})"
+        case Step(of, name, argument):
+            whole = f"({_in_words(of)})" if isinstance(of, First) else _in_words(of)
+            return _STEPS[name].format(argument=_FACTS.get(str(argument), argument), of=whole)
+
+
+_STEPS: Mapping[str, str] = {
+    "agent": "the {argument} in the user agent {of}",
+    "decode": "{of}",
+    "geo": "the {argument} of the address {of}",
+    "lower": "{of}, in small letters",
+    "query": "`{argument}` in {of}",
+    "upper": "{of}, in capitals",
+    "url": "the {argument} in the URL {of}",
+}
+_FACTS = {"device_type": "kind of device", "os": "system"}
+
+
 def rooms() -> str:
     """The modules of the program, each with the first line of its docstring, in the order of the import contract."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
@@ -147,6 +194,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "python signature": python_signature,
     "rooms": rooms,
     "schemas": schemas,
+    **{f"schema {name}": partial(read_from, name) for name in bundled() if name != "plausible"},
 }
 
 

@@ -4,6 +4,7 @@ import fcntl
 import gzip
 import os
 import pty
+import shutil
 import struct
 import subprocess
 import sys
@@ -39,6 +40,7 @@ class Terminal:
     """A terminal in `home/work`, where the events are, and with nothing of its user.
 
     `events/` has the sample's 28 days, a Parquet file each; the files beside it have the first of them.
+    `exports/` has a small export of each known tool.
     """
 
     def __init__(self, home: Path, columns: int = 80, **environment: str) -> None:
@@ -52,6 +54,7 @@ class Terminal:
         for name in ("may.csv.gz", "more.csv.gz"):
             (self.folder / name).write_bytes(gzip.compress(day.write_csv().encode()))
         (self.folder / "events.ndjson.gz").write_bytes(gzip.compress(day.write_ndjson().encode()))
+        shutil.copytree(Path(__file__).parent / "exports", self.folder / "exports")
         self._environment = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(home),

@@ -19,6 +19,7 @@ from mmstats.dataset import EVENT_COLUMNS
 from mmstats.files.event_file import EXTENSIONS
 from mmstats.question.parameters import EXTENSIONS as BEYOND_THE_API
 from mmstats.question.parameters import PARAMETERS
+from mmstats.schemas import bundled
 from mmstats.serve.errors import ERROR_CODES
 from mmstats.settings import FORMATS, SETTINGS, load_settings
 from tests.docs import PAGES, README, ROOT, generate
@@ -26,7 +27,7 @@ from tests.terminal import Terminal
 
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 TEXT = "\n".join(TEXTS.values())
-FENCED = re.compile(r"^(<!-- not run: .+ -->\n)?```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCED = re.compile(r"^(<!-- not run: [^\n]+ -->\n)?```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SOURCES = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "mmstats").rglob("*.py"))
 
 
@@ -158,6 +159,9 @@ def _anchors(text: str) -> set[str]:
 
 
 def test_no_page_is_an_orphan() -> None:
-    """The README links to every page."""
+    """The README links to every page, but to those of single sources by way of their index."""
     linked = set(re.findall(r"\]\((docs/[^)#]+\.md)", TEXTS[README]))
+    index = TEXTS[ROOT / "docs" / "sources.md"]
+    linked |= {f"docs/{page}" for page in re.findall(r"\]\((sources/[^)#]+\.md)", index)}
     assert linked == {_name(page) for page in PAGES if page != README}
+    assert {page.stem for page in PAGES if page.parent == ROOT / "docs" / "sources"} == set(bundled()) - {"plausible"}
