@@ -11,6 +11,8 @@ from itertools import count
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mmstats.cli import run
@@ -64,6 +66,60 @@ def test_a_damaged_file_is_named(
     assert ran.code == 4
     assert str(path) in ran.err
     assert "Traceback" not in ran.err
+
+
+def _parquet(**how: object) -> bytes:
+    written = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(ROWS[:9]).drop_columns("source"), written, compression="none", **how)
+    return written.getvalue()
+
+
+def _with_header(data: bytes, version: str, field: str, value: int) -> bytes:
+    """The file with another number, of one byte, in the header of its last data page, of event names.
+
+    A header is pairs of bytes, the type of a number and the number.
+    """
+    chunk = pq.read_metadata(io.BytesIO(data)).row_group(0).column(1)
+    sizes = {"uncompressed": 3, "compressed": 5}
+    fields = {"1.0": {"values": 8}, "2.0": {"values": 8, "nulls": 10, "rows": 12, "levels": 16}}[version]
+    at = data.index(b"\x15", chunk.data_page_offset) + {**sizes, **fields}[field]
+    return data[:at] + bytes([(value << 1) ^ (value >> 63)]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize("value", [-1, 60])
+@pytest.mark.parametrize(
+    ("version", "field"),
+    [
+        *(("1.0", field) for field in ("values", "uncompressed", "compressed")),
+        *(("2.0", field) for field in ("values", "nulls", "rows", "levels")),
+    ],
+)
+def test_a_page_header_that_contradicts_the_file_is_named(
+    ask: Ask, tmp_path: Path, version: str, field: str, value: int
+) -> None:
+    """What a page's header says of its values and sizes is not taken at its word, and bad rows are not the fault."""
+    path = tmp_path / "events.parquet"
+    whole = _parquet(data_page_version=version, use_dictionary=False)
+    path.write_bytes(whole)
+    assert ask(path, "--group-by", "event_name").code == 0
+    path.write_bytes(_with_header(whole, version, field, value))
+    ran = ask(path, "--group-by", "event_name", "--skip-bad-rows")
+    assert ran.code == 4
+    assert ran.error.startswith(f"{path}: damaged: the pages of its column event_name contradict themselves: ")
+    assert "hint: restore it" in ran.err
+
+
+@pytest.mark.parametrize("field", ["text", "s.text", "l"])
+@pytest.mark.parametrize("how", [{"data_page_version": "2.0"}, {"data_page_size": 64}, {"row_group_size": 7}], ids=str)
+def test_sound_pages_of_any_form_are_read(ask: Ask, tmp_path: Path, field: str, how: dict[str, object]) -> None:
+    """Long statistics, many pages and row groups, nested columns, and row groups without rows are no damage."""
+    path = tmp_path / "events.parquet"
+    rows = [{**row, "text": "x" * 400, "s": {"text": "y"}, "l": [1, 2] if row["source"] > "5" else []} for row in ROWS]
+    table = pa.Table.from_pylist(rows)
+    pq.write_table(table, path, write_batch_size=8, compression="zstd", **how)
+    assert sum(row["value"] for row in ask(path, "--map", f"source={field}", "--group-by", "source").rows) == len(ROWS)
+    pq.write_table(table.slice(0, 0), path)
+    assert ask(path, "--map", f"source={field}").rows == [{"value": 0}]
 
 
 def let_fail(patch: pytest.MonkeyPatch, error: BaseException, failing: range) -> None:

@@ -1,7 +1,6 @@
 """What a Parquet footer says of its columns that the engine's schema does not: UUIDs, JSON and 96-bit instants.
 
-A footer is in Thrift's compact protocol, and begins with the schema. Only that is read, since the row groups behind it
-are long; PyArrow would tell as well, but takes longer to import than a small question to answer.
+A footer begins with the schema. Only that is read here, since the row groups behind it are long.
 """
 
 from collections.abc import Iterator
@@ -9,16 +8,27 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from mmstats.readers.thrift import (
+    BINARY,
+    FAULTS,
+    I16,
+    I32,
+    I64,
+    LIST,
+    STRUCT,
+    Struct,
+    integer,
+    list_header,
+    read_struct,
+)
 from mmstats.readers.value_text import JSON, UUID
 
 _MAGIC = b"PAR1"
-_END = 8  # the length of the footer, and the magic
+_END = 8  # bytes behind a footer: its length and the magic
 _INT96, _FIXED = 3, 7  # physical types
 _JSON_CONVERTED = 19
 _JSON_LOGICAL, _UUID_LOGICAL = 12, 14
-# Thrift's types
-_TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 11, 12
-_INTEGERS = (4, 5, 6)
+_INTEGERS = (I16, I32, I64)
 
 
 @dataclass(slots=True)
@@ -48,11 +58,15 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class FooterHead:
-    """The beginning of a footer: the columns, and how many rows and row groups it says that there are."""
+    """The beginning of a footer: the columns, and how many rows and row groups it says that there are.
+
+    The list of row groups is `behind` it.
+    """
 
     columns: tuple[Element, ...]
     rows: int
     row_groups: int
+    behind: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,59 +85,33 @@ class FooterForm:
         if not (footer.startswith(self.before) and footer.endswith(self.behind, 0, -_END)):
             return None
         try:
-            return _counts(_Compact(footer, len(self.before)), 2)
-        except (IndexError, ValueError, RecursionError):
+            rows, at = integer(footer, len(self.before))
+            _, at = read_struct(footer, at, number=3, stop=4)
+            return rows, list_header(footer, at)[0]
+        except FAULTS:
             return None
 
 
 def read_form(footer: bytes) -> FooterForm | None:
     """What in a footer that follows the magic tells the schema; None where it is not as it should be."""
-    compact, before = _Compact(footer, len(_MAGIC)), b""
     try:
-        for number, kind in compact.fields():
-            compact.skip(kind)
-            if number == 2:
-                before = footer[: compact.at]
-            elif number == 4:
-                return FooterForm(before, footer[compact.at : -_END]) if before else None
-    except (IndexError, ValueError, RecursionError):
+        _, rows = read_struct(footer, len(_MAGIC), stop=3)
+        _, behind = read_struct(footer, len(_MAGIC), stop=5)
+    except FAULTS:
         return None
-    return None
+    return FooterForm(footer[:rows], footer[behind - 1 : -_END])  # with the byte that tells which field comes there
 
 
 def read_head(footer: bytes) -> FooterHead:
     """The beginning of a footer that follows the magic; of no columns where it is not as it should be."""
     try:
-        return _head(_Compact(footer, len(_MAGIC)))
-    except (IndexError, ValueError, RecursionError):
+        head, at = read_struct(footer, len(_MAGIC), stop=4)
+        groups = list_header(footer, at)[0] if at < len(footer) else 0
+        root, *elements = map(_element, head[2, LIST])
+        _adopt(root, iter(elements))
+        return FooterHead(tuple(root.children), head.get((3, I64), 0), groups, at)
+    except FAULTS:
         return FooterHead((), 0, 0)
-
-
-def _head(compact: "_Compact") -> FooterHead:
-    elements: list[Element] = []
-    for number, kind in compact.fields():
-        if number == 2 and kind == _LIST:
-            elements = [_element(compact) for _ in range(compact.list_header()[0])]
-            break
-        compact.skip(kind)
-    rest = iter(elements)
-    root = next(rest, Element())
-    _adopt(root, rest)
-    return FooterHead(tuple(root.children), *_counts(compact, 2))
-
-
-def _counts(compact: "_Compact", after: int) -> tuple[int, int]:
-    """The numbers of rows and of row groups, which come after a field."""
-    rows = groups = 0
-    for number, kind in compact.fields(after):
-        if number == 3:
-            rows = compact.integer()
-        elif number == 4 and kind == _LIST:
-            groups = compact.list_header()[0]
-            break
-        else:
-            compact.skip(kind)
-    return rows, groups
 
 
 def _adopt(parent: Element, rest: Iterator[Element]) -> None:
@@ -136,19 +124,12 @@ def _adopt(parent: Element, rest: Iterator[Element]) -> None:
         _adopt(child, rest)
 
 
-def _element(compact: "_Compact") -> Element:
-    found = Element()
-    for number, kind in compact.fields():
-        if number == 4:
-            found.name = compact.binary().decode("utf-8", "replace")
-        elif number == 10 and kind == _STRUCT:  # a union: the number of its only field tells the type
-            for found.logical, held in compact.fields():
-                compact.skip(held)
-        elif kind in _INTEGERS:
-            found.fields[number] = compact.integer()
-        else:
-            compact.skip(kind)
-    return found
+def _element(struct: Struct) -> Element:
+    fields = {number: value for (number, kind), value in struct.items() if kind in _INTEGERS}
+    name = struct.get((4, BINARY), b"")
+    # The logical type is a union: the number of its only field tells which.
+    logical = next((number for number, _ in struct.get((10, STRUCT), ())), 0)
+    return Element(fields, name.decode("utf-8", "replace"), logical)
 
 
 def typed_as_engine(head: FooterHead, schema: pl.Schema) -> pl.Schema:
@@ -183,71 +164,3 @@ def _logical(element: Element, dtype: pl.DataType) -> pl.DataType:
 def _typed(dtype: object) -> pl.DataType:
     assert isinstance(dtype, pl.DataType)
     return dtype
-
-
-class _Compact:
-    """A value in Thrift's compact protocol, read from a place on."""
-
-    def __init__(self, data: bytes, at: int) -> None:
-        self._data, self._at = data, at
-
-    @property
-    def at(self) -> int:
-        """The place of what is read next."""
-        return self._at
-
-    def fields(self, number: int = 0) -> Iterator[tuple[int, int]]:
-        """The number and the type of each field of a struct; whoever asks reads or skips it before the next."""
-        while head := self._byte():
-            number = number + (head >> 4) if head >> 4 else self.integer()
-            yield number, head & 15
-
-    def list_header(self) -> tuple[int, int]:
-        """The number of elements of a list, and their type."""
-        head = self._byte()
-        return (head >> 4 if head >> 4 < 15 else self._varint()), head & 15
-
-    def integer(self) -> int:
-        """An integer of any size but a byte."""
-        value = self._varint()
-        return (value >> 1) ^ -(value & 1)
-
-    def binary(self) -> bytes:
-        """A text or bytes."""
-        size = self._varint()
-        self._at += size
-        if self._at > len(self._data):
-            raise ValueError("a text goes beyond the end")
-        return self._data[self._at - size : self._at]
-
-    def skip(self, kind: int) -> None:
-        """Pass over a value."""
-        if kind == _STRUCT:
-            for _, held in self.fields():
-                self.skip(held)
-        elif kind in (_LIST, _SET):
-            count, held = self.list_header()
-            for _ in range(count):
-                self.skip(_BYTE if held in (_TRUE, _FALSE) else held)
-        elif kind == _BINARY:
-            self.binary()
-        elif kind in _INTEGERS:
-            self._varint()
-        elif kind == _MAP:
-            raise ValueError("no map is expected")
-        elif kind not in (_TRUE, _FALSE):
-            self._at += 8 if kind == _DOUBLE else 1
-
-    def _varint(self) -> int:
-        value = shift = 0
-        while True:
-            byte = self._byte()
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value
-            shift += 7
-
-    def _byte(self) -> int:
-        byte = self._data[self._at]
-        self._at += 1
-        return byte

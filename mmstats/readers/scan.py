@@ -12,6 +12,7 @@ from mmstats.files.event_file import EventFile
 from mmstats.readers.bad_rows import count_bad_rows, count_passed_over
 from mmstats.readers.columnar import FILE, ColumnarFiles
 from mmstats.readers.integrity import check_stored
+from mmstats.readers.parquet_pages import check_pages
 from mmstats.readers.position import Position
 from mmstats.readers.projection import VISITOR, Projection, Selection, hashed
 from mmstats.readers.report import FileReport, ReadOptions, ReadReport
@@ -49,6 +50,8 @@ class Scan:
         if len(self._texts) == len(files):
             return
         for group in group_by_schema([file for file in files if not file.format.is_text], projection):
+            if judge:
+                check_pages(group)
             judging = judge and (not group.is_stored or group.has_json)
             if judging and group.is_judged_as_read and not options.skip_bad_rows:
                 group = replace(group, strict=True)  # noqa: PLW2901 - or the JSON would be parsed twice
