@@ -271,7 +271,8 @@ def column_text(value: object) -> str | None:
 def compacted(text: bytes, raw: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
     """The raw columns of some lines, with lists and objects in `names` as compact JSON, which the engine writes wide.
 
-    It keeps the sign of -0, too. Only a value that begins like one is looked at again; a string may begin so too, so its line is searched first.
+    It keeps the sign of -0, too. Only a value that begins like one is looked at again; a string may begin so too, so
+    its line is searched first.
     """
     columns = [name for name in raw.columns if name in names and raw[name].str.contains(_BEGUN).any()]
     keys = [key_pattern(name, _BEGINS) for name in (*columns, None)] if columns else []
