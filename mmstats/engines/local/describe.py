@@ -259,7 +259,7 @@ def _description(dataset: Dataset, source: Source, summary: Summary, report: Rea
         summary.distinct,
         source.found.passed_over + source.found.special,
         bad,
-        notices=(*source.mapped_to_nothing(report.columns), *_export(source, report)),
+        notices=(*report.swallowing(), *source.mapped_to_nothing(report.columns), *_export(source, report)),
         tables=tuple(TableUse(one.folder, one.kind, one.version) for one in source.found.tables),
     )
 
