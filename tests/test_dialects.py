@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import mmstats
@@ -104,6 +104,44 @@ def test_what_is_no_delimiter_is_refused(ask: Ask, delimiter: str) -> None:
     ran = ask("a.csv", "--delimiter", delimiter)
     assert ran.code == 2
     assert "--delimiter" in ran.error
+
+
+_ROW = "2026-05-01,a,{}\n".format
+SWALLOWING = {
+    "two rows": ("a.csv", _ROW("w") + _ROW('"x') + _ROW('y"'), 3),
+    "several rows": ("a.tsv", _ROW('"x') + _ROW("y") * 3 + _ROW('z"'), 2),
+    "without a break at the end": ("a.csv.gz", (_ROW('"x') + _ROW('y"'))[:-1], 2),
+    "breaks of two signs": ("a.csv", (_ROW('"x') + _ROW('y"')).replace("\n", "\r\n"), 2),
+    "other quotes": ("a.csv", _ROW('5" x') + _ROW('"x') + _ROW('y"') + _ROW('5" y'), 3),
+    "a large file": ("a.csv", _ROW("w") * 40_000 + _ROW('"x') + _ROW('y"') + _ROW("w") * 40_000, 40_002),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "line"), SWALLOWING.values(), ids=SWALLOWING)
+def test_rows_in_a_quoted_field_are_told(
+    ask: Ask, tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, text: str, line: int
+) -> None:
+    """Where each line in a quoted field would be a row, which two stray quotes make, every command warns."""
+    content = ("timestamp,event,source\n" + text).replace(",", "\t" if name == "a.tsv" else ",").encode()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    hint = "--quote none reads quotes as themselves"
+    told = f"warning: {name}: line {line:,}: each line in a quoted field would be a row by itself: {hint}\n"
+    ran = ask(name, "--group-by", "source", "--all")
+    assert (ran.code, ran.err) == (0, told)
+    assert ask(name, "--quote", "none").err == ""
+    for command in (["describe", name], ["import", name, "--to", "store"]):
+        assert run(command) == 0
+        assert told in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("field", ['"x\ny"', '"x\n1,2,3\ny"', '"x\ny\n1,2,3"', '","', '"x,\n"', '"a ""b""\n"'])
+def test_text_of_several_lines_is_no_reason_to_warn(ask: Ask, tmp_path: Path, field: str) -> None:
+    """A quoted field some lines of which would be no rows is a text like any other."""
+    (tmp_path / "a.csv").write_text("timestamp,event,source\n" + _ROW(field) * 3 + _ROW("z"))
+    (tmp_path / "b.csv").write_text("source,timestamp,event\n" + f"{field},2026-05-01,a\n" * 3)
+    for name, rows in (("a.csv", 4), ("b.csv", 3)):
+        ran = ask(name)
+        assert (ran.value, ran.err) == (rows, "")
 
 
 def test_quotes_may_be_themselves(ask: Ask, tmp_path: Path) -> None:
@@ -341,6 +379,7 @@ def by_python(text: str, form: str, zone: str) -> datetime | None:
 
 @given(written_moments(), st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"]))
 @settings(max_examples=150)
+@example(("%d.%m.%y", ["31.12.68", "01.01.69", "01.01.70"]), "UTC")
 def test_a_format_means_what_strptime_reads(
     tmp_path_factory: pytest.TempPathFactory, written: tuple[str, list[str]], zone: str
 ) -> None:

@@ -20,6 +20,7 @@ from mmstats.readers.csv_bad_records import find_bad_records
 from mmstats.readers.csv_body import Body, HeldBody
 from mmstats.readers.csv_head import read_head
 from mmstats.readers.csv_quotes import SoundRecords
+from mmstats.readers.csv_swallowed import first_with_rows
 from mmstats.readers.csv_syntax import CsvSyntax
 from mmstats.readers.path_columns import add_from_texts
 from mmstats.readers.projection import Projection, judge_rows, range_of, select_rows
@@ -51,6 +52,7 @@ class CsvReader:
         self._seen: set[str] = set()
         self._rows = self._bad_rows = self._passed_over = 0  # of the blocks that were taken
         self._left_out = 0  # records that are in no block
+        self._holds_rows = False  # in a quoted field
         self._range: InstantRange | None = None
         self._fault = ""  # what the reader gave up on
         self._told = 0  # bytes of the file
@@ -68,7 +70,7 @@ class CsvReader:
                 return
             head, below = found
             most, skip = self._projection.limits.csv_block_bytes, self._options.skip_bad_rows
-            body = Body(stream, below, SoundRecords(head.names, head.syntax, most, skip=skip))
+            body = Body(stream, below, SoundRecords(head.names, head.syntax, most, skip=skip), head.syntax)
             while True:
                 yield from self._below_names(body, head.syntax)
                 if not body.records.has_other_names or body.stopped or body.fault:
@@ -76,6 +78,7 @@ class CsvReader:
                 body.go_on()
             self._fault = body.fault or (_BAD_ROW if body.records.is_broken else "")
             self._left_out += body.records.left_out
+            self._holds_rows = body.holds_rows
 
     def _below_names(self, body: Body, syntax: CsvSyntax) -> Iterator[Callable[[], CsvBlock]]:
         """How to read each block of the records below the same names, which a header alone has as well."""
@@ -121,7 +124,9 @@ class CsvReader:
         self._tell(self._file.size)
         headers = (self._projection.columns_in(self._file, names, self._seen) for names in self._headers)
         bad_rows = self._bad_rows + self._left_out
-        return FileReport(frozenset().union(*headers), bad_rows, self._rows, self._range, self._passed_over)
+        columns = frozenset[str]().union(*headers)
+        swallowing = first_with_rows(self._file, self._projection) if self._holds_rows else 0
+        return FileReport(columns, bad_rows, self._rows, self._range, self._passed_over, swallowing)
 
     def _tell(self, passed: int) -> None:
         """So many bytes of the file are passed, at most; of a compressed one that is told as they are read."""

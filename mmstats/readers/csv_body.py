@@ -9,6 +9,8 @@ from typing import BinaryIO
 from weakref import WeakSet
 
 from mmstats.readers.csv_quotes import SoundRecords
+from mmstats.readers.csv_swallowed import hold_rows
+from mmstats.readers.csv_syntax import CsvSyntax
 
 _UNDECODED = re.compile("[\udc80-\udcff]+")
 _EXIT_SECONDS = 1  # that the end of the process waits for Arrow's threads
@@ -24,10 +26,11 @@ class Body:
 
     fault = ""  # what the reader gave up on
     stopped = False  # nobody wants the records any more
+    holds_rows = False  # some quoted field has lines that would be rows by themselves
 
-    def __init__(self, stream: BinaryIO, read: bytes, records: SoundRecords) -> None:
+    def __init__(self, stream: BinaryIO, read: bytes, records: SoundRecords, syntax: CsvSyntax) -> None:
         self.invalid = f"\ufdd0{secrets.token_hex(8)}"  # what nobody can know, no data can hold
-        self.records = records
+        self.records, self._syntax = records, syntax
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._ended = self._stream_ended = False
@@ -65,6 +68,7 @@ class Body:
 
     def _sound(self, data: bytes) -> bytes:
         sound = self.records.pass_on(self._as_utf8(data, final=self._stream_ended), ended=self._stream_ended)
+        self.holds_rows = self.holds_rows or hold_rows(sound, self._syntax, len(self.records.names))
         self._ended = self._stream_ended or self.records.is_broken or self.records.has_other_names
         return sound
 

@@ -18,6 +18,11 @@ def is_quoted_rightly(text: bytes, syntax: CsvSyntax) -> bool:
     return not syntax.quotes or _QUOTE not in text or _sound_end(text, 0, syntax.delimiter, ended=True) == len(text)
 
 
+def are_regular(records: bytes, delimiter: str) -> bool:
+    """Whether every quote of some sound records opens, closes or is doubled in a quoted field."""
+    return _all_regular(records, delimiter, ended=True) == len(records)
+
+
 class SoundRecords:
     """Passes on whole records as their bytes come, until one has a quote where none may be, or other names come.
 

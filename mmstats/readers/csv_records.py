@@ -40,10 +40,10 @@ def read_records(stream: BinaryIO, syntax: CsvSyntax, lines_before: int = 0) -> 
     while taken := lines.take():
         is_record = not taken[0].startswith(starts)
         is_names = not is_record and syntax.is_names(taken[0].encode("latin-1"))
-        fields, fault = _split(taken[0], syntax) if is_record else ([], "")
+        fields, fault = fields_of(taken[0], syntax) if is_record else ([], "")
         while fault == UNCLOSED and (more := lines.take_until_quote()):
             taken += more
-            fields, fault = _split("".join(taken), syntax)
+            fields, fault = fields_of("".join(taken), syntax)
         if fault:
             lines.give_back(taken[1:])
             del taken[1:]
@@ -79,7 +79,7 @@ class _Lines:
         self._returned.extendleft(reversed(lines))
 
 
-def _split(text: str, syntax: CsvSyntax) -> tuple[list[str], str]:
+def fields_of(text: str, syntax: CsvSyntax) -> tuple[list[str], str]:
     """The fields of a record, or what is wrong with its quotes."""
     record, delimiter = text.removesuffix("\n").removesuffix("\r"), syntax.delimiter
     if not syntax.quotes or '"' not in record:

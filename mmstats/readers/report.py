@@ -52,7 +52,8 @@ class FileReport:
 
     `columns` are the event columns that it has, `bad_rows` how many rows were left out. Of a text file that was read
     to its end, `rows` is how many rows were parsed and `range` that of those that can be read, None without any.
-    `passed_over` counts rows that are no events, as the schema of their export says.
+    `passed_over` counts rows that are no events, as the schema of their export says. `swallowing` is the line of the
+    first record of CSV with a quoted field whose lines would be rows by themselves, 0 without one.
     """
 
     columns: frozenset[str] = frozenset()
@@ -60,6 +61,7 @@ class FileReport:
     rows: int | None = None
     range: InstantRange | None = None
     passed_over: int = 0
+    swallowing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +80,27 @@ class ReadReport:
         """How many rows of each file were left out, by the name of the file, of those that have some."""
         counts: Counter[str] = Counter()
         for file in self.found:
-            known = self.files.get(file.path)
-            if known and known.bad_rows:
-                counts[str(file)] += known.bad_rows
+            if bad_rows := self._of(file).bad_rows:
+                counts[str(file)] += bad_rows
         return counts
+
+    def swallowing(self) -> list[str]:
+        """What to know of files whose rows a quoted field may have swallowed, in a sentence."""
+        lines = {str(file): line for file in self.found if (line := self._of(file).swallowing)}
+        if not lines:
+            return []
+        name, line = min(lines.items())
+        more = f", and so in {plural(len(lines) - 1, 'more file')}" if len(lines) > 1 else ""
+        return [f"{name}: line {line:,}: each line in a quoted field would be a row by itself{more}: {QUOTE_HINT}"]
+
+    def _of(self, file: EventFile) -> FileReport:
+        return self.files.get(file.path) or FileReport()
 
     def notices(self) -> list[str]:
         """What a reader of the answer should know, a sentence each."""
         others = sum(one.passed_over for one in self.files.values())
         passed_over = [f"passed over {plural(others, 'row')} that the schema says are no events"] if others else []
+        passed_over += self.swallowing()
         bad = sorted(self.bad_rows().items())
         if not bad:
             return passed_over

@@ -15,6 +15,7 @@ from mmstats.files.event_file import EventFile
 from mmstats.files.text_file import open_bytes
 from mmstats.readers.csv_arrow import columns_to_read, parse_together
 from mmstats.readers.csv_head import CsvHead, head_of
+from mmstats.readers.csv_swallowed import hold_rows
 from mmstats.readers.csv_syntax import CsvSyntax
 from mmstats.readers.json_columns import JsonColumns, json_schema
 from mmstats.readers.json_paths import FoundTexts, find_in_lines
@@ -62,10 +63,10 @@ class SmallText:
 
 
 def read_small(file: EventFile, projection: Projection) -> SmallText | None:
-    """The text of a file; None where it is larger than it looked, a log, or CSV with lines that are no records.
+    """The text of a file; None where it is larger than it looked, a log, or CSV that takes a closer look.
 
-    The header must spell columns as the question does, too. Raises DatasetError where the file cannot be read or is
-    not of events.
+    That has lines that are no records, or a quoted field with lines that would be rows. The header must spell columns
+    as the question does, too. Raises DatasetError where the file cannot be read or is not of events.
     """
     if file.format.name == "log":
         return None
@@ -94,9 +95,10 @@ def _csv_text(file: EventFile, data: bytes, folders: tuple[str, ...], projection
     head = head or head_of(file, data, projection.dialect)
     if head is None or not _holds_records_only(data, head):
         return None
-    if projection.as_spelled_in(file, head.names).spelled:
+    rows = data[head.size :]
+    if projection.as_spelled_in(file, head.names).spelled or hold_rows(rows, head.syntax, len(head.names)):
         return None
-    return SmallText(file, CsvKind(folders, head.syntax, head.names), data[head.size :])
+    return SmallText(file, CsvKind(folders, head.syntax, head.names), rows)
 
 
 def _plain_head(file: EventFile, first: bytes) -> CsvHead | None:

@@ -12,6 +12,7 @@ import polars as pl
 
 _MICROS = pl.Datetime("us")
 _NUMBERS = {"Y": "[0-9]{4}", **dict.fromkeys("ymdHIMS", "[0-9]{2}")}
+_NUMBERS["y"] = "([0-57-9][0-9]|6[0-8])"  # 69 is 2069 to the engine, and 1969 to Python
 _SHORT = {"m": "(1[0-2]|0?[1-9])", "d": "(3[01]|[12][0-9]|0?[1-9])"}  # where no digit of another number follows
 _SHORT |= {"H": "(2[0-3]|[01]?[0-9])", "I": "(1[0-2]|0?[1-9])", "M": "[0-5]?[0-9]", "S": "[0-5]?[0-9]"}
 _WORDS = {

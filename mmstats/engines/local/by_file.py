@@ -140,7 +140,8 @@ class ByFile:
             inside = self._source.overlap(file, found.range) is Overlap.INSIDE
             whole = inside and _is_worth(size, file, self._limits)
             columns = tuple(sorted(found.columns))
-            record = FileRecord(whole, found.range, columns, found.bad_rows, found.passed_over)
+            counts = (found.bad_rows, found.passed_over, found.swallowing)
+            record = FileRecord(whole, found.range, columns, *counts)
             fingerprint = fingerprints.get(file.path)
             old = self._cached.records.get(fingerprint or "")
             if fingerprint and current.get(file.path) == fingerprint and not (old and (old.whole or old == record)):

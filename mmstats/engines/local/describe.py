@@ -272,7 +272,7 @@ def _description(dataset: Dataset, source: Source, summary: Summary, report: Rea
         summary.distinct,
         source.found.passed_over + source.found.special,
         bad,
-        notices=(*source.mapped_to_nothing(report.columns), *([export] if export else [])),
+        notices=(*report.swallowing(), *source.mapped_to_nothing(report.columns), *([export] if export else [])),
         tables=_tables(source),
         lead=lead,
     )

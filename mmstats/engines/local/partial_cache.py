@@ -25,8 +25,8 @@ class FileRecord:
     """What is cached of one file for questions of one shape.
 
     `range` is None where it is not known; `columns` are the event columns that the file has, `bad_rows` is how many
-    rows were left out, `passed_over` how many are no events. Of a `whole` one the partial aggregate is
-    cached, if it has any rows.
+    rows were left out, `passed_over` how many are no events, `swallowing` is the line of a field that may hold rows. Of
+    a `whole` one the partial aggregate is cached, if it has any rows.
     """
 
     whole: bool
@@ -34,10 +34,11 @@ class FileRecord:
     columns: tuple[str, ...]
     bad_rows: int
     passed_over: int
+    swallowing: int = 0
 
     def report(self) -> FileReport:
         """What reading the file would find out."""
-        return FileReport(frozenset(self.columns), self.bad_rows, range=self.range, passed_over=self.passed_over)
+        return FileReport(frozenset(self.columns), self.bad_rows, None, self.range, self.passed_over, self.swallowing)
 
 
 @dataclass(frozen=True, slots=True)
