@@ -118,6 +118,29 @@ def test_digits_of_json_are_read_as_written(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("asked", "count"),
+    [
+        ("properties.amount >= 999999999999999999.999999999", 1),
+        ("properties.amount < 999999999999999999.999999999", 2),
+        ("properties.amount <= 123456789.123456789", 1),
+        ("properties.amount > 123456789.123456789", 2),
+    ],
+)
+def test_filters_compare_the_digits_that_metrics_count(tmp_path: Path, asked: str, count: int) -> None:
+    """A number beyond a double's precision is compared as it is written, in objects and in JSON text."""
+    amounts = ("999999999999999999.999999999", "999999999999999999.999999998", "123456789.123456789")
+    objects = [f'{{"amount":{amount}}}' for amount in amounts]
+    texts = pl.DataFrame({"timestamp": ["2026-05-01"] * 3, "event_name": ["e"] * 3, "properties": objects})
+    files = [tmp_path / f"events.{kind}" for kind in ("ndjson", "csv", "parquet", "arrow")]
+    lines = (f'{{"timestamp":"2026-05-01","event_name":"e","properties":{one}}}\n' for one in objects)
+    files[0].write_text("".join(lines))
+    texts.write_csv(files[1])
+    texts.write_parquet(files[2])
+    texts.write_ipc(files[3])
+    assert [mmstats.stats(file, where=asked).rows for file in files] == [[{"value": count}]] * 4
+
+
 def test_a_column_is_a_label_and_a_number_at_once(tmp_path: Path) -> None:
     """A label is told as a double tells it, the digits of the same value are summed as they are written."""
     (tmp_path / "events.ndjson").write_text(

@@ -16,7 +16,7 @@ from mmstats.readers.columnar_file import is_stream, read_stream, scan_files, sc
 from mmstats.readers.nested import JsonColumn, Leaf, find_leaf, json_columns, narrowed
 from mmstats.readers.position import Position
 from mmstats.readers.predicates import holds
-from mmstats.readers.projection import VISITOR, Projection, hashed, with_nulls
+from mmstats.readers.projection import VISITOR, Projection, hashed, looked_at_by, with_nulls
 from mmstats.readers.timestamps import TIMESTAMP, calendar_digits
 
 FILE = "file"  # the number of the file that an event is from
@@ -237,7 +237,7 @@ class ColumnarFiles:
         """Whether a filter holds, by the words of a dictionary where the files have one."""
         if asked.operator in (Operator.IN, Operator.IS_NULL) and self.has_categories(asked.column):
             return holds(asked, self._category(asked.column))
-        return holds(asked, self.text(asked.column))
+        return holds(asked, self.text(looked_at_by(asked)))
 
     @property
     def bad(self) -> pl.Expr:

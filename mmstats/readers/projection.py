@@ -16,7 +16,7 @@ from mmstats.errors import NoColumns, NotEvents
 from mmstats.files.event_file import EventFile, Partition
 from mmstats.limits import Limits
 from mmstats.paths import Path, readings
-from mmstats.question.filters import Filter
+from mmstats.question.filters import COMPARISONS, Filter
 from mmstats.readers import derive
 from mmstats.readers.predicates import holds
 from mmstats.readers.report import FoundBadRow, InstantRange
@@ -60,6 +60,11 @@ def is_digits(name: str) -> bool:
     return name.startswith(_DIGITS)
 
 
+def looked_at_by(asked: Filter) -> str:
+    """The column that decides whether a filter holds: the digits of its numbers as written, where it compares them."""
+    return digits_of(asked.column) if asked.operator in COMPARISONS else asked.column
+
+
 @dataclass(frozen=True)
 class Selection:
     """The columns and the events that a question needs.
@@ -83,7 +88,8 @@ class Selection:
     @cached_property
     def filtered(self) -> tuple[str, ...]:
         """The event columns that events are selected by."""
-        return (*(("timestamp",) if self.bounded else ()), *(one.column for one in self.where))
+        looked_at = (name for one in self.where for name in (one.column, looked_at_by(one)))
+        return (*(("timestamp",) if self.bounded else ()), *dict.fromkeys(looked_at))
 
     @cached_property
     def read(self) -> tuple[str, ...]:
@@ -369,7 +375,7 @@ def select_rows(frame: pl.DataFrame, selection: Selection, *beside: str) -> pl.D
     if selection.bounded:
         frame = frame.filter(selection.in_range(pl.col("timestamp")))
     if selection.where:
-        frame = frame.filter(*(holds(one, pl.col(one.column)) for one in selection.where))
+        frame = frame.filter(*(holds(one, pl.col(looked_at_by(one))) for one in selection.where))
     return frame.select(*selection.schema, *beside)
 
 
