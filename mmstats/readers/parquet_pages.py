@@ -56,7 +56,7 @@ def _check_file(file: EventFile, columns: Mapping[str, pl.DataType]) -> None:
             if not _is_read(leaf.path, columns):
                 continue
             try:
-                chunks = _chunks(footer, head, leaf)
+                chunks = _chunks(footer, head, leaf, is_refused=file.format.by_pyarrow)
                 if leaf.is_flat and head.rows and sum(chunk[5, I64] for chunk in chunks) != head.rows:
                     raise ValueError("it has not as many values as there are rows")
                 for chunk in chunks:
@@ -92,14 +92,14 @@ def _is_read(path: Sequence[str], columns: Mapping[str, pl.DataType]) -> bool:
     return not (fields and isinstance(dtype, pl.Struct)) or _is_read(fields, dtype.to_schema())  # type: ignore[arg-type]
 
 
-def _chunks(footer: bytes, head: FooterHead, leaf: _Leaf) -> list[Struct]:
+def _chunks(footer: bytes, head: FooterHead, leaf: _Leaf, *, is_refused: bool) -> list[Struct]:
     """What the footer says of a leaf's chunk in each row group.
 
     They are found by the leaf's path, which stands before what is asked of a chunk: a footer may be long. Where that is
-    not in it as often as there are row groups, all of it is read.
+    not in it as often as there are row groups, or the footer is one that the engine refuses, all of it is read.
     """
     names = [name.encode() for name in leaf.path]
-    if len(names) < 15 and all(len(name) < 128 for name in names):
+    if not is_refused and len(names) < 15 and all(len(name) < 128 for name in names):
         pattern = bytes([0x19, len(names) << 4 | 8]) + b"".join(bytes([len(name)]) + name for name in names)
         if footer.count(pattern, head.behind) == head.row_groups:
             at, found = head.behind, []
