@@ -39,17 +39,18 @@ def blocks_of(file: EventFile, stream: BinaryIO, projection: Projection) -> tupl
 
 def first_sign(stream: BinaryIO) -> bytes:
     """The first byte that is not blank, as far as the stream has read ahead."""
-    return _ahead(stream).lstrip()[:1]
+    return ahead(stream).lstrip()[:1]
 
 
-def _ahead(stream: BinaryIO) -> bytes:
+def ahead(stream: BinaryIO) -> bytes:
+    """The next bytes of a stream, as far as it has read ahead."""
     peek = getattr(stream, "peek")  # noqa: B009 - a BufferedReader, which BinaryIO does not say
     return cast(bytes, peek(1))
 
 
 def _runs_on(stream: BinaryIO) -> bool:
     """Whether the first object goes on over its line, or another one follows it on its line."""
-    text = _ahead(stream).decode("utf-8", "ignore").lstrip()
+    text = ahead(stream).decode("utf-8", "ignore").lstrip()
     try:
         _, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
@@ -59,7 +60,7 @@ def _runs_on(stream: BinaryIO) -> bool:
 
 def _first_byte(stream: BinaryIO) -> bytes:
     """The first byte that is not blank; blanks before it are passed over."""
-    while head := _ahead(stream):
+    while head := ahead(stream):
         found = head.lstrip()
         if found:
             return found[:1]
