@@ -198,6 +198,15 @@ def test_a_format_that_the_name_does_not_say_is_named(ask: Ask, tmp_path: Path, 
     assert ask(name, "--input-format", form).value == len(ROWS)
 
 
+def test_a_long_object_may_go_over_several_lines(ask: Ask, tmp_path: Path) -> None:
+    """Objects printed over several lines are read however long the first one is."""
+    long = json.dumps({**SIGNUP, "url": "x" * 300_000}, indent=1)
+    (tmp_path / "a.json").write_text(f"{long}\n{long}\n")
+    assert ask("a.json").value == 2
+    (tmp_path / "a.json").write_text(long[:-9])
+    assert ask("a.json").error.startswith("a.json: row 1: broken JSON")
+
+
 def test_csv_that_is_named_json_is_not_to_be_left_out(ask: Ask, tmp_path: Path) -> None:
     """Of a file no line of which is an object, nothing would be left: the hint is not to skip rows."""
     (tmp_path / "a.ndjson").write_bytes(WRITERS["csv"](ROWS))

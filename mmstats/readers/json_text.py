@@ -53,6 +53,8 @@ def _runs_on(stream: BinaryIO) -> bool:
     text = ahead(stream).decode("utf-8", "ignore").lstrip()
     try:
         _, end = json.JSONDecoder().raw_decode(text)
+    except json.JSONDecodeError as error:  # it may be longer than what was read ahead
+        return _is_cut(error, text) and "\n" in text.rstrip()
     except (ValueError, RecursionError):
         return False
     return "\n" in text[:end] or text[end:].lstrip(" \t\r").startswith("{")
@@ -202,12 +204,17 @@ def _value_end(fault: str, text: _ReadText) -> int:
         except RecursionError:
             raise Unreadable(f"{fault}: nested too deep") from None
         except json.JSONDecodeError as error:
-            cut = error.pos > len(text.text) - _LONGEST_SIGN or error.msg.startswith("Unterminated string")
+            cut = _is_cut(error, text.text)
             if text.ended or not cut:
                 raise Unreadable(f"{fault}: {error.msg}") from None
         if not cut or text.ended:
             return end
         text.read_more()
+
+
+def _is_cut(error: json.JSONDecodeError, text: str) -> bool:
+    """Whether a value may be at fault only since the text ends before it does."""
+    return error.pos > len(text) - _LONGEST_SIGN or error.msg.startswith("Unterminated string")
 
 
 def _on_one_line(value: str) -> str:
