@@ -178,7 +178,16 @@ BROKEN = {
 
 @pytest.mark.parametrize(
     ("name", "form"),
-    [("a.csv", "parquet"), ("a.ndjson", "arrow"), ("a.parquet", "ndjson"), ("a.arrow", "csv"), ("a.parquet", "json")],
+    [
+        *(
+            ("a.csv", "parquet"),
+            ("a.ndjson", "arrow"),
+            ("a.parquet", "ndjson"),
+            ("a.arrow", "csv"),
+            ("a.parquet", "json"),
+        ),
+        *(("a.csv", "ndjson"), ("a.csv", "json"), ("a.tsv", "ndjson")),
+    ],
 )
 def test_a_format_that_the_name_does_not_say_is_named(ask: Ask, tmp_path: Path, name: str, form: str) -> None:
     """Where the first bytes show another format, the hint is the flag that reads it."""
@@ -187,6 +196,23 @@ def test_a_format_that_the_name_does_not_say_is_named(ask: Ask, tmp_path: Path, 
     assert ran.code == 4
     assert ran.err.splitlines()[1:] == [f"hint: --input-format {form} reads it"]
     assert ask(name, "--input-format", form).value == len(ROWS)
+
+
+def test_a_long_object_may_go_over_several_lines(ask: Ask, tmp_path: Path) -> None:
+    """Objects printed over several lines are read however long the first one is."""
+    long = json.dumps({**SIGNUP, "url": "x" * 300_000}, indent=1)
+    (tmp_path / "a.json").write_text(f"{long}\n{long}\n")
+    assert ask("a.json").value == 2
+    (tmp_path / "a.json").write_text(long[:-9])
+    assert ask("a.json").error.startswith("a.json: row 1: broken JSON")
+
+
+def test_csv_that_is_named_json_is_not_to_be_left_out(ask: Ask, tmp_path: Path) -> None:
+    """Of a file no line of which is an object, nothing would be left: the hint is not to skip rows."""
+    (tmp_path / "a.ndjson").write_bytes(WRITERS["csv"](ROWS))
+    ran = ask("a.ndjson")
+    assert (ran.code, ran.err.splitlines()[1]) == (4, "hint: --input-format csv reads CSV")
+    assert ask("a.ndjson", "--input-format", "csv").value == len(ROWS)
 
 
 @pytest.mark.parametrize(("name", "data", "says"), BROKEN.values(), ids=BROKEN)

@@ -21,6 +21,9 @@ _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _RECORD = re.compile(r'(?:"(?:[^"]|"")*"|[^"\r\n])*')  # a quoted name may hold line breaks
 _BREAK = re.compile(r"\r\n?|\n")
+_JSON = re.compile(
+    rb'(?=\s*[\[{])\s*(\[?)\s*(?:\{\s*(?:"[^"]*"\s*:.*)?)?\s*', re.DOTALL
+)  # a line that no header is like
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,10 @@ class _Head:
             if syntax.is_names(line):
                 break
             self._pass_over(line.decode("latin-1"))
+        if found := _JSON.fullmatch(line):
+            form = "json" if found[1] else "ndjson"
+            named = self._file.format.name.upper()
+            raise Unreadable(f"{self._file}: is JSON, not {named}", hint=f"--input-format {form} reads it")
         return self._marked(syntax, line) if mark else self._first_record(syntax, has_delimiter=bool(given))
 
     def _line(self) -> str:

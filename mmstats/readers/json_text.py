@@ -39,19 +39,22 @@ def blocks_of(file: EventFile, stream: BinaryIO, projection: Projection) -> tupl
 
 def first_sign(stream: BinaryIO) -> bytes:
     """The first byte that is not blank, as far as the stream has read ahead."""
-    return _ahead(stream).lstrip()[:1]
+    return ahead(stream).lstrip()[:1]
 
 
-def _ahead(stream: BinaryIO) -> bytes:
+def ahead(stream: BinaryIO) -> bytes:
+    """The next bytes of a stream, as far as it has read ahead."""
     peek = getattr(stream, "peek")  # noqa: B009 - a BufferedReader, which BinaryIO does not say
     return cast(bytes, peek(1))
 
 
 def _runs_on(stream: BinaryIO) -> bool:
     """Whether the first object goes on over its line, or another one follows it on its line."""
-    text = _ahead(stream).decode("utf-8", "ignore").lstrip()
+    text = ahead(stream).decode("utf-8", "ignore").lstrip()
     try:
         _, end = json.JSONDecoder().raw_decode(text)
+    except json.JSONDecodeError as error:  # it may be longer than what was read ahead
+        return _is_cut(error, text) and "\n" in text.rstrip()
     except (ValueError, RecursionError):
         return False
     return "\n" in text[:end] or text[end:].lstrip(" \t\r").startswith("{")
@@ -59,7 +62,7 @@ def _runs_on(stream: BinaryIO) -> bool:
 
 def _first_byte(stream: BinaryIO) -> bytes:
     """The first byte that is not blank; blanks before it are passed over."""
-    while head := _ahead(stream):
+    while head := ahead(stream):
         found = head.lstrip()
         if found:
             return found[:1]
@@ -201,12 +204,17 @@ def _value_end(fault: str, text: _ReadText) -> int:
         except RecursionError:
             raise Unreadable(f"{fault}: nested too deep") from None
         except json.JSONDecodeError as error:
-            cut = error.pos > len(text.text) - _LONGEST_SIGN or error.msg.startswith("Unterminated string")
+            cut = _is_cut(error, text.text)
             if text.ended or not cut:
                 raise Unreadable(f"{fault}: {error.msg}") from None
         if not cut or text.ended:
             return end
         text.read_more()
+
+
+def _is_cut(error: json.JSONDecodeError, text: str) -> bool:
+    """Whether a value may be at fault only since the text ends before it does."""
+    return error.pos > len(text) - _LONGEST_SIGN or error.msg.startswith("Unterminated string")
 
 
 def _on_one_line(value: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
+from typing import BinaryIO
 
 import polars as pl
 
@@ -21,6 +22,7 @@ from mmstats.readers.json_columns import JsonColumns, json_schema
 from mmstats.readers.json_text import (
     BLANK,
     MOST_LEVELS,
+    ahead,
     blocks_of,
     column_text,
     compacted,
@@ -188,8 +190,7 @@ def find_bad_lines(file: EventFile, projection: Projection, *, sound_blocks: int
     """
     schema = _schema_of(file, projection)
     with open_bytes(file) as stream:
-        # An array, which lines are not: all of them would be left out.
-        hint = "--input-format json reads an array" if first_sign(stream) == b"[" else SKIP_HINT
+        hint = _hint(stream)
         unit, blocks = blocks_of(file, stream, projection)
         first = 1 + sum(block.count(b"\n") for block in islice(blocks, sound_blocks))
         for block in blocks:
@@ -203,6 +204,14 @@ def find_bad_lines(file: EventFile, projection: Projection, *, sound_blocks: int
                     found[lines[row]] = no_instant(text, projection, unit, lines[row])
                 yield from (one for _, one in sorted(found.items()))
             first += block.count(b"\n")
+
+
+def _hint(stream: BinaryIO) -> str:
+    """What to do about a line that is no object: lines of which none is one would all be left out."""
+    if first_sign(stream) == b"[":
+        return "--input-format json reads an array"
+    lines = ahead(stream).split(b"\n")
+    return SKIP_HINT if any(line.lstrip().startswith(b"{") for line in lines) else "--input-format csv reads CSV"
 
 
 def _texts(projection: Projection) -> set[str]:
