@@ -59,6 +59,7 @@ def test_a_period_is_compared_with_the_one_before_it(period: str, now: str, prev
         ({"period": "2024-02-29"}, "2023-02-28 00:00 to 2023-03-01 00:00"),
         ({"period": "2026-W20"}, "2025-05-12 00:00 to 2025-05-19 00:00"),
         ({"period": "this-week"}, "2025-05-12 00:00 to 2025-05-17 10:30"),
+        ({"period": "2025-03-29", "timezone": "Asia/Beirut"}, "2024-03-29 00:00 to 2024-03-30 00:00"),
         ({"period": "2026-05", "interval": "week"}, "2025-05-02 00:00 to 2025-06-02 00:00"),
         ({"last": "30d"}, "2025-04-16 10:30 to 2025-05-16 10:30"),
         ({"from_": "2026-01-01", "to": "2026-02-01"}, "2025-01-01 00:00 to 2025-02-01 00:00"),
@@ -81,6 +82,15 @@ def test_a_range_is_compared_with_the_same_a_year_earlier(texts: dict[str, str],
             "2026-03-28 00:00 to 2026-03-29 00:00",
         ),
         ({"period": "2026-03-30", "timezone": "Europe/Berlin"}, "2026-03-29 00:00 to 2026-03-30 00:00"),
+        # Days that begin or end at a midnight that is skipped: the clock shows 01:00.
+        (
+            {"from_": "2025-03-30", "to": "2025-03-31", "timezone": "Asia/Beirut"},
+            "2025-03-29 00:00 to 2025-03-30 01:00",
+        ),
+        (
+            {"from_": "2025-03-29", "to": "2025-03-30", "timezone": "Asia/Beirut"},
+            "2025-03-28 00:00 to 2025-03-29 00:00",
+        ),
     ],
 )
 def test_any_other_range_is_moved_back_by_its_length(texts: dict[str, str], previous: str) -> None:

@@ -61,6 +61,13 @@ def test_every_kind_of_file_says_its_range(tmp_path: Path, extension: str) -> No
     assert notices(tmp_path, from_="2026-05-02T13:00:00Z", to="2026-05-02T14:00:00Z") == []
 
 
+def test_a_range_and_the_one_compared_with_may_lie_around_all_events(tmp_path: Path) -> None:
+    """It is said where no event is in either of two ranges, though all are between them; not where one has some."""
+    (tmp_path / "a.ndjson").write_bytes(ndjson(ROWS))
+    assert notices(tmp_path, period="2026-06", compare="year") == [LATER]
+    assert notices(tmp_path, period="2027-05", compare="year", event="Signup") == [SIGNUP]
+
+
 def test_instants_that_footers_tell_are_those_of_the_data(tmp_path: Path) -> None:
     """Parquet with typed instants says the same range, with microseconds where there are some."""
     instants = pl.Series(["2026-05-01T12:00:00.000001", "2026-05-05T12:00:00"]).str.to_datetime(time_unit="ns")

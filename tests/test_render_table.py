@@ -191,6 +191,16 @@ def test_shares_are_of_the_total_whatever_the_limit_cut() -> None:
     assert one[2].split() == ["/a", "30", "37.5%"]
 
 
+def test_the_largest_group_alone_has_its_share() -> None:
+    """One row that is not all events, as `top` leaves it, has its share and the total; one that is has neither."""
+    top = printed(Stats("count", ("path",), [{"path": "/a", "value": 30}], 1, total=80), 100)
+    assert top[2].split() == ["/a", "30", "37.5%"]
+    assert top[-1].endswith("· 1 row · total 80")
+    alone = "\n".join(printed(Stats("count", (), [{"value": 80}], 1, total=80), 100))
+    assert "%" not in alone
+    assert "total" not in alone
+
+
 def test_shares_of_buckets_are_of_the_total_of_all_buckets() -> None:
     """With an interval the whole is the whole range, not the bucket."""
     shown = printed(by_hour("2026-05-01 05:00:00", "2026-05-01 06:00:00"), 100)

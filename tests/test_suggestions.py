@@ -55,6 +55,21 @@ TYPED = {
     "nothing alike": ("--yaml", "no such option: --yaml", HELP),
     "filter": ("--filter a", "no such option: --filter", "--where filters events by their columns"),
     "a filter's column": ("--where sorce=b", "--where has the unknown column 'sorce'", "did you mean source?"),
+    "a filter's path": (
+        "--where propertes.plan=b",
+        "--where has the unknown column 'propertes.plan'",
+        "did you mean properties.plan?",
+    ),
+    "a group's path": (
+        "-g propertie.plan",
+        "cannot group by 'propertie.plan'",
+        f"did you mean properties.plan? {COLUMNS}",
+    ),
+    "a metric's path": (
+        "-m sum:propertys.n",
+        "--metric has the unknown column 'propertys.n'",
+        "did you mean properties.n?",
+    ),
     "no number": ("--where source>b", "--where must compare with a number behind >, not 'b'", ""),
     "since": ("--since 2026", "no such option: --since", "--from is the start of the range, inclusive"),
     "until": ("--until 2026", "no such option: --until", "--to is the end of the range, exclusive"),
@@ -63,6 +78,8 @@ TYPED = {
     "minutes or months": ("--last 3m", f"--last {LENGTH}'3m'", "did you mean 3min or 3mo?"),
     "last of nothing": ("--last week", f"--last {LENGTH}'week'", ""),
     "period": ("--period 2026q2", f"--period {PERIOD}'2026q2'", "did you mean 2026-Q2?"),
+    "a fifth quarter": ("--period 2026-Q5", "--period is not in the calendar: '2026-Q5'", ""),
+    "a fifth quarter's form": ("--period 2026q5", f"--period {PERIOD}'2026q5'", ""),
     "a period's words": ("--period last_month", f"--period {PERIOD}'last_month'", "did you mean last-month?"),
     "a day of no month": ("--period 2026-02-30", "--period is not in the calendar: '2026-02-30'", ""),
     "two ranges": (

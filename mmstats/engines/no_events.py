@@ -47,7 +47,7 @@ def reasons(query: StatsQuery, groups: int, source: Source, report: ReadReport) 
     # A file that the question has not read may be damaged, which is no fault of the answer.
     with suppress(DatasetError, *ENGINE_FAULTS, OSError):
         if source.projection.selection.bounded:
-            found += _of_range(_ranges(source, report), source)
+            found += _of_range(_ranges(source, report), query)
         if query.events and found != [_NOTHING]:
             names, is_complete = _names(_looking_at(_EVENT, source))
             found += [reason for event in query.events for reason in _of_event(event, names, is_complete)]
@@ -60,8 +60,11 @@ def _looking_at(column: str, source: Source) -> Source:
     return Source(everything, Selection((column,)), source.found, source.options.advance, None)
 
 
-def _of_range(ranges: Sequence[InstantRange | None] | None, source: Source) -> list[str]:
-    """What is wrong with the range asked for; `ranges` are those of the files, None where some are not known."""
+def _of_range(ranges: Sequence[InstantRange | None] | None, query: StatsQuery) -> list[str]:
+    """What is wrong with the range asked for, and with the one that it is compared with, if no event is in either.
+
+    `ranges` are those of the files, None where some are not known.
+    """
     if ranges is None:
         return []
     found = None
@@ -69,8 +72,10 @@ def _of_range(ranges: Sequence[InstantRange | None] | None, source: Source) -> l
         found = union_range(found, one)
     if found is None:
         return [_NOTHING]
-    if overlap_of(FileRange(*found), source.projection.selection) is not Overlap.OUTSIDE:
-        return []
+    for ends in ((query.start, query.end), *([query.previous] if query.previous else [])):
+        start, end = (bound and bound.replace(tzinfo=None) for bound in ends)
+        if overlap_of(FileRange(*found), Selection((), start, end)) is not Overlap.OUTSIDE:
+            return []
     first, last = (micros_text(end) or "beyond the years 1 to 9999" for end in found)
     return [f"no event is in the range: the data's first is at {first}, its last at {last}"]
 

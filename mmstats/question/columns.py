@@ -4,6 +4,7 @@ import re
 
 from mmstats.dataset import EVENT_COLUMNS
 from mmstats.paths import read_path
+from mmstats.wording import did_you_mean
 
 DIMENSIONS = ("event_name", "source", "medium", "country", "device_type", "browser", "os", "path")
 # All event columns but the instant, which the range and buckets are for, and the bag of properties as a whole.
@@ -20,6 +21,13 @@ def is_column(name: str) -> bool:
         return bool(read_path(name).steps)
     except ValueError:
         return False
+
+
+def near_path(name: str) -> str:
+    """`did you mean properties.plan?` for `propertes.plan`; empty for what is near no path into the properties."""
+    first, _, rest = name.partition(".")
+    near = did_you_mean(first, [PROPERTY.removesuffix(".")])
+    return f"did you mean {PROPERTY}{rest}?" if near and is_column(PROPERTY + rest) else ""
 
 
 def read_columns(text: str) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def compared_range(basis: str, ends: Ends, clock: Clock, period: Period | None, 
 
 def _wall(basis: str, ends: Ends, clock: Clock, period: Period | None, interval: str | None) -> Ends:
     """The ends of that range as the clock shows them."""
-    start, end = (clock.wall(one) for one in ends)
+    start, end = (_wall_time(one, clock) for one in ends)
     if basis == "year":
         by_week = interval == "week" or (period is not None and period.unit == "week")
         earlier = _weeks_earlier if by_week else _year_earlier
@@ -40,6 +40,13 @@ def _wall(basis: str, ends: Ends, clock: Clock, period: Period | None, interval:
     first = later(period.first, period.unit, -1)
     cut = _same_place(end, period, first) if period.ends_now else _midnight(period.first)
     return _midnight(first), min(cut, _midnight(period.first))
+
+
+def _wall_time(instant: datetime, clock: Clock) -> datetime:
+    """What the clock shows at an instant; midnight where a day begins later, since a clock change skips that."""
+    wall = clock.wall(instant)
+    midnight = _midnight(wall.date())
+    return midnight if clock.instant(midnight) == instant else wall
 
 
 def _weeks_earlier(wall: datetime) -> datetime:

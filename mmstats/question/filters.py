@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmstats.errors import Fault
 from mmstats.question import words
-from mmstats.question.columns import COLUMNS, is_column
+from mmstats.question.columns import COLUMNS, is_column, near_path
 from mmstats.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -111,11 +111,12 @@ def read_filter(text: str) -> Filter:
 def unknown_column(name: str) -> Fault:
     """What is wrong with a name that is no column one may filter by."""
     offer = did_you_mean(name, COLUMNS, aliases={word: to for word, to in words.COLUMNS.items() if to in COLUMNS})
+    offer = offer or near_path(name)
     return Fault(f"has the unknown column {name!r}", offer or f"columns: {', '.join(COLUMNS)}, properties.PATH")
 
 
 def _known_operators() -> str:
-    return f"operators: {' '.join((*SIGNS, *_WORDS))}"
+    return f"operators: {', '.join((*SIGNS, *_WORDS))}"
 
 
 def _by_sign(column: str, found: re.Match[str]) -> Filter:

@@ -30,7 +30,7 @@ PERIODS = (
     *("yesterday", "last-week", "last-month", "last-quarter", "last-year"),
 )
 _SPELT = re.compile(
-    r"(?P<year>[0-9]{4})(?:-Q(?P<quarter>[1-4])|-W(?P<week>[0-9]{2})|-(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2}))?)?\Z"
+    r"(?P<year>[0-9]{4})(?:-Q(?P<quarter>[0-9])|-W(?P<week>[0-9]{2})|-(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2}))?)?\Z"
 )
 
 

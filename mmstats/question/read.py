@@ -6,7 +6,7 @@ from typing import Any
 from mmstats.errors import Fault, InvalidGroupBy, InvalidParams
 from mmstats.options import Faults, Option, Texts, read_texts, suggest
 from mmstats.question import words
-from mmstats.question.columns import COLUMNS, DIMENSIONS, is_column
+from mmstats.question.columns import COLUMNS, DIMENSIONS, is_column, near_path
 from mmstats.question.comparison import Ends, compared_range
 from mmstats.question.metrics import metrics_of
 from mmstats.question.parameters import PARAMETERS, QUESTION, QUOTE_EVENT, RULES
@@ -122,7 +122,7 @@ def _order_faults(values: Mapping[str, Any]) -> Faults:
 
 
 def _suggest(column: str, columns: Sequence[str]) -> str:
-    return suggest(column, columns, words.COLUMNS)
+    return suggest(column, columns, words.COLUMNS) or (near_path(column) if columns is COLUMNS else "")
 
 
 def _hint(unknown: Sequence[str], columns: Sequence[str]) -> str:

@@ -50,6 +50,10 @@ def suggest_period(text: str) -> str:
     plain = re.sub(r"[\s_]", "-", text.strip().casefold())
     found = re.fullmatch(r"(\d{4})-?([qw])?(\d{1,2})", plain, re.ASCII)
     if found:
+        try:
+            {"q": _quarter, "w": _week, None: _month}[found[2]](found[1], found[3])
+        except ValueError:  # none of the calendar
+            return ""
         width = 1 if found[2] == "q" else 2
         return f"did you mean {found[1]}-{(found[2] or '').upper()}{int(found[3]):0{width}}?"
     return did_you_mean(plain, PERIODS)

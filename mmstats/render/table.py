@@ -19,7 +19,7 @@ from mmstats.question.ranges import UTC_NAME, micros, range_text
 from mmstats.render.layout import GAP, Column, Layout, fit, span
 from mmstats.render.records import OTHERS, label_text
 from mmstats.render.text import Alphabet, cells, shorten, wrap
-from mmstats.render.value_columns import bars, count_key, shown_rows, value_columns
+from mmstats.render.value_columns import bars, count_key, has_parts, shown_rows, value_columns
 from mmstats.wording import plural, visible
 
 _LEAST = 6  # a label cut shorter tells nothing
@@ -62,7 +62,7 @@ class Caption:
             parts.append(f"compared with {range_text(*self.previous, self.timezone)}")
         if not stats.truncated:
             parts.append(plural(len(stats.rows), "row") if stats.rows else "no rows")
-            parts.append(f"total {stats.total:,}" if stats.total is not None and len(stats.rows) > 1 else "")
+            parts.append(f"total {stats.total:,}" if has_parts(stats) else "")
         parts.append(self.data)
         yield from layout.lines(f" {layout.alphabet.dot} ".join(filter(None, parts)), "dim")
         if stats.truncated:
@@ -112,7 +112,7 @@ def _columns(stats: Stats, caption: Caption, layout: Layout, screenful: int) -> 
     labels, plain = _label_columns(stats, caption, alphabet), value_columns(stats, with_share=False)
     if "bucket" in stats.labels:
         labels[0] = replace(labels[0], texts=_once(labels[0].texts, screenful))
-    columns = [*labels, *value_columns(stats, with_share=len(stats.rows) > 1 or stats.truncated)]
+    columns = [*labels, *value_columns(stats, with_share=has_parts(stats))]
     room = layout.width - GAP - _SHORTEST_BAR
     if bars(stats, _LONGEST_BAR, alphabet.marks) and (fitted := fit(columns, room, _COMFORT, alphabet.ellipsis)):
         longest = min(layout.width - GAP - span([column.width for column in fitted]), _LONGEST_BAR)

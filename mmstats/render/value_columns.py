@@ -27,6 +27,14 @@ def count_key(stats: Stats) -> str:
     return "count" if "count" in stats.metric and not isinstance(stats.metric, str) else ""
 
 
+def has_parts(stats: Stats) -> bool:
+    """Whether the rows are parts of all events, so that their shares say something: not one row of all."""
+    key = count_key(stats)
+    if not key or not stats.rows or stats.total is None:
+        return False
+    return stats.truncated or [row[key] for row in stats.rows] != [stats.total]
+
+
 def value_columns(stats: Stats, *, with_share: bool, separator: str = ",") -> list[Column]:
     """A column for each value, with `separator` between thousands, and one for shares behind that of counts."""
     rows, columns = shown_rows(stats), []
