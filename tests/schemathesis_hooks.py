@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 PATH = "/v1/stats"
 REFUSED_AT_THE_DOOR = {401, 403, 405, 429}
 WORDS = {"true": True, "false": False}
+ESTIMATED = {"uniques", "users", "sessions"}
 
 
 def instant(text: str) -> datetime | None:
@@ -63,8 +64,17 @@ def settled(query: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def at_odds(query: Mapping[str, Any]) -> set[str]:
     """The extensions asked for that do not go with what else is asked."""
-    fits = {"all": "limit" not in query, "fill": "interval" in query, "exact": query.get("metric") == "uniques"}
-    return {name for name, goes in fits.items() if query.get(name) in (True, "true") and not goes}
+    metrics = str(query.get("metric", "count")).split(",")
+    groups = "".join(query["group_by"]) if "group_by" in query else ""
+    fits = {
+        "all": "limit" not in query,
+        "fill": "interval" in query,
+        "exact": not ESTIMATED.isdisjoint(metrics),
+        "top": "limit" not in query and bool(groups.strip()),
+        "other": "top" in query and "limit" not in query and bool(groups.strip()),
+        "compare": len(metrics) == 1,
+    }
+    return {name for name, goes in fits.items() if name in query and query[name] not in (False, "false") and not goes}
 
 
 def read(text: str, schema: Mapping[str, Any]) -> Any:

@@ -147,10 +147,17 @@ _META_PROPERTIES: Node = {
     "files": _COUNT,
     "bad_rows": _COUNT,
 }
+_PREVIOUS: Node = {
+    "type": "object",
+    "required": ["from", "to"],
+    "properties": {"from": _NULLABLE_INSTANT, "to": _NULLABLE_INSTANT},
+    "additionalProperties": False,
+    "description": "With `compare`: the range before.",
+}
 _META: Node = {
     "type": "object",
     "required": [*_META_PROPERTIES],
-    "properties": _META_PROPERTIES,
+    "properties": {**_META_PROPERTIES, "previous": _PREVIOUS},
     "additionalProperties": False,
     "description": "With `meta`: what was asked and how it was answered.",
 }
