@@ -1,9 +1,13 @@
 """Where to go on from data that is not flat, or not yet events: what it has, and the flags that read it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
-from mmstats.dataset import Dataset
+from mmstats.dataset import EVENT_COLUMNS, Dataset
+from mmstats.errors import DatasetError
 from mmstats.files.event_file import EventFile
+from mmstats.readers.column_names import column_names
+from mmstats.readers.columnar_file import ENGINE_FAULTS
 from mmstats.readers.projection import Selection
 from mmstats.readers.sampling import outline_of
 from mmstats.readers.source import Source, read_source
@@ -11,6 +15,8 @@ from mmstats.reports import Lead
 from mmstats.schemas.detection import fitting
 from mmstats.schemas.guesses import REQUIRED, Guess, guess_columns, mappings
 from mmstats.schemas.outline import Outline
+
+_FLAT = frozenset(EVENT_COLUMNS) - {"properties"}  # names of columns that nobody needs a way into
 
 
 def sample(dataset: Dataset) -> Outline:
@@ -23,6 +29,9 @@ def sample(dataset: Dataset) -> Outline:
 
 def lead_of_events(source: Source, served: Collection[str]) -> Lead | None:
     """Where to go on from events that have the columns `served`; None where they are flat and of no known export."""
+    with suppress(DatasetError, *ENGINE_FAULTS, OSError):  # what else is wrong is told where it is read
+        if source.files and {*column_names(source.files[0], source.projection)} <= _FLAT:
+            return None
     first = outline_of(source.files[:1], source.projection)
     if len(first.paths) == len(first.columns) and not fitting(first.keys, first.width):
         return None
