@@ -109,6 +109,18 @@ def test_a_page_header_that_contradicts_the_file_is_named(
     assert "hint: restore it" in ran.err
 
 
+def test_a_text_that_lies_in_no_buffer_is_damage(ask: Ask, tmp_path: Path) -> None:
+    """A view of Arrow that is longer than its place, and so refers to a buffer that is not there, names the file."""
+    path, text = tmp_path / "events.arrow", b"twelve-bytes"
+    pl.DataFrame({"timestamp": [AT], "event_name": [text.decode()]}).write_ipc(path, compression="uncompressed")
+    whole = path.read_bytes()
+    assert whole.count(b"\x0c\0\0\0" + text) == 1
+    path.write_bytes(whole.replace(b"\x0c\0\0\0" + text, b"\x1c\0\0\0" + text))
+    ran = ask(path, "--group-by", "event_name")
+    assert ran.code == 4
+    assert str(path) in ran.error
+
+
 @pytest.mark.parametrize("field", ["text", "s.text", "l"])
 @pytest.mark.parametrize("how", [{"data_page_version": "2.0"}, {"data_page_size": 64}, {"row_group_size": 7}], ids=str)
 def test_sound_pages_of_any_form_are_read(ask: Ask, tmp_path: Path, field: str, how: dict[str, object]) -> None:

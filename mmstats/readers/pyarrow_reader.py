@@ -64,10 +64,12 @@ def scan(file: EventFile, columns: Mapping[str, pl.DataType]) -> pl.LazyFrame:
 
 
 def _frames(file: EventFile, columns: Mapping[str, pl.DataType]) -> Iterator[pl.DataFrame]:
+    from pyarrow import ArrowException
+
     try:
         with _opened(file) as source:
             yield from source.frames(columns)
-    except (OSError, ValueError, NotImplementedError) as error:
+    except (ArrowException, OSError, ValueError, NotImplementedError) as error:
         raise unreadable(file, error) from None
 
 
