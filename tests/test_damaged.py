@@ -105,7 +105,9 @@ def test_a_page_header_that_contradicts_the_file_is_named(
     path.write_bytes(_with_header(whole, version, field, value))
     ran = ask(path, "--group-by", "event_name", "--skip-bad-rows")
     assert ran.code == 4
-    assert ran.error.startswith(f"{path}: damaged: the pages of its column event_name contradict themselves: ")
+    assert ran.error.startswith(
+        f"{path}: cannot be read as Parquet (the pages of its column event_name contradict themselves: "
+    )
     assert "hint: restore it" in ran.err
 
 

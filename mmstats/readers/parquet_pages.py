@@ -4,7 +4,7 @@ The engine takes a header at its word: a negative number of values ends the proc
 becomes labels. Only headers are read, of the columns asked for: about 10 µs a page, which holds a megabyte as a rule.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +25,7 @@ _UNCOMPRESSED = 0
 _DATA, _INDEX, _DICTIONARY, _DATA_V2 = range(4)  # types of pages
 _HEADER_BYTES = 256  # that hold nearly every header, and most of one with long statistics
 _LONGEST_HEADER = 1 << 24
+_STATISTICS = (12, STRUCT)  # of a chunk
 _SLACK = 100  # bytes that a chunk of an old writer is longer than its footer says: PARQUET-816
 
 
@@ -38,17 +39,25 @@ class _Leaf:
 
 
 def check_pages(group: ColumnarFiles) -> None:
-    """Raise Unreadable where pages that a question may read contradict their headers or the footer.
+    """Raise Unreadable where pages that a question reads contradict their headers or the footer.
 
-    Of Parquet files on disk: what is in an object store would be fetched twice. A store's files have checksums.
+    Of Parquet files on disk: what is in an object store would be fetched twice. A store's files have checksums. Where
+    statistics may spare the engine pages, by range, filters or nulls, they are not looked at: what is not read must not
+    matter.
     """
+    projection = group.projection
+    selection, paths = projection.selection, projection.paths
+    is_whole = not (selection.bounded or selection.where or selection.columns == ("timestamp",))
+    sources = {name for column in selection.columns if is_whole for name in group.sources(column)}
+    whole = {paths[name].column if name in paths else name for name in sources}
     for file in group.files:
         has_checksums = file.stored and file.stored.file.tail_checksum
         if file.format.name == "parquet" and file.storage is DISK and not has_checksums:
-            _check_file(file, narrowed(group.schema, group.projection))
+            _check_file(file, narrowed(group.schema, projection), whole)
 
 
-def _check_file(file: EventFile, columns: Mapping[str, pl.DataType]) -> None:
+def _check_file(file: EventFile, columns: Mapping[str, pl.DataType], whole: Collection[str]) -> None:
+    """Check the pages of columns: of those that are read as a `whole` all, of others those without statistics."""
     footer = file.storage.footer(file.path).read()
     head = read_head(footer)
     with Path(file.path).open("rb", buffering=0) as opened:
@@ -60,13 +69,12 @@ def _check_file(file: EventFile, columns: Mapping[str, pl.DataType]) -> None:
                 if leaf.is_flat and head.rows and sum(chunk[5, I64] for chunk in chunks) != head.rows:
                     raise ValueError("it has not as many values as there are rows")
                 for chunk in chunks:
-                    _check_chunk(opened, chunk)
+                    if leaf.path[0] in whole or _STATISTICS not in chunk:
+                        _check_chunk(opened, chunk)
             except FAULTS as fault:
                 why = str(fault) if isinstance(fault, ValueError) else "a header cannot be read"
-                message = (
-                    f"{file}: damaged: the pages of its column {visible(leaf.path[0])} contradict themselves: {why}"
-                )
-                raise Unreadable(message, hint="restore it") from None
+                why = f"the pages of its column {visible(leaf.path[0])} contradict themselves: {why}"
+                raise Unreadable(f"{file}: cannot be read as Parquet ({why})", hint="restore it") from None
 
 
 def _leaves(elements: Sequence[Element]) -> Iterator[_Leaf]:
